@@ -132,7 +132,8 @@ typedef struct base_pool base_pool;
 base_status base_pool_new(int threads, base_pool **pool, base_err *err);
 void base_pool_free(base_pool *pool);
 int base_pool_threads(const base_pool *pool);
-/* Run fn(ctx, 0 .. jobs-1) and return when all are done. Not re-entrant. A NULL pool runs inline. */
+/* Run fn(ctx, 0 .. jobs-1) and return when all are done. Not re-entrant. A NULL pool runs inline.
+ */
 void base_pool_run(base_pool *pool, int jobs, void (*fn)(void *ctx, int job), void *ctx);
 int base_cores(void); /* processors this process may use, at least 1 */
 
