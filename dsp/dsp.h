@@ -1,0 +1,194 @@
+/* dsp: arrays in, arrays out. A clip of samples becomes a matrix of features (log-mel or MFCC),
+ * described by one dsp_config; audio files become clips; clips and features are augmented.
+ *
+ * Samples are float in [-1, 1]. Features are time-major: out[t * bins + k], t = frame, k = band or
+ * coefficient, and everything a model needs to repeat them is the text of its dsp_config.
+ * A front-end computes, in this order (bracketed steps are optional):
+ *   [level] -> [pre-emphasis] -> frames -> window -> |FFT| or |FFT|^2 -> mel -> ln -> [DCT] ->
+ *   [(x - mean) / std]
+ * Conventions follow TensorFlow's tf.signal and torchaudio, which the published recipes use.
+ */
+#ifndef DSP_DSP_H
+#define DSP_DSP_H
+
+#include "nn/base.h"
+
+/* ---- description of features ---- */
+
+typedef enum dsp_window {
+    DSP_WINDOW_HANN,           /* periodic: 0.5 - 0.5 cos(2 pi n / N) */
+    DSP_WINDOW_HANN_SYMMETRIC, /* 0.5 - 0.5 cos(2 pi n / (N - 1)) */
+    DSP_WINDOW_HAMMING,        /* symmetric: 0.54 - 0.46 cos(2 pi n / (N - 1)) */
+    DSP_WINDOW_RECT,
+} dsp_window;
+typedef enum dsp_spectrum { DSP_SPECTRUM_MAGNITUDE, DSP_SPECTRUM_POWER } dsp_spectrum;
+typedef enum dsp_scale {
+    DSP_SCALE_HTK,    /* 2595 log10(1 + f / 700) */
+    DSP_SCALE_SLANEY, /* linear below 1 kHz, logarithmic above (Auditory Toolbox) */
+} dsp_scale;
+typedef enum dsp_triangles {
+    DSP_TRIANGLES_MEL, /* sides straight over mel (tf.signal) */
+    DSP_TRIANGLES_HZ,  /* sides straight over Hz (torchaudio, librosa) */
+} dsp_triangles;
+typedef enum dsp_floor { DSP_FLOOR_ADD, DSP_FLOOR_MAX } dsp_floor; /* ln(x + v), ln(max(x, v)) */
+typedef enum dsp_dct {
+    DSP_DCT_ORTHO, /* orthonormal DCT-II: sqrt(2/M), coefficient 0 sqrt(1/M) */
+    DSP_DCT_TF,    /* tf.signal.mfccs: sqrt(2/M) for every coefficient */
+} dsp_dct;
+typedef enum dsp_level { DSP_LEVEL_NONE, DSP_LEVEL_MAX } dsp_level;
+typedef enum dsp_normalize { DSP_NORMALIZE_NONE, DSP_NORMALIZE_FEATURE } dsp_normalize;
+
+/* Each member is one key of the same name (enumerations by their lower-case last word; area_norm
+ * and center are yes or no). Enumerated members are int so that one table can reach all of them. */
+typedef struct dsp_config {
+    int rate;           /* Hz */
+    int samples;        /* length of a clip, samples */
+    double window_ms;   /* rounded to whole samples */
+    double hop_ms;      /* rounded to whole samples */
+    int fft;            /* points; at least the window, which is zero-padded to it. With center the
+                         * window lies in the middle of the FFT frame, else at its start (phase only:
+                         * features do not depend on it) */
+    int window;         /* dsp_window */
+    int center;         /* yes: frame t is centred on sample t * hop, the clip reflected at its ends
+                         * (edge sample not repeated), 1 + samples / hop frames. No: frame t starts
+                         * at sample t * hop, 1 + (samples - window) / hop frames */
+    int spectrum;       /* dsp_spectrum */
+    int mel_scale;      /* dsp_scale */
+    int triangles;      /* dsp_triangles; the bin at 0 Hz never counts */
+    int area_norm;      /* yes: each triangle divided by half its width in Hz (Slaney) */
+    int mels;           /* bands */
+    double f_lo, f_hi;  /* Hz: lower edge of the first, upper edge of the last band */
+    int floor_kind;     /* dsp_floor */
+    double floor;       /* v > 0 */
+    int mfcc;           /* coefficients kept, from 0 on; 0: no DCT, features are log-mel */
+    int dct;            /* dsp_dct */
+    double preemphasis; /* a: y[i] = x[i] - a x[i-1], x[-1] = 0; 0 is none */
+    int level;          /* dsp_level; max: the clip divided by its (signed) maximum as MLPerf Tiny
+                         * does. A clip whose maximum is not above 0 stays as it is */
+    int normalize;      /* dsp_normalize; feature: mean and std of each bin are given apart */
+} dsp_config;
+
+/* Fill cfg from a named preset: mfcc_49x10 (MLPerf Tiny keyword spotting), logmel_40x101
+ * (BC-ResNet), mfcc_40x98 (TC-ResNet, TENet). BASE_USAGE with the nearest name when unknown. */
+base_status dsp_preset(const char *name, dsp_config *cfg, base_err *err);
+/* The names, *n of them; static storage. */
+const char *const *dsp_preset_names(size_t *n);
+/* The preset that equals cfg in every key, or NULL. */
+const char *dsp_preset_of(const dsp_config *cfg);
+
+/* Set one key from text. BASE_USAGE: unknown key (hint: the nearest), value not of its kind or out
+ * of its range (message names both). cfg is unchanged on failure. Keys are checked against each
+ * other by dsp_config_check only. */
+base_status dsp_config_set(dsp_config *cfg, const char *key, const char *value, base_err *err);
+
+/* All keys as "key = value\n" lines in a fixed order; reading it back gives an equal cfg. This text
+ * is what model files keep. */
+void dsp_config_print(const dsp_config *cfg, base_str *out);
+
+/* The inverse: every key must be there exactly once, blank lines and '#' lines are skipped, and
+ * the result passes dsp_config_check. BASE_DATA naming line and key. */
+base_status dsp_config_parse(const char *text, dsp_config *cfg, base_err *err);
+
+/* All keys equal. */
+bool dsp_config_equal(const dsp_config *a, const dsp_config *b);
+/* The first key in which they differ ("hop_ms: 20 here, 10 there"), or nothing when equal. */
+void dsp_config_diff(const dsp_config *a, const dsp_config *b, base_str *out);
+
+/* BASE_USAGE unless the keys make sense together: window within fft, at least one frame, hop of at
+ * least a sample, bands inside 0 .. rate/2 and none without an FFT bin, mfcc <= mels. */
+base_status dsp_config_check(const dsp_config *cfg, base_err *err);
+
+/* Rows and columns of the feature matrix; cfg must pass dsp_config_check. */
+void dsp_config_shape(const dsp_config *cfg, int *frames, int *bins);
+/* Window and hop in samples. */
+int dsp_config_window(const dsp_config *cfg);
+int dsp_config_hop(const dsp_config *cfg);
+
+/* For help texts and INI files: key i (NULL past the last), what it means, and what it takes
+ * ("hann|hann_symmetric|hamming|rect", "1000 .. 192000"). */
+const char *dsp_config_key(size_t i);
+const char *dsp_config_help(size_t i);
+void dsp_config_takes(size_t i, base_str *out);
+
+/* ---- computing features ---- */
+
+typedef struct dsp_frontend dsp_frontend;
+
+/* Tables and scratch for cfg. mean and std: bins values each, copied, std > 0; required exactly
+ * with normalize = feature, else NULL. One front-end is used by one thread at a time; making and
+ * freeing them is thread-safe. Free with dsp_frontend_free. */
+base_status dsp_frontend_new(const dsp_config *cfg, const float *mean, const float *std,
+                             dsp_frontend **fe, base_err *err);
+void dsp_frontend_free(dsp_frontend *fe); /* NULL is fine */
+
+/* pcm: cfg->samples values; out: frames x bins. Allocates nothing; the result depends on pcm and
+ * cfg only. */
+void dsp_frontend_run(dsp_frontend *fe, const float *pcm, float *out);
+const dsp_config *dsp_frontend_config(const dsp_frontend *fe);
+
+/* What a run is made of, for benches and for front-ends that run elsewhere. window: length values,
+ * mel: mels x (fft/2 + 1), dct: mfcc x mels. Row-major, unpadded; each may be NULL. */
+void dsp_tables(const dsp_config *cfg, double *window, double *mel, double *dct);
+
+/* ---- audio files ---- */
+
+typedef struct dsp_audio {
+    float *pcm;            /* mono */
+    size_t n;              /* samples */
+    int rate;              /* Hz */
+    int source_rate;       /* what the file had: Hz, */
+    int source_channels;   /* channels, */
+    int64_t source_frames; /* samples per channel */
+} dsp_audio;
+
+/* Read a file that libsndfile knows (wav, flac, ...), average its channels, resample to rate
+ * (0: keep). BASE_DATA naming the file and the reason: missing, not audio, damaged or truncated,
+ * without samples, samples that are not finite, longer than max_seconds. dsp_audio_free frees. */
+base_status dsp_audio_read(const char *path, int rate, double max_seconds, dsp_audio *audio,
+                           base_err *err);
+void dsp_audio_free(dsp_audio *audio); /* zeroes; safe twice */
+
+/* Write n samples as a mono 16-bit wav, whole or not at all; clipped to [-1, 1). */
+base_status dsp_audio_write(const char *path, int rate, const float *pcm, size_t n, base_err *err);
+
+/* int16 <-> float by 1/32768; to_pcm16 rounds to nearest and clips. The round trip of int16 is
+ * exact. */
+void dsp_from_pcm16(float *out, const int16_t *in, size_t n);
+void dsp_to_pcm16(int16_t *out, const float *in, size_t n);
+
+/* n samples at rate `from` to round(n * to / from) samples at rate `to`, band-limited
+ * (libsamplerate, sinc, 97 dB). Rates at most a factor 256 apart. *out is freed with base_free. */
+base_status dsp_resample(const float *in, size_t n, int from, int to, float **out, size_t *n_out,
+                         base_err *err);
+
+/* ---- augmentation ---- */
+
+/* out[i] = in[i - shift], zero where that is outside; out and in do not overlap. */
+void dsp_shift(float *out, const float *in, size_t n, int shift);
+/* pcm[i] += gain * noise[i] */
+void dsp_mix(float *pcm, const float *noise, float gain, size_t n);
+/* pcm[i] *= gain */
+void dsp_gain(float *pcm, float gain, size_t n);
+/* Clamp to [-1, 1]. */
+void dsp_clamp(float *pcm, size_t n);
+
+/* Change of speed (tempo and pitch together) by whole percents in [lo, hi], 50 <= lo <= hi <= 200:
+ * windowed-sinc filters made once, then shared by threads. */
+typedef struct dsp_speed dsp_speed;
+base_status dsp_speed_new(int lo, int hi, dsp_speed **speed, base_err *err);
+void dsp_speed_free(dsp_speed *speed);
+/* out[i] = in at n/2 + (i - n/2) * percent / 100, zero outside: the middle stays where it is, the
+ * length stays n. percent is brought into [lo, hi]; 100 copies. out and in do not overlap. */
+void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float *in, size_t n);
+
+/* SpecAugment (Park et al., Interspeech 2019) without warping: time_masks blocks of frames and
+ * freq_masks blocks of bins are set to value. Widths are uniform integers in [0, width), starts
+ * uniform over where the block fits; widths beyond the matrix are cut to it. */
+typedef struct dsp_mask {
+    int time_masks, time_width; /* frames */
+    int freq_masks, freq_width; /* bins */
+    float value;
+} dsp_mask;
+void dsp_spec_mask(float *features, int frames, int bins, const dsp_mask *mask, base_rng *rng);
+
+#endif
