@@ -1,0 +1,232 @@
+/* nn: graphs of operators with reverse-mode automatic differentiation.
+ *
+ *   graph   what is computed: nodes with shapes and parameters, from text or constructors
+ *   net     a graph with weights, gradients and a memory plan, run on batches by a thread pool
+ *   optim   weights from gradients; schedule: the learning rate of a step
+ *   model   a graph with weights, labels and feature settings, in a file
+ *
+ * Layout is batch-major, then time, frequency, channel (NHWC). Shapes are per sample; the batch is
+ * never part of a shape. Compiled with -DNN_DOUBLE the same sources compute in double, so that
+ * gradient checks see 1e-7.
+ */
+#ifndef NN_NN_H
+#define NN_NN_H
+
+#include "nn/base.h"
+
+#ifdef NN_DOUBLE
+typedef double nn_real;
+#define NN_H5_REAL H5_F64
+#else
+typedef float nn_real;
+#define NN_H5_REAL H5_F32
+#endif
+
+enum { NN_MAX_DIMS = 4, NN_MAX_IN = 4, NN_MAX_PARAMS = 4, NN_MAX_NAME = 48 };
+
+/* The dimensions of one sample, e.g. 49x10x1 or 12. */
+typedef struct nn_shape {
+    int n;
+    int d[NN_MAX_DIMS];
+} nn_shape;
+int64_t nn_count(nn_shape s); /* number of elements */
+bool nn_same_shape(nn_shape a, nn_shape b);
+const char *nn_shape_text(nn_shape s, char buf[64]); /* "49x10x1" in buf */
+
+/* ---- graph ---- */
+
+/* What a parameter is for decides who changes it: weights are decayed, gains and biases are
+ * not, statistics (running mean and variance) follow what the forward pass observed. */
+typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC } nn_role;
+typedef enum nn_init { NN_ZEROS, NN_ONES, NN_HE_UNIFORM, NN_GLOROT_UNIFORM } nn_init;
+
+typedef struct nn_param {
+    const char *name; /* "weight", static */
+    nn_shape shape;
+    nn_role role;
+    nn_init init;
+    int fan_in, fan_out;
+    size_t offset, count; /* place in the block of all parameters */
+} nn_param;
+
+typedef struct nn_op nn_op;
+typedef struct nn_graph nn_graph;
+typedef struct nn_node nn_node;
+struct nn_node {
+    const nn_op *op;
+    nn_graph *graph;
+    char name[NN_MAX_NAME];
+    int index; /* position in the graph; inputs come before */
+    nn_node *in[NN_MAX_IN];
+    int n_in;
+    void *attrs; /* the operator's own struct */
+    nn_shape shape;
+    nn_param param[NN_MAX_PARAMS];
+    int n_params;
+    int line; /* in the text it came from, 0 if built by calls */
+};
+
+nn_graph *nn_graph_new(void); /* NULL: no memory */
+void nn_graph_free(nn_graph *g);
+int nn_graph_nodes(const nn_graph *g);
+nn_node *nn_graph_node(const nn_graph *g, int i);
+nn_node *nn_graph_find(const nn_graph *g, const char *name); /* NULL when absent */
+nn_node *nn_graph_output(const nn_graph *g);                 /* the last node */
+nn_node *nn_graph_input(const nn_graph *g, int k);           /* k-th input node or NULL */
+size_t nn_graph_params(const nn_graph *g);    /* reals in the parameter block, statistics too */
+size_t nn_graph_trainable(const nn_graph *g); /* parameters that training changes by gradient */
+
+/* Building is sticky: the first error stays in the graph with the values that were wrong, later
+ * constructors return NULL, nn_graph_check tells at the end (also that there is a node at all). */
+base_status nn_graph_check(const nn_graph *g, base_err *err);
+
+/* Text <-> graph, exact round trip: printing a parsed print gives the same bytes.
+ *   name = operator(input, ...) key=value ...     one a line (or separated by ';'), # comments
+ * file is named in errors (NULL: "graph"). Errors are BASE_USAGE: "file:line: conv2d 'c3': ...". */
+base_status nn_parse(const char *text, const char *file, nn_graph **g, base_err *err);
+void nn_print(const nn_graph *g, base_str *text);
+void nn_print_node(const nn_node *n, base_str *text); /* one line without its end */
+/* One attribute as text ("3x3"), false when the operator has no such key. */
+bool nn_attr_get(const nn_node *n, const char *key, base_str *text);
+
+/* A node from anywhere: operator by name, inputs (a NULL one returns NULL), attributes as text
+ * made by a printf format. name NULL or "": operator and number. */
+nn_node *nn_add(nn_graph *g, const char *op, const char *name, nn_node *const *in, int n_in,
+                const char *attrs, ...) BASE_PRINTF(6, 7);
+/* The same operator, name and attributes as n (of any graph) on other inputs, with the attributes
+ * in `changes` ("bias=yes") replaced. */
+nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *changes);
+
+/* Constructors: nn_<op>(input..., name, attribute format, ...). Attributes of each operator are in
+ * its file nn/ops/<op>.c and in `sotto model ops`.
+ * H, W: time and frequency; k: kernel, s: stride, d: dilation, p: padding before. */
+#define nn_input(g, ...)      nn_add(g, "input", "x", NULL, 0, __VA_ARGS__)
+#define nn_conv2d(x, ...)     nn_add1("conv2d", x, __VA_ARGS__)     /* y[h,w,o] = b[o] + sum x w */
+#define nn_dwconv2d(x, ...)   nn_add1("dwconv2d", x, __VA_ARGS__)   /* y[h,w,c] = b[c] + sum x w */
+#define nn_dense(x, ...)      nn_add1("dense", x, __VA_ARGS__)      /* y = x W + b */
+#define nn_batchnorm(x, ...)  nn_add1("batchnorm", x, __VA_ARGS__)  /* gamma (x-mu)/sigma + beta */
+#define nn_relu(x, ...)       nn_add1("relu", x, __VA_ARGS__)       /* max(0, x) */
+#define nn_relu6(x, ...)      nn_add1("relu6", x, __VA_ARGS__)      /* min(6, max(0, x)) */
+#define nn_avgpool(x, ...)    nn_add1("avgpool", x, __VA_ARGS__)    /* mean over windows */
+#define nn_maxpool(x, ...)    nn_add1("maxpool", x, __VA_ARGS__)    /* maximum over windows */
+#define nn_globalpool(x, ...) nn_add1("globalpool", x, __VA_ARGS__) /* mean over H and W */
+#define nn_flatten(x, ...)    nn_add1("flatten", x, __VA_ARGS__)    /* one dimension */
+#define nn_dropout(x, ...)    nn_add1("dropout", x, __VA_ARGS__)    /* x keep / (1 - rate) */
+#define nn_add_(x, y, ...)    nn_add2("add", x, y, __VA_ARGS__)     /* x + y */
+/* -sum_k q_k log softmax(x)_k, q = (1 - smoothing) t + smoothing / K; t sums to one */
+#define nn_cross_entropy(x, t, ...) nn_add2("cross_entropy", x, t, __VA_ARGS__)
+nn_node *nn_add1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
+    BASE_PRINTF(4, 5);
+nn_node *nn_add2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs, ...)
+    BASE_PRINTF(5, 6);
+
+/* ---- cost ---- */
+
+/* Work of one inference of one node, counted, not measured. */
+typedef struct nn_cost {
+    int64_t macs;    /* multiply-accumulates of convolutions and dense layers */
+    int64_t outputs; /* elements written */
+    int64_t pixels;  /* positions (H*W) of the output */
+    int64_t weights; /* weight elements read */
+    int64_t biases;
+} nn_cost;
+nn_cost nn_node_cost(const nn_node *n);
+nn_cost nn_graph_cost(const nn_graph *g); /* sums */
+
+/* ---- memory plan ---- */
+
+/* Places for buffers in one block so that buffers alive at the same time do not overlap (greedy by
+ * size, as in Pisarchyk and Lee, arXiv 2001.03288). first..last is inclusive. */
+typedef struct nn_span {
+    size_t size, offset; /* offset is the result */
+    int first, last;
+} nn_span;
+/* Returns the size of the block; offsets are multiples of align. */
+size_t nn_plan(nn_span *span, int n, size_t align);
+
+/* ---- net ---- */
+
+typedef struct nn_net nn_net;
+typedef struct nn_net_options {
+    int batch;            /* most samples of one nn_net_step or of one chunk of nn_net_forward */
+    int shards;           /* training: a batch is cut into this many parts, 1 .. batch */
+    bool training;        /* gradients, batch statistics, dropout; the last node is the loss */
+    bool input_grads;     /* also gradients of the inputs (nn_net_input_grad) */
+    const nn_node *watch; /* a node whose values nn_net_watched shows after a step, or NULL */
+    base_pool *pool;      /* borrowed; NULL runs inline */
+} nn_net_options;
+
+/* graph is borrowed and must outlive the net. Weights start at zero: nn_net_init or copy. */
+base_status nn_net_new(const nn_graph *g, nn_net_options o, nn_net **net, base_err *err);
+void nn_net_free(nn_net *net);
+nn_real *nn_net_weights(nn_net *net);   /* nn_graph_params reals */
+nn_real *nn_net_grads(nn_net *net);     /* the same layout; for statistics: what was observed */
+size_t nn_net_bytes(const nn_net *net); /* memory of activations, gradients and scratch */
+void nn_init_weights(const nn_graph *g, uint64_t seed, nn_real *weights);
+
+/* Evaluation: in[k] holds n samples of input k, out takes n outputs of the last node. */
+void nn_net_forward(nn_net *net, const nn_real *const *in, int n, nn_real *out);
+
+/* One training step on n <= batch samples: forward, backward, gradients of the mean loss in
+ * nn_net_grads (overwritten). Returns the mean loss. Randomness (dropout) is a pure function of
+ * (seed, step, sample). Batch statistics are those of a shard ("ghost batch norm", Hoffer et al.,
+ * arXiv 1705.08741); results depend on the number of shards, never on threads. */
+double nn_net_step(nn_net *net, const nn_real *const *in, int n, uint64_t seed, uint32_t step);
+const nn_real *nn_net_watched(const nn_net *net);           /* [n, watch shape] of the last step */
+const nn_real *nn_net_input_grad(const nn_net *net, int k); /* [n, input shape] of the last step */
+
+/* ---- optimizers and schedules ---- */
+
+typedef enum nn_optim_kind { NN_SGD, NN_ADAM, NN_ADAMW } nn_optim_kind;
+typedef struct nn_optim_options {
+    nn_optim_kind kind;
+    double momentum;              /* SGD; 0 is none */
+    double beta1, beta2, epsilon; /* Adam (Kingma and Ba, arXiv 1412.6980) */
+    double weight_decay; /* L2 added to the gradient (SGD, Adam) or decoupled (AdamW, Loshchilov
+                            and Hutter, arXiv 1711.05101); role NN_WEIGHT only */
+    double statistics;   /* share of the new batch in running statistics, 0.1 */
+} nn_optim_options;
+nn_optim_options nn_optim_defaults(nn_optim_kind kind);
+
+typedef struct nn_optim nn_optim;
+base_status nn_optim_new(const nn_graph *g, nn_optim_options o, nn_optim **optim, base_err *err);
+void nn_optim_free(nn_optim *optim);
+/* weights -= lr * update(grads). Counts its steps for the bias correction. */
+void nn_optim_step(nn_optim *optim, nn_real *weights, const nn_real *grads, double lr);
+/* State for checkpoints: *n reals (may be 0) and the number of steps done. */
+nn_real *nn_optim_state(nn_optim *optim, size_t *n);
+int64_t nn_optim_steps(const nn_optim *optim);
+void nn_optim_set_steps(nn_optim *optim, int64_t steps);
+
+typedef enum nn_schedule_kind { NN_CONSTANT, NN_STEPS, NN_EXPONENTIAL, NN_COSINE } nn_schedule_kind;
+typedef struct nn_schedule {
+    nn_schedule_kind kind;
+    double lr, final_lr;             /* at the start (after warm-up) and at the end */
+    double warmup, total;            /* in epochs; warm-up is linear from 0 */
+    double step_epochs, step_factor; /* steps: times factor each so many epochs */
+} nn_schedule;
+double nn_schedule_lr(const nn_schedule *s, double epoch); /* epoch may be fractional */
+
+/* ---- model files ---- */
+
+/* A trained float model: HDF5 of kind "model" with graph text, weights by node and name, labels,
+ * feature settings (text that nn does not interpret, per-feature mean and standard deviation) and
+ * provenance (key = value text). All owned by the model. */
+typedef struct nn_model {
+    nn_graph *graph;
+    nn_real *weights;
+    char **labels;
+    size_t n_labels;
+    char *features;
+    float *mean, *std; /* n_stats each, NULL when none */
+    size_t n_stats;
+    char *provenance;
+} nn_model;
+/* Loading a float file into a double build or back converts. */
+base_status nn_model_save(const nn_model *m, const char *path, base_err *err);
+base_status nn_model_load(const char *path, nn_model **m, base_err *err);
+void nn_model_free(nn_model *m);
+/* path itself, or path/model.h5 when path is a run directory. Freed with free(). */
+base_status nn_model_path(const char *path, char **file, base_err *err);
+
+#endif

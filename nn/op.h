@@ -1,0 +1,163 @@
+/* op: what an operator is. One file nn/ops/<op>.c holds, in this order: the formula with shapes,
+ * attributes, shape inference, forward, backward, cost, int8 lowering, test cases, and the
+ * descriptor. Adding one: that file, a line in nn/ops.def, a constructor in nn/nn.h, and an
+ * independent oracle in tests/.
+ *
+ * The descriptor is data: parsing, printing, saving, help, the test battery, the quantizer and the
+ * C exporter are driven by it and know no operator by name.
+ */
+#ifndef NN_OP_H
+#define NN_OP_H
+
+#include "nn/nn.h"
+
+/* ---- attributes ---- */
+
+typedef enum nn_attr_type {
+    NN_INT,   /* int */
+    NN_PAIR,  /* int[2], "3x1" or "3" for both */
+    NN_REAL,  /* double */
+    NN_YESNO, /* bool, "yes" or "no" */
+    NN_PAD,   /* nn_pad, "same", "valid" or "top,bottom,left,right" */
+    NN_SHAPE, /* nn_shape, "49x10x1" */
+} nn_attr_type;
+
+typedef enum nn_pad_kind { NN_SAME, NN_VALID, NN_EXPLICIT } nn_pad_kind;
+typedef struct nn_pad {
+    nn_pad_kind kind;
+    int p[4]; /* explicit: top, bottom, left, right */
+} nn_pad;
+
+typedef struct nn_attr {
+    const char *key;
+    nn_attr_type type;
+    size_t offset;        /* in the operator's attribute struct */
+    const char *fallback; /* as text; NULL: must be given */
+    double lo, hi;        /* range of every number in it */
+    const char *help;
+    bool positional; /* may be given without its key ("input 49x10x1") and is printed so */
+} nn_attr;
+
+/* ---- running ---- */
+
+/* What forward and backward get. Pointers are to `batch` samples, except parameters. */
+typedef struct nn_args {
+    int batch;
+    bool training;
+    const nn_real *x[NN_MAX_IN];
+    nn_real *y;
+    nn_real *dx[NN_MAX_IN]; /* backward: accumulate (+=); NULL: not wanted */
+    const nn_real *dy;
+    const nn_real *w[NN_MAX_PARAMS];
+    nn_real *dw[NN_MAX_PARAMS]; /* accumulate; for statistics forward writes what it observed */
+    nn_real *saved;             /* kept from forward to backward */
+    nn_real *scratch;           /* free for use within one call */
+    uint64_t seed;              /* dropout: base_rng_at(seed, BASE_RNG_DROPOUT, step, ...) */
+    uint32_t step;
+    int first; /* index of this shard's first sample in the batch */
+} nn_args;
+
+/* ---- int8 (DESIGN: TFLite's scheme) ---- */
+
+/* real = scale * (q - zero) */
+typedef struct nn_quant {
+    double scale;
+    int zero;
+} nn_quant;
+
+/* One field of a runtime kernel's struct; arrays are pointers whose element count is in the
+ * layer. Drives writing to HDF5, reading back and emitting C. */
+typedef enum nn_q8_type { NN_Q8_INT, NN_Q8_I8S, NN_Q8_I32S } nn_q8_type;
+typedef struct nn_q8_field {
+    const char *name;
+    nn_q8_type type;
+    size_t offset;
+} nn_q8_field;
+
+/* A kernel of quantize/runtime/: `void name(const name_t *p, const int8_t *x..., int8_t *y)` in
+ * header `header`. run calls it. */
+typedef struct nn_q8_kernel {
+    const char *name, *header;
+    int n_in;
+    size_t size; /* of its struct */
+    const nn_q8_field *fields;
+    int n_fields;
+    void (*run)(const void *p, const int8_t *const *x, int8_t *y);
+} nn_q8_kernel;
+
+enum { NN_Q8_MAX_ARRAYS = 6 };
+typedef struct nn_q8_layer {
+    const nn_q8_kernel *kernel;
+    void *p;                        /* the kernel's struct; arrays point into the arena */
+    size_t count[NN_Q8_MAX_ARRAYS]; /* elements of each array field, in field order */
+} nn_q8_layer;
+
+/* Everything a lowering may look at. */
+typedef struct nn_q8_context {
+    const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
+    nn_quant in[NN_MAX_IN], out;
+    int lo, hi; /* clamp of the output (fused activation), within -128..127 */
+    base_arena *arena;
+} nn_q8_context;
+
+/* ---- descriptor ---- */
+
+enum {
+    NN_INPLACE = 1,  /* y may share memory with x[0] when nobody else needs x[0] */
+    NN_KEEP_X = 2,   /* backward reads x */
+    NN_KEEP_Y = 4,   /* backward reads y */
+    NN_LOSS = 8,     /* output is a scalar loss per sample */
+    NN_IDENTITY = 16 /* evaluation copies x to y: the quantizer drops it */
+};
+
+struct nn_op {
+    const char *name, *summary;
+    int n_in;
+    unsigned flags;
+    const nn_attr *attrs;
+    int n_attrs;
+    size_t attr_size;
+    /* Sets n->shape and declares parameters; errors through nn_op_fail. */
+    base_status (*shape)(nn_node *n, base_err *err);
+    size_t (*saved)(const nn_node *n, int batch);   /* reals, NULL: none */
+    size_t (*scratch)(const nn_node *n, int batch); /* reals, NULL: none */
+    void (*forward)(const nn_node *n, const nn_args *a);
+    void (*backward)(const nn_node *n, const nn_args *a);
+    void (*cost)(const nn_node *n, nn_cost *c); /* fills macs, weights, biases; NULL: none */
+    /* int8: exactly one of these for operators that a deployed graph may contain. */
+    base_status (*lower)(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err);
+    bool (*clamp)(const nn_node *n, double *lo, double *hi); /* fuses into its producer */
+    /* per-channel y = mul x + add in evaluation; folds into the convolution or dense before */
+    void (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
+    const nn_q8_kernel *kernel; /* of lower, for reading int8 models back */
+    const char *const *cases;   /* graphs for the test battery, ending in this operator */
+    int n_cases;
+};
+
+extern const nn_op *const nn_ops[]; /* registry: nn/ops.def in order */
+extern const int nn_n_ops;
+const nn_op *nn_op_find(const char *name); /* NULL when unknown */
+
+/* ---- for operator files ---- */
+
+/* BASE_USAGE with "conv2d 'c3': " before the message. */
+base_status nn_op_fail(const nn_node *n, base_err *err, const char *fmt, ...) BASE_PRINTF(3, 4);
+/* Add a parameter in shape(); the order is that of a->w[]. */
+void nn_declare(nn_node *n, const char *name, nn_shape shape, nn_role role, nn_init init,
+                int fan_in, int fan_out);
+/* x[k] must have `dims` dimensions. */
+base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err);
+
+/* Geometry of a window along one axis. */
+typedef struct nn_window {
+    int in, out, kernel, stride, dilation, before; /* before: padding on the low side */
+} nn_window;
+/* H and W windows for an input h x w; fails when the kernel does not fit. */
+base_status nn_windows(const nn_node *n, const int kernel[2], const int stride[2],
+                       const int dilation[2], nn_pad pad, nn_window win[2], base_err *err);
+
+#define NN_CASES(...)                                                                              \
+    static const char *const cases[] = {__VA_ARGS__};                                              \
+    enum { N_CASES = BASE_COUNT(cases) }
+
+#endif
