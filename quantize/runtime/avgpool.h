@@ -1,0 +1,49 @@
+/* avgpool: int8 mean over windows; taps outside the map do not count. Input and output share
+ * scale and zero point; halves round away from zero (TFLite's AVERAGE_POOL_2D).
+ *
+ * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
+ * for any purpose with or without fee is hereby granted. The software is provided "as is", without
+ * warranty of any kind.
+ */
+#ifndef SOTTO_AVGPOOL_H
+#define SOTTO_AVGPOOL_H
+
+#include "quantize/runtime/requant.h"
+#include "quantize/runtime/window.h"
+
+typedef struct sotto_avgpool_t {
+    int32_t in_h, in_w, channels, out_h, out_w;
+    int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
+    int32_t lo, hi;
+} sotto_avgpool_t;
+
+/* round(sum / count), halves away from zero */
+static inline int32_t sotto_mean(int32_t sum, int32_t count)
+{
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
+static inline void sotto_avgpool(const sotto_avgpool_t *p, const int8_t *x, int8_t *y)
+{
+    for (int32_t h = 0; h < p->out_h; h++) {
+        const int32_t top = h * p->stride_h - p->pad_top;
+        int32_t ky0, ky1;
+        sotto_taps(top, p->in_h, p->kernel_h, 1, &ky0, &ky1);
+        for (int32_t w = 0; w < p->out_w; w++) {
+            const int32_t left = w * p->stride_w - p->pad_left;
+            int32_t kx0, kx1;
+            sotto_taps(left, p->in_w, p->kernel_w, 1, &kx0, &kx1);
+            const int32_t count = (ky1 - ky0) * (kx1 - kx0);
+            for (int32_t c = 0; c < p->channels; c++) {
+                int32_t sum = 0;
+                for (int32_t ky = top + ky0; ky < top + ky1; ky++)
+                    for (int32_t kx = left + kx0; kx < left + kx1; kx++)
+                        sum += x[(ky * p->in_w + kx) * p->channels + c];
+                const int32_t mean = count > 0 ? sotto_mean(sum, count) : 0;
+                *y++ = sotto_clamp_i8(mean, p->lo, p->hi);
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* dwconv2d: int8 depthwise convolution over H x W x C maps; every channel has its own window.
+ *   y[h,w,c] = clamp(out_zero + requant(bias[c] + sum (x[.,.,c] - in_zero) weight[ky,kx,c]))
+ * Taps outside the map count as zero.
+ *
+ * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
+ * for any purpose with or without fee is hereby granted. The software is provided "as is", without
+ * warranty of any kind.
+ */
+#ifndef SOTTO_DWCONV2D_H
+#define SOTTO_DWCONV2D_H
+
+#include "quantize/runtime/requant.h"
+#include "quantize/runtime/window.h"
+
+typedef struct sotto_dwconv2d_t {
+    int32_t in_h, in_w, channels, out_h, out_w;
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left;
+    int32_t in_zero, out_zero, lo, hi;
+    const int8_t *weight;                     /* [kernel_h][kernel_w][channels] */
+    const int32_t *bias, *multiplier, *shift; /* [channels] */
+} sotto_dwconv2d_t;
+
+static inline void sotto_dwconv2d(const sotto_dwconv2d_t *p, const int8_t *x, int8_t *y)
+{
+    const int32_t channels = p->channels, step = p->dilation_w * channels;
+    for (int32_t h = 0; h < p->out_h; h++) {
+        const int32_t top = h * p->stride_h - p->pad_top;
+        int32_t ky0, ky1;
+        sotto_taps(top, p->in_h, p->kernel_h, p->dilation_h, &ky0, &ky1);
+        for (int32_t w = 0; w < p->out_w; w++) {
+            const int32_t left = w * p->stride_w - p->pad_left;
+            int32_t kx0, kx1;
+            sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
+            const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
+            for (int32_t c = 0; c < channels; c++) {
+                int32_t sum = p->bias[c];
+                for (int32_t ky = ky0; ky < ky_end; ky++) {
+                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + first;
+                    const int8_t *v = x + at * channels + c;
+                    const int8_t *k = p->weight + (ky * p->kernel_w + kx0) * channels + c;
+                    for (int32_t i = 0; i < kx1 - kx0; i++)
+                        sum += (v[i * step] - p->in_zero) * k[i * channels];
+                }
+                sum = sotto_requant(sum, p->multiplier[c], p->shift[c]) + p->out_zero;
+                *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* requant: from 32-bit accumulators to int8, as TensorFlow Lite for Microcontrollers computes it
+ * (rounding profile "tflm", double rounding): a saturating rounding doubling high multiply, then a
+ * rounding shift to the right, both from gemmlowp (Jacob et al., arXiv 1712.05877). Freestanding
+ * C99; signed right shifts are taken to be arithmetic, which every compiler for the targets does.
+ *
+ * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
+ * for any purpose with or without fee is hereby granted. The software is provided "as is", without
+ * warranty of any kind.
+ */
+#ifndef SOTTO_REQUANT_H
+#define SOTTO_REQUANT_H
+
+#include <stdint.h>
+
+/* round(a * b / 2^31), halves up; the one overflow saturates. */
+static inline int32_t sotto_high_mul(int32_t a, int32_t b)
+{
+    if (a == INT32_MIN && b == INT32_MIN) return INT32_MAX;
+    const int64_t ab = (int64_t)a * b;
+    const int64_t nudge = ab >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30);
+    return (int32_t)((ab + nudge) / ((int64_t)1 << 31));
+}
+
+/* round(x / 2^n), halves away from zero; 0 <= n <= 31. */
+static inline int32_t sotto_round_shift(int32_t x, int32_t n)
+{
+    const int32_t mask = (int32_t)(((uint32_t)1 << n) - 1u);
+    const int32_t rest = x & mask;
+    const int32_t half = (mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> n) + (rest > half ? 1 : 0);
+}
+
+/* x * multiplier / 2^31 * 2^shift; multiplier in [2^30, 2^31) or 0, shift in [-31, 30]. A left
+ * shift happens first and wraps; models are made so that it does not. */
+static inline int32_t sotto_requant(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = shift > 0 ? 0 : -shift;
+    const int32_t shifted = (int32_t)((uint32_t)x << left);
+    return sotto_round_shift(sotto_high_mul(shifted, multiplier), right);
+}
+
+static inline int8_t sotto_clamp_i8(int32_t v, int32_t lo, int32_t hi)
+{
+    return (int8_t)(v < lo ? lo : v > hi ? hi : v);
+}
+
+/* sum of (x[i] + offset) * w[i]. The sum with offset fits 16 bits, so compilers may use 16-bit
+ * multiply-accumulates. */
+static inline int32_t sotto_dot(const int8_t *x, const int8_t *w, int32_t n, int16_t offset)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const int16_t v = (int16_t)(x[i] + offset);
+        sum += v * w[i];
+    }
+    return sum;
+}
+
+#endif
