@@ -65,8 +65,8 @@ typedef struct nn_quant {
     int zero;
 } nn_quant;
 
-/* One field of a runtime kernel's struct; arrays are pointers whose element count is in the
- * layer. Drives writing to HDF5, reading back and emitting C. */
+/* One field of a runtime kernel's struct: an int32_t, or a pointer to int8_t or int32_t whose
+ * element count is in the layer. Drives writing to HDF5, reading back and emitting C. */
 typedef enum nn_q8_type { NN_Q8_INT, NN_Q8_I8S, NN_Q8_I32S } nn_q8_type;
 typedef struct nn_q8_field {
     const char *name;
@@ -84,6 +84,20 @@ typedef struct nn_q8_kernel {
     int n_fields;
     void (*run)(const void *p, const int8_t *const *x, int8_t *y);
 } nn_q8_kernel;
+
+/* Rows of a field table: `type` is the kernel's struct. */
+#define NN_Q8_INT_OF(type, field)                                                                  \
+    {                                                                                              \
+#field, NN_Q8_INT, offsetof(type, field)                                                   \
+    }
+#define NN_Q8_I8S_OF(type, field)                                                                  \
+    {                                                                                              \
+#field, NN_Q8_I8S, offsetof(type, field)                                                   \
+    }
+#define NN_Q8_I32S_OF(type, field)                                                                 \
+    {                                                                                              \
+#field, NN_Q8_I32S, offsetof(type, field)                                                  \
+    }
 
 enum { NN_Q8_MAX_ARRAYS = 6 };
 typedef struct nn_q8_layer {
@@ -103,11 +117,12 @@ typedef struct nn_q8_context {
 /* ---- descriptor ---- */
 
 enum {
-    NN_INPLACE = 1,  /* y may share memory with x[0] when nobody else needs x[0] */
-    NN_KEEP_X = 2,   /* backward reads x */
-    NN_KEEP_Y = 4,   /* backward reads y */
-    NN_LOSS = 8,     /* output is a scalar loss per sample */
-    NN_IDENTITY = 16 /* evaluation copies x to y: the quantizer drops it */
+    NN_INPLACE = 1,    /* y may share memory with x[0] when nobody else needs x[0] */
+    NN_KEEP_X = 2,     /* backward reads x */
+    NN_KEEP_Y = 4,     /* backward reads y */
+    NN_LOSS = 8,       /* output is a scalar loss per sample */
+    NN_IDENTITY = 16,  /* evaluation copies x to y: the quantizer drops it */
+    NN_SAME_QUANT = 32 /* int8: y has the scale and zero point of x[0] (pooling) */
 };
 
 struct nn_op {
@@ -155,6 +170,25 @@ typedef struct nn_window {
 /* H and W windows for an input h x w; fails when the kernel does not fit. */
 base_status nn_windows(const nn_node *n, const int kernel[2], const int stride[2],
                        const int dilation[2], nn_pad pad, nn_window win[2], base_err *err);
+
+/* int8 (nn/lower.c). Multiplier in [2^30, 2^31) (0 for 0) and shift such that real =
+ * multiplier * 2^(shift - 31); false when real is negative, not finite or 2^30 and more. */
+bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift);
+
+/* What a layer with weights needs; arrays live in the context's arena. */
+typedef struct nn_q8_weights {
+    int8_t *weight;                     /* fan * channels */
+    int32_t *bias, *multiplier, *shift; /* channels each */
+} nn_q8_weights;
+/* Quantize c->w[0], laid out [fan][channels], symmetrically per channel into [-127, 127], and
+ * c->w[1] (NULL: zeros) to int32 of scale in[0] * weight. by_channel: weights are stored
+ * [channels][fan] instead. A channel's scale is raised where its bias would not fit 31 bits. */
+base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
+                           bool by_channel, nn_q8_weights *out, base_err *err);
+/* The layer of this kernel with its struct zeroed; NULL: no memory. */
+void *nn_q8_layer_new(const nn_q8_kernel *kernel, const nn_q8_context *c, nn_q8_layer *layer);
+/* BASE_USAGE when a scale is not above 0 and finite or a zero point is outside int8. */
+base_status nn_q8_check(const nn_node *n, const nn_q8_context *c, base_err *err);
 
 #define NN_CASES(...)                                                                              \
     static const char *const cases[] = {__VA_ARGS__};                                              \

@@ -1,0 +1,96 @@
+/* lower: what the int8 lowering of several operators shares: multipliers from real numbers and
+ * per-channel symmetric weights (TFLite's int8 specification; Jacob et al., arXiv 1712.05877).
+ */
+#include "nn/op.h"
+
+#include <math.h>
+
+bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift)
+{
+    *multiplier = 0;
+    *shift = 0;
+    if (!(real >= 0.0) || !isfinite(real)) return false;
+    if (real == 0.0) return true;
+    int exponent = 0;
+    const double fraction = frexp(real, &exponent); /* in [0.5, 1) */
+    int64_t q = (int64_t)round(ldexp(fraction, 31));
+    if (q == (int64_t)1 << 31) {
+        q /= 2;
+        exponent++;
+    }
+    if (exponent > 30) return false;
+    if (exponent < -31) return true; /* rounds to nothing: 0 */
+    *multiplier = (int32_t)q;
+    *shift = exponent;
+    return true;
+}
+
+void *nn_q8_layer_new(const nn_q8_kernel *kernel, const nn_q8_context *c, nn_q8_layer *layer)
+{
+    *layer = (nn_q8_layer){.kernel = kernel, .p = base_arena_alloc(c->arena, 1, kernel->size)};
+    return layer->p;
+}
+
+base_status nn_q8_check(const nn_node *n, const nn_q8_context *c, base_err *err)
+{
+    for (int k = 0; k <= n->n_in; k++) {
+        const nn_quant q = k < n->n_in ? c->in[k] : c->out;
+        if (!(q.scale > 0.0) || !isfinite(q.scale) || q.zero < -128 || q.zero > 127)
+            return nn_op_fail(n, err, "%s has no usable quantization: scale %g, zero point %d",
+                              k < n->n_in ? "an input" : "the output", q.scale, q.zero);
+    }
+    if ((n->op->flags & NN_SAME_QUANT) &&
+        (c->in[0].scale != c->out.scale || c->in[0].zero != c->out.zero))
+        return nn_op_fail(n, err, "input (scale %g) and output (scale %g) must be quantized alike",
+                          c->in[0].scale, c->out.scale);
+    return BASE_OK;
+}
+
+/* The weight scale of one channel: its largest weight is 127, unless the bias needs a larger scale
+ * to stay below `room`. A channel without weights gets a scale that resolves its bias. */
+static double channel_scale(const nn_q8_context *c, double largest, double bias, double room)
+{
+    double scale = largest / 127.0;
+    if (!(scale > 0.0)) scale = c->out.scale / c->in[0].scale / 1024.0;
+    const double least = fabs(bias) / (c->in[0].scale * room);
+    return scale < least ? least : scale;
+}
+
+base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
+                           bool by_channel, nn_q8_weights *out, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    /* the products of 8-bit weights and 9-bit inputs leave this much for the bias */
+    const double room = 2147483647.0 - 127.0 * 255.0 * (double)fan;
+    if (room < 16777216.0)
+        return nn_op_fail(n, err, "%zu inputs to one output may overflow 32 bits (at most %d)", fan,
+                          (int)((2147483647.0 - 16777216.0) / (127.0 * 255.0)));
+    out->weight = base_arena_alloc(c->arena, fan * channels, sizeof *out->weight);
+    out->bias = base_arena_alloc(c->arena, channels, sizeof *out->bias);
+    out->multiplier = base_arena_alloc(c->arena, channels, sizeof *out->multiplier);
+    out->shift = base_arena_alloc(c->arena, channels, sizeof *out->shift);
+    if (!out->weight || !out->bias || !out->multiplier || !out->shift)
+        return base_nomem(err, fan * channels);
+    for (size_t o = 0; o < channels; o++) {
+        const double bias = c->w[1] ? (double)c->w[1][o] : 0.0;
+        double largest = 0.0;
+        for (size_t i = 0; i < fan; i++) {
+            const double w = (double)c->w[0][i * channels + o];
+            if (!isfinite(w)) return nn_op_fail(n, err, "a weight of channel %zu is not finite", o);
+            largest = fmax(largest, fabs(w));
+        }
+        if (!isfinite(bias)) return nn_op_fail(n, err, "the bias of channel %zu is not finite", o);
+        const double scale = channel_scale(c, largest, bias, room);
+        for (size_t i = 0; i < fan; i++) {
+            const double q = round((double)c->w[0][i * channels + o] / scale);
+            const size_t at = by_channel ? o * fan + i : i * channels + o;
+            out->weight[at] = (int8_t)fmax(-127.0, fmin(127.0, q));
+        }
+        out->bias[o] = (int32_t)fmax(-room, fmin(room, round(bias / (c->in[0].scale * scale))));
+        if (!nn_q8_multiplier(c->in[0].scale * scale / c->out.scale, &out->multiplier[o],
+                              &out->shift[o]))
+            return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g", o,
+                              c->in[0].scale, scale, c->out.scale);
+    }
+    return BASE_OK;
+}

@@ -1,0 +1,119 @@
+/* q8: from a float model to an int8 model, in a file, on the host and as C.
+ *
+ *   fold       batchnorm into the convolution or dense layer before it
+ *   calibrate  a range for every node from the values that real clips give
+ *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
+ *   run        the same kernels on the host: what a device computes, bit for bit
+ *   emit       one C99 header
+ *
+ * Int8 is TFLite's scheme (DESIGN, int8 is a contract): weights symmetric per output channel,
+ * activations asymmetric per tensor, int32 biases, rounding profile "tflm" (double rounding).
+ */
+#ifndef QUANTIZE_Q8_H
+#define QUANTIZE_Q8_H
+
+#include "nn/nn.h"
+#include "nn/op.h"
+
+/* ---- the model ---- */
+
+/* A buffer. Value 0 is the model's input; value k + 1 is what layer k computes. Input and output
+ * of the model are the caller's memory, the others lie in one work buffer. */
+typedef struct q8_value {
+    nn_shape shape;
+    size_t size;   /* bytes = elements */
+    size_t offset; /* in the work buffer; 0 for input and output */
+    nn_quant quant;
+    int first, last; /* layers (0 ..) that write and last read it; the input is there before 0 */
+} q8_value;
+
+typedef struct q8_layer {
+    char name[NN_MAX_NAME]; /* of the node that computes, e.g. "c1" */
+    int node;               /* its index in the model's graph: cost, attributes */
+    int end;                /* index of the last node fused into it (activation), or node */
+    int in[NN_MAX_IN];      /* values */
+    nn_q8_layer l;          /* kernel, struct and arrays */
+} q8_layer;
+
+typedef struct q8_model {
+    nn_graph *graph; /* batchnorm folded */
+    q8_layer *layers;
+    int n_layers;
+    q8_value *values; /* n_layers + 1; the last one is the output */
+    size_t work;      /* bytes of the work buffer: the peak of what is alive at once */
+    char *rounding;   /* "tflm" */
+    char **labels;
+    size_t n_labels;
+    char *features; /* dsp_config text; empty when the model has none */
+    float *mean, *std;
+    size_t n_stats;
+    char *provenance; /* key = value lines: training, calibration */
+    base_arena *arena;
+} q8_model;
+
+size_t q8_input_size(const q8_model *m);
+size_t q8_output_size(const q8_model *m);
+/* Bytes of constant tables: int8 weights, and int32 biases, multipliers and shifts together. */
+void q8_table_bytes(const q8_model *m, size_t *weights, size_t *tables);
+void q8_model_free(q8_model *m);
+
+/* ---- making one ---- */
+
+/* How the range of an activation is chosen from what calibration saw. */
+typedef enum q8_range {
+    Q8_RANGE_MINMAX,     /* smallest to largest */
+    Q8_RANGE_PERCENTILE, /* without the outer 0.005 % on either side */
+    Q8_RANGE_MSE,        /* least mean square error of the quantized values */
+} q8_range;
+
+typedef struct q8_options {
+    q8_range range;
+    base_pool *pool; /* borrowed; NULL runs inline */
+} q8_options;
+
+/* Graph and weights without batchnorm and identities; weights is freed with base_free, the graph
+ * with nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a batchnorm that does
+ * not follow a convolution or dense layer of its own, and a loss. */
+base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded,
+                    nn_real **folded_weights, base_err *err);
+
+/* Scale and zero point of every node (quant: one per node of the folded graph) from n samples of
+ * its input (n x input shape). 0 is always exact. Nodes whose int8 operator keeps its input's
+ * quantization, and layers that an activation is fused into, get that of their partner. */
+base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
+                         const q8_options *o, nn_quant *quant, base_err *err);
+
+/* All of it: fold, calibrate on n input samples, lower, plan. labels, features and provenance are
+ * copied from m; calibration (text, "key = value\n" lines; may be NULL) is added to provenance.
+ * Any inputs do for an untrained model of which only costs are wanted. */
+base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, const q8_options *o,
+                        const char *calibration, q8_model **q8, base_err *err);
+
+/* ---- files ---- */
+
+/* HDF5 of kind "model" with group "q8": every integer as it runs, nothing recomputed on loading.
+ * Loading a float model is BASE_DATA with a hint. */
+base_status q8_save(const q8_model *m, const char *path, base_err *err);
+base_status q8_load(const char *path, q8_model **m, base_err *err);
+/* Whether the file is a model with group "q8"; BASE_DATA when it is no model. */
+base_status q8_is_model(const char *path, bool *is, base_err *err);
+
+/* ---- running ---- */
+
+/* zero + round(x / scale), halves away from zero, clamped to int8; single precision. */
+void q8_quantize_input(const q8_model *m, const float *x, int8_t *q);
+/* One inference. work: m->work bytes, one per thread; in and out do not overlap it. */
+void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work);
+
+/* ---- C ---- */
+
+typedef struct q8_emit_options {
+    const char *prefix; /* "kws": a C identifier in lower case */
+    const int8_t *golden;
+    size_t n_golden; /* inputs of the self-test, n_golden x input size */
+} q8_emit_options;
+
+/* One self-contained C99 header. */
+base_status q8_emit(const q8_model *m, const q8_emit_options *o, base_str *text, base_err *err);
+
+#endif
