@@ -2,8 +2,7 @@
  *
  * Frames go through the FFT one by one, in cache. Their spectra are collected in blocks of LANES
  * frames stored frame-innermost (spectrum[bin][lane]), so that everything after the FFT (mel sums
- * over the few bins of a band, logarithm, DCT) is loops over lanes that compilers vectorise with no
- * shuffling and no reordering of sums: results do not depend on the vector width.
+ * over the few bins of a band, logarithm, DCT) is arithmetic on whole vectors (lanes.h).
  *
  *     clip -> line (level, pre-emphasis, reflected ends) -> FFT -> spectrum[bin][lane]
  *          -> bands[mel][lane] -> ln -> out[t][bin]
@@ -11,12 +10,10 @@
 #include "dsp/dsp.h"
 
 #include "dsp/fft.h"
-#include "dsp/log.h"
+#include "dsp/lanes.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { LANES = 16 };
 
 /* A band reads spectrum rows first .. first + count - 1 with weights at mel[weight]. */
 typedef struct band {
@@ -35,8 +32,8 @@ struct dsp_frontend {
     band *bands;        /* [mels]; first counts from bin_lo */
     float *dct;         /* [mfcc, mels] or NULL */
     float *mean, *gain; /* [bins]: out = (x - mean) * gain; NULL without normalisation */
-    float *spectrum;    /* [bin_n, LANES] */
-    float *energies;    /* [mels, LANES] */
+    lanes *spectrum;    /* [bin_n] */
+    lanes *energies;    /* [mels] */
     dsp_fft *fft;
 };
 
@@ -146,10 +143,10 @@ static base_status build(dsp_frontend *fe, const float *mean, const float *std, 
     fe->line = base_alloc((size_t)fe->line_n, sizeof *fe->line);
     if (!fe->line || !copy_window(fe) || !copy_mel(fe) || !copy_dct(fe))
         return base_nomem(err, (size_t)fe->line_n * sizeof *fe->line);
-    fe->spectrum = base_alloc((size_t)fe->bin_n, LANES * sizeof *fe->spectrum);
-    fe->energies = base_alloc((size_t)cfg->mels, LANES * sizeof *fe->energies);
+    fe->spectrum = base_alloc((size_t)fe->bin_n, sizeof *fe->spectrum);
+    fe->energies = base_alloc((size_t)cfg->mels, sizeof *fe->energies);
     if (!fe->spectrum || !fe->energies)
-        return base_nomem(err, (size_t)fe->bin_n * LANES * sizeof *fe->spectrum);
+        return base_nomem(err, (size_t)fe->bin_n * sizeof *fe->spectrum);
     BASE_TRY(copy_scaling(fe, mean, std, err));
     return dsp_fft_new(cfg->fft, &fe->fft, err);
 }
@@ -173,10 +170,9 @@ base_status dsp_frontend_new(const dsp_config *cfg, const float *mean, const flo
 void dsp_frontend_free(dsp_frontend *fe)
 {
     if (!fe) return;
-    float *blocks[] = {fe->line, fe->weights, fe->mel,      fe->dct,
-                       fe->mean, fe->gain,    fe->spectrum, fe->energies};
+    void *blocks[] = {fe->line, fe->weights, fe->mel,      fe->bands,   fe->dct,
+                      fe->mean, fe->gain,    fe->spectrum, fe->energies};
     for (size_t i = 0; i < BASE_COUNT(blocks); i++) base_free(blocks[i]);
-    base_free(fe->bands);
     dsp_fft_free(fe->fft);
     base_free(fe);
 }
@@ -191,74 +187,70 @@ const dsp_config *dsp_frontend_config(const dsp_frontend *fe)
 /* max(x), or 0 when that is negative. */
 static float maximum(const float *x, int n)
 {
-    float lane[LANES] = {0}, top = 0;
+    lanes tops = {0}, some;
+    float top = 0;
     int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&some, x + i, sizeof some);
+        lanes_max(&tops, &some);
+    }
     for (; i < n; i++) top = x[i] > top ? x[i] : top;
-    for (int l = 0; l < LANES; l++) top = lane[l] > top ? lane[l] : top;
+    for (int l = 0; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
     return top;
 }
 
-/* The samples under the frames: levelled, pre-emphasised, reflected. */
+/* The samples under the frames: levelled, pre-emphasised, reflected at the ends. Without centring
+ * the clip's last samples may lie under no frame. */
 static void lay_out(dsp_frontend *fe, const float *pcm)
 {
-    int n = fe->cfg.samples, body = fe->line_n - fe->ahead < n ? fe->line_n - fe->ahead : n;
+    int n = fe->cfg.samples, reach = fe->line_n - fe->ahead, body = reach < n ? reach : n;
     float top = fe->cfg.level == DSP_LEVEL_MAX ? maximum(pcm, n) : 0;
     float gain = top > 0 ? 1 / top : 1, a = (float)fe->cfg.preemphasis;
     float *x = fe->line + fe->ahead;
-    /* Reflection below needs more of the clip than the frames reach only where it is centred, and
-     * then body is n or the clip's end lies under no frame. */
     x[0] = gain * pcm[0];
     for (int i = 1; i < body; i++) x[i] = gain * (pcm[i] - a * pcm[i - 1]);
     for (int i = 1; i <= fe->ahead; i++) x[-i] = x[i];
-    for (int i = n; i < fe->line_n - fe->ahead; i++) x[i] = x[2 * (n - 1) - i];
+    for (int i = n; i < reach; i++) x[i] = x[2 * (n - 1) - i];
 }
 
-/* Spectrum of frame t into lane l of the block. */
+/* Power spectrum of frame t into lane l of the block. */
 static void transform(dsp_frontend *fe, int t, int l)
 {
     const float *x = fe->line + (size_t)t * (size_t)fe->hop, *w = fe->weights;
     float *in = dsp_fft_input(fe->fft);
     for (int i = 0; i < fe->window; i++) in[i] = x[i] * w[i];
     const float *bin = dsp_fft_run(fe->fft) + 2 * fe->bin_lo;
-    float *s = fe->spectrum + l;
+    float *power = (float *)fe->spectrum + l;
     for (int k = 0; k < fe->bin_n; k++)
-        s[k * LANES] = bin[2 * k] * bin[2 * k] + bin[2 * k + 1] * bin[2 * k + 1];
+        power[k * LANES] = bin[2 * k] * bin[2 * k] + bin[2 * k + 1] * bin[2 * k + 1];
 }
 
-/* Log-mel energies of a block of frames. */
+/* Log-mel energies of a block of frames from their power spectra. */
 static void log_mel(dsp_frontend *fe)
 {
-    float v = (float)fe->cfg.floor;
+    float v = (float)fe->cfg.floor, *s = (float *)fe->spectrum, *e = (float *)fe->energies;
+    int mels = fe->cfg.mels;
     if (fe->cfg.spectrum == DSP_SPECTRUM_MAGNITUDE)
-        for (int i = 0; i < fe->bin_n * LANES; i++) fe->spectrum[i] = sqrtf(fe->spectrum[i]);
-    for (int b = 0; b < fe->cfg.mels; b++) {
+        for (int i = 0; i < fe->bin_n * LANES; i++) s[i] = sqrtf(s[i]);
+    for (int b = 0; b < mels; b++) {
         const band *d = &fe->bands[b];
-        const float *s = fe->spectrum + d->first * LANES, *w = fe->mel + d->weight;
-        float sum[LANES] = {0};
-        for (int i = 0; i < d->count; i++)
-            for (int l = 0; l < LANES; l++) sum[l] += w[i] * s[i * LANES + l];
-        float *e = fe->energies + b * LANES;
-        if (fe->cfg.floor_kind == DSP_FLOOR_ADD)
-            for (int l = 0; l < LANES; l++) e[l] = dsp_log(sum[l] + v);
-        else
-            for (int l = 0; l < LANES; l++) e[l] = dsp_log(sum[l] > v ? sum[l] : v);
+        lanes_dot(&fe->energies[b], fe->mel + d->weight, fe->spectrum + d->first, d->count);
     }
+    if (fe->cfg.floor_kind == DSP_FLOOR_ADD)
+        for (int i = 0; i < mels * LANES; i++) e[i] += v;
+    else
+        for (int i = 0; i < mels * LANES; i++) e[i] = e[i] > v ? e[i] : v;
+    for (int b = 0; b < mels; b++) lanes_log(&fe->energies[b]);
 }
 
-/* Feature k of a block of frames: a log-mel energy or a DCT coefficient of them. */
-static void feature(const dsp_frontend *fe, int k, float x[LANES])
+/* Feature k of a block of frames: a log-mel energy, or a DCT coefficient of all of them. */
+static void feature(const dsp_frontend *fe, int k, lanes *x)
 {
-    if (!fe->dct) {
-        memcpy(x, fe->energies + k * LANES, LANES * sizeof *x);
-        return;
-    }
-    float sum[LANES] = {0};
-    const float *d = fe->dct + k * fe->cfg.mels;
-    for (int m = 0; m < fe->cfg.mels; m++)
-        for (int l = 0; l < LANES; l++) sum[l] += d[m] * fe->energies[m * LANES + l];
-    memcpy(x, sum, sizeof sum);
+    int mels = fe->cfg.mels;
+    if (fe->dct)
+        lanes_dot(x, fe->dct + k * mels, fe->energies, mels);
+    else
+        *x = fe->energies[k];
 }
 
 void dsp_frontend_run(dsp_frontend *fe, const float *pcm, float *out)
@@ -268,12 +260,12 @@ void dsp_frontend_run(dsp_frontend *fe, const float *pcm, float *out)
         int n = fe->frames - t < LANES ? fe->frames - t : LANES;
         for (int l = 0; l < n; l++) transform(fe, t + l, l);
         log_mel(fe);
+        float *to = out + (size_t)t * (size_t)fe->bins;
         for (int k = 0; k < fe->bins; k++) {
-            float x[LANES];
-            feature(fe, k, x);
-            float mean = fe->mean ? fe->mean[k] : 0, gain = fe->mean ? fe->gain[k] : 1;
-            float *to = out + (size_t)t * (size_t)fe->bins + k;
-            for (int l = 0; l < n; l++) to[l * fe->bins] = (x[l] - mean) * gain;
+            lanes x;
+            feature(fe, k, &x);
+            if (fe->mean) x = (x - fe->mean[k]) * fe->gain[k];
+            for (int l = 0; l < n; l++) to[l * fe->bins + k] = x[l];
         }
     }
 }
