@@ -1,0 +1,20 @@
+/* See nn/blas.h. */
+#include "nn/blas.h"
+
+#include <cblas.h>
+
+void nn_gemm(bool ta, bool tb, int m, int n, int k, const nn_real *a, int lda, const nn_real *b,
+             int ldb, nn_real beta, nn_real *c, int ldc)
+{
+    CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
+#ifdef NN_DOUBLE
+    cblas_dgemm(CblasRowMajor, opa, opb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
+#else
+    cblas_sgemm(CblasRowMajor, opa, opb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
+#endif
+}
+
+void nn_blas_single_thread(void)
+{
+    openblas_set_num_threads(1);
+}

@@ -1,0 +1,14 @@
+/* blas: matrix products in nn_real, row-major, single-threaded. The only includer of <cblas.h> is
+ * blas.c. */
+#ifndef NN_BLAS_H
+#define NN_BLAS_H
+
+#include "nn/nn.h"
+
+/* C[m,n] (leading dimension ldc) = beta C + op(A)[m,k] op(B)[k,n]; ta, tb: transpose. */
+void nn_gemm(bool ta, bool tb, int m, int n, int k, const nn_real *a, int lda, const nn_real *b,
+             int ldb, nn_real beta, nn_real *c, int ldc);
+/* Threads are ours: BLAS must not start its own. Called once per net. */
+void nn_blas_single_thread(void);
+
+#endif

@@ -1,0 +1,90 @@
+/* The operator registry and what operator files share: see nn/op.h. */
+#include "nn/op.h"
+
+#include "nn/graph.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define NN_OP(name) extern const nn_op nn_op_##name;
+#include "nn/ops.def"
+#undef NN_OP
+
+#define NN_OP(name) &nn_op_##name,
+const nn_op *const nn_ops[] = {
+#include "nn/ops.def"
+};
+#undef NN_OP
+const int nn_n_ops = BASE_COUNT(nn_ops);
+
+const nn_op *nn_op_find(const char *name)
+{
+    for (int i = 0; i < nn_n_ops; i++)
+        if (strcmp(nn_ops[i]->name, name) == 0) return nn_ops[i];
+    return NULL;
+}
+
+const char *nn_op_nearest(const char *name)
+{
+    const char *names[BASE_COUNT(nn_ops)];
+    for (int i = 0; i < nn_n_ops; i++) names[i] = nn_ops[i]->name;
+    return base_nearest(name, names, BASE_COUNT(names));
+}
+
+base_status nn_op_fail(const nn_node *n, base_err *err, const char *fmt, ...)
+{
+    char message[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    return base_fail(err, BASE_USAGE, "%s '%s': %s", n->op->name, n->name, message);
+}
+
+base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err)
+{
+    char buf[64];
+    if (n->in[k]->shape.n == dims) return BASE_OK;
+    return nn_op_fail(n, err, "input '%s' has shape %s, %d dimensions are needed", n->in[k]->name,
+                      nn_shape_text(n->in[k]->shape, buf), dims);
+}
+
+static base_status one_window(const nn_node *n, const char *axis, nn_window *w, nn_pad pad,
+                              int before, int after, base_err *err)
+{
+    int64_t span = (int64_t)(w->kernel - 1) * w->dilation + 1;
+    if (pad.kind == NN_SAME) {
+        w->out = (w->in + w->stride - 1) / w->stride;
+        int64_t need = (int64_t)(w->out - 1) * w->stride + span - w->in;
+        w->before = need > 0 ? (int)(need / 2) : 0;
+        return BASE_OK;
+    }
+    if (pad.kind == NN_VALID) before = after = 0;
+    if (before >= span || after >= span)
+        return nn_op_fail(n, err, "padding %d,%d in %s is not smaller than the kernel's %lld",
+                          before, after, axis, (long long)span);
+    int64_t room = (int64_t)w->in + before + after - span;
+    if (room < 0)
+        return nn_op_fail(n, err, "kernel %d (spans %lld) is larger than the input's %d in %s%s",
+                          w->kernel, (long long)span, w->in, axis,
+                          before + after ? " with padding" : "");
+    w->out = (int)(room / w->stride) + 1;
+    w->before = before;
+    return BASE_OK;
+}
+
+/* `same` is TensorFlow's: out = ceil(in / stride), the odd padding element after. */
+base_status nn_windows(const nn_node *n, const int kernel[2], const int stride[2],
+                       const int dilation[2], nn_pad pad, nn_window win[2], base_err *err)
+{
+    BASE_TRY(nn_need_dims(n, 0, 3, err));
+    for (int i = 0; i < 2; i++) {
+        win[i] = (nn_window){.in = n->in[0]->shape.d[i],
+                             .kernel = kernel[i],
+                             .stride = stride[i],
+                             .dilation = dilation[i]};
+        BASE_TRY(one_window(n, i ? "frequency" : "time", &win[i], pad, pad.p[2 * i],
+                            pad.p[2 * i + 1], err));
+    }
+    return BASE_OK;
+}
