@@ -1,0 +1,246 @@
+/* conv2d: x [H, W, I] -> y [H', W', O]
+ *
+ *   y[h,w,o] = b[o] + sum_{i,j,c} x[h s_h + i d_h - p_h, w s_w + j d_w - p_w, g I/G + c] W[i,j,c,o]
+ *
+ * where g = o / (O/G) is the group of o; outside of x is zero. W [kh, kw, I/G, O], b [O].
+ * Computed as im2col (patches of some samples as rows of a matrix small enough for the L2 cache)
+ * and one matrix product a group; a 1x1 convolution is the product alone.
+ */
+#include "nn/blas.h"
+#include "nn/op.h"
+
+#include <string.h>
+
+typedef struct conv2d {
+    int out, kernel[2], stride[2], dilation[2], groups;
+    nn_pad pad;
+    bool bias;
+} conv2d;
+
+static const nn_attr attrs[] = {
+    {"out", NN_INT, offsetof(conv2d, out), NULL, 1, 65536, "output channels", false},
+    {"kernel", NN_PAIR, offsetof(conv2d, kernel), NULL, 1, 4096, "time x frequency", false},
+    {"stride", NN_PAIR, offsetof(conv2d, stride), "1", 1, 4096, "time x frequency", false},
+    {"dilation", NN_PAIR, offsetof(conv2d, dilation), "1", 1, 4096, "time x frequency", false},
+    {"groups", NN_INT, offsetof(conv2d, groups), "1", 1, 65536, "channel groups", false},
+    {"pad", NN_PAD, offsetof(conv2d, pad), "same", 0, 4096, "padding", false},
+    {"bias", NN_YESNO, offsetof(conv2d, bias), "yes", 0, 0, "add a bias per channel", false},
+};
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    const conv2d *a = n->attrs;
+    nn_window win[2];
+    BASE_TRY(nn_windows(n, a->kernel, a->stride, a->dilation, a->pad, win, err));
+    int in = n->in[0]->shape.d[2];
+    if (in % a->groups || a->out % a->groups)
+        return nn_op_fail(n, err, "groups=%d does not divide %d input and %d output channels",
+                          a->groups, in, a->out);
+    n->shape = (nn_shape){3, {win[0].out, win[1].out, a->out}};
+    int taps = a->kernel[0] * a->kernel[1], per = in / a->groups;
+    nn_declare(n, "weight", (nn_shape){4, {a->kernel[0], a->kernel[1], per, a->out}}, NN_WEIGHT,
+               NN_HE_UNIFORM, taps * per, taps * (a->out / a->groups));
+    if (a->bias)
+        nn_declare(n, "bias", (nn_shape){1, {a->out}}, NN_BIAS, NN_ZEROS, taps * per, a->out);
+    return BASE_OK;
+}
+
+/* What the loops need, worked out once a call. */
+typedef struct geometry {
+    nn_window h, w;
+    int in, out, groups, gi, go; /* channels, and channels of a group */
+    int k;                       /* columns of a patch row of one group */
+    int pixels;                  /* patch rows of a sample */
+    int chunk;                   /* samples whose patches fit the scratch */
+    bool direct;                 /* x itself is the patch matrix */
+} geometry;
+
+enum { PATCH_REALS = 1 << 16 };
+
+static geometry geometry_of(const nn_node *n)
+{
+    const conv2d *a = n->attrs;
+    nn_window win[2];
+    nn_windows(n, a->kernel, a->stride, a->dilation, a->pad, win, NULL);
+    geometry g = {.h = win[0], .w = win[1], .in = n->in[0]->shape.d[2], .out = a->out};
+    g.groups = a->groups;
+    g.gi = g.in / g.groups;
+    g.go = g.out / g.groups;
+    g.k = a->kernel[0] * a->kernel[1] * g.gi;
+    g.pixels = win[0].out * win[1].out;
+    g.direct = g.groups == 1 && g.k == g.in && a->stride[0] == 1 && a->stride[1] == 1 &&
+               g.h.out == g.h.in && g.w.out == g.w.in;
+    int64_t patch = (int64_t)g.pixels * g.k;
+    g.chunk = patch < PATCH_REALS ? (int)(PATCH_REALS / patch) : 1;
+    return g;
+}
+
+static size_t scratch(const nn_node *n, int batch)
+{
+    geometry g = geometry_of(n);
+    int samples = g.chunk < batch ? g.chunk : batch;
+    return g.direct ? 0 : (size_t)samples * (size_t)g.pixels * (size_t)g.k;
+}
+
+/* The range of taps i for which at + i*dilation lies inside 0..in-1. */
+static void tap_range(const nn_window *w, int at, int *lo, int *hi)
+{
+    int d = w->dilation;
+    *lo = at < 0 ? (-at + d - 1) / d : 0;
+    *hi = at >= w->in ? 0 : (w->in - at + d - 1) / d;
+    if (*hi > w->kernel) *hi = w->kernel;
+    if (*lo > *hi) *lo = *hi;
+}
+
+/* The taps of one kernel row at output column ow; x is the input row. */
+static void gather_row(const geometry *g, const nn_real *x, int ow, nn_real *row)
+{
+    int at = ow * g->w.stride - g->w.before, lo, hi;
+    size_t gi = (size_t)g->gi;
+    tap_range(&g->w, at, &lo, &hi);
+    memset(row, 0, (size_t)lo * gi * sizeof *row);
+    if (g->w.dilation == 1 && g->groups == 1) {
+        if (hi > lo)
+            memcpy(row + (size_t)lo * gi, x + (ptrdiff_t)(at + lo) * g->in,
+                   (size_t)(hi - lo) * gi * sizeof *row);
+    } else {
+        for (int j = lo; j < hi; j++)
+            memcpy(row + (size_t)j * gi, x + (ptrdiff_t)(at + j * g->w.dilation) * g->in,
+                   gi * sizeof *row);
+    }
+    memset(row + (size_t)hi * gi, 0, (size_t)(g->w.kernel - hi) * gi * sizeof *row);
+}
+
+/* Patches of one sample and group: col [pixels, kh, kw, gi]. */
+static void im2col(const geometry *g, const nn_real *x, nn_real *col)
+{
+    size_t row = (size_t)g->w.kernel * (size_t)g->gi;
+    for (int oh = 0; oh < g->h.out; oh++) {
+        for (int ow = 0; ow < g->w.out; ow++) {
+            for (int i = 0; i < g->h.kernel; i++, col += row) {
+                int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
+                if (ih < 0 || ih >= g->h.in) memset(col, 0, row * sizeof *col);
+                else gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
+            }
+        }
+    }
+}
+
+/* The adjoint of im2col: dx += patches. */
+static void col2im(const geometry *g, const nn_real *col, nn_real *dx)
+{
+    size_t row = (size_t)g->w.kernel * (size_t)g->gi;
+    for (int oh = 0; oh < g->h.out; oh++) {
+        for (int ow = 0; ow < g->w.out; ow++) {
+            int at = ow * g->w.stride - g->w.before, lo, hi;
+            tap_range(&g->w, at, &lo, &hi);
+            for (int i = 0; i < g->h.kernel; i++, col += row) {
+                int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
+                if (ih < 0 || ih >= g->h.in) continue;
+                for (int j = lo; j < hi; j++) {
+                    nn_real *to = dx + ((ptrdiff_t)ih * g->w.in + at + j * g->w.dilation) * g->in;
+                    for (int c = 0; c < g->gi; c++) to[c] += col[j * g->gi + c];
+                }
+            }
+        }
+    }
+}
+
+/* Samples b .. b+m-1 as patch rows of group q: x itself, or the scratch filled. */
+static const nn_real *patches(const geometry *g, const nn_args *a, int b, int m, int q)
+{
+    ptrdiff_t sample = (ptrdiff_t)g->h.in * g->w.in * g->in;
+    const nn_real *x = a->x[0] + b * sample;
+    if (g->direct) return x;
+    for (int s = 0; s < m; s++)
+        im2col(g, x + s * sample + q * g->gi, a->scratch + (ptrdiff_t)s * g->pixels * g->k);
+    return a->scratch;
+}
+
+static int chunk_size(const geometry *g, int left)
+{
+    return g->direct || g->chunk > left ? left : g->chunk;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    geometry g = geometry_of(n);
+    bool bias = n->n_params > 1;
+    for (int b = 0, m; b < a->batch; b += m) {
+        m = chunk_size(&g, a->batch - b);
+        int rows = m * g.pixels;
+        nn_real *y = a->y + (ptrdiff_t)b * g.pixels * g.out;
+        for (int r = 0; bias && r < rows; r++)
+            memcpy(y + (ptrdiff_t)r * g.out, a->w[1], (size_t)g.out * sizeof *y);
+        for (int q = 0; q < g.groups; q++)
+            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, b, m, q), g.k,
+                    a->w[0] + q * g.go, g.out, bias ? 1 : 0, y + q * g.go, g.out);
+    }
+}
+
+static void backward_bias(const geometry *g, const nn_args *a)
+{
+    int rows = a->batch * g->pixels;
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < g->out; o++) a->dw[1][o] += a->dy[(ptrdiff_t)r * g->out + o];
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    geometry g = geometry_of(n);
+    ptrdiff_t sample = (ptrdiff_t)g.h.in * g.w.in * g.in;
+    if (n->n_params > 1) backward_bias(&g, a);
+    for (int b = 0, m; b < a->batch; b += m) {
+        m = chunk_size(&g, a->batch - b);
+        int rows = m * g.pixels;
+        nn_real *dx = a->dx[0] ? a->dx[0] + b * sample : NULL;
+        for (int q = 0; q < g.groups; q++) {
+            const nn_real *dy = a->dy + (ptrdiff_t)b * g.pixels * g.out + q * g.go;
+            nn_gemm(true, false, g.k, g.go, rows, patches(&g, a, b, m, q), g.k, dy, g.out, 1,
+                    a->dw[0] + q * g.go, g.out);
+            if (!dx) continue;
+            nn_real *to = g.direct ? dx : a->scratch;
+            nn_gemm(false, true, rows, g.k, g.go, dy, g.out, a->w[0] + q * g.go, g.out,
+                    g.direct ? 1 : 0, to, g.k);
+            for (int s = 0; s < m && !g.direct; s++)
+                col2im(&g, to + (ptrdiff_t)s * g.pixels * g.k, dx + s * sample + q * g.gi);
+        }
+    }
+}
+
+static void cost(const nn_node *n, nn_cost *c)
+{
+    const conv2d *a = n->attrs;
+    c->weights = (int64_t)n->param[0].count;
+    c->biases = a->bias ? a->out : 0;
+    c->macs = c->pixels * c->weights;
+}
+
+NN_CASES("x = input 9x7x3; y = conv2d(x) out=4 kernel=3x3",
+         "x = input 49x10x1; y = conv2d(x) out=8 kernel=10x4 stride=2x2 bias=no",
+         "x = input 6x5x4; y = conv2d(x) out=6 kernel=1x1",
+         "x = input 6x5x4; y = conv2d(x) out=6 kernel=1x1 stride=2x3 pad=valid",
+         "x = input 11x4x2; y = conv2d(x) out=3 kernel=3x2 dilation=3x1 pad=valid",
+         "x = input 8x9x4; y = conv2d(x) out=6 kernel=3x3 groups=2 stride=2x1",
+         "x = input 8x6x3; y = conv2d(x) out=9 kernel=2x3 groups=3 dilation=2x2",
+         "x = input 5x6x2; y = conv2d(x) out=2 kernel=4x3 pad=3,0,1,2 bias=no",
+         "x = input 12x1x5; y = conv2d(x) out=4 kernel=9x1 stride=2x1",
+         "x = input 2x2x2; y = conv2d(x) out=3 kernel=5x5",
+         "x = input 30x20x8; y = conv2d(x) out=4 kernel=5x5 dilation=2x1");
+
+const nn_op nn_op_conv2d = {
+    .name = "conv2d",
+    .summary = "two-dimensional convolution with stride, dilation and groups",
+    .n_in = 1,
+    .flags = NN_KEEP_X,
+    .attrs = attrs,
+    .n_attrs = BASE_COUNT(attrs),
+    .attr_size = sizeof(conv2d),
+    .shape = shape,
+    .scratch = scratch,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = N_CASES,
+};

@@ -1,0 +1,74 @@
+/* dense: x [I] -> y [O], y = x W + b. W [I, O], b [O]. One matrix product over the batch. */
+#include "nn/blas.h"
+#include "nn/op.h"
+
+#include <string.h>
+
+typedef struct dense {
+    int out;
+    bool bias;
+} dense;
+
+static const nn_attr attrs[] = {
+    {"out", NN_INT, offsetof(dense, out), NULL, 1, 65536, "outputs", false},
+    {"bias", NN_YESNO, offsetof(dense, bias), "yes", 0, 0, "add a bias", false},
+};
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    const dense *a = n->attrs;
+    if (n->in[0]->shape.n != 1) {
+        base_status s = nn_need_dims(n, 0, 1, err);
+        base_hint(err, "put a flatten or globalpool before it");
+        return s;
+    }
+    int in = n->in[0]->shape.d[0];
+    n->shape = (nn_shape){1, {a->out}};
+    nn_declare(n, "weight", (nn_shape){2, {in, a->out}}, NN_WEIGHT, NN_GLOROT_UNIFORM, in, a->out);
+    if (a->bias) nn_declare(n, "bias", n->shape, NN_BIAS, NN_ZEROS, in, a->out);
+    return BASE_OK;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    int in = n->in[0]->shape.d[0], out = n->shape.d[0];
+    bool bias = n->n_params > 1;
+    for (int b = 0; bias && b < a->batch; b++)
+        memcpy(a->y + (ptrdiff_t)b * out, a->w[1], (size_t)out * sizeof *a->y);
+    nn_gemm(false, false, a->batch, out, in, a->x[0], in, a->w[0], out, bias ? 1 : 0, a->y, out);
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    int in = n->in[0]->shape.d[0], out = n->shape.d[0];
+    nn_gemm(true, false, in, out, a->batch, a->x[0], in, a->dy, out, 1, a->dw[0], out);
+    if (a->dx[0])
+        nn_gemm(false, true, a->batch, in, out, a->dy, out, a->w[0], out, 1, a->dx[0], in);
+    for (int b = 0; n->n_params > 1 && b < a->batch; b++)
+        for (int o = 0; o < out; o++) a->dw[1][o] += a->dy[(ptrdiff_t)b * out + o];
+}
+
+static void cost(const nn_node *n, nn_cost *c)
+{
+    c->weights = c->macs = (int64_t)n->param[0].count;
+    c->biases = n->n_params > 1 ? n->shape.d[0] : 0;
+}
+
+NN_CASES("x = input 7; y = dense(x) out=5", "x = input 64; y = dense(x) out=12 bias=no",
+         "x = input 1; y = dense(x) out=1");
+
+const nn_op nn_op_dense = {
+    .name = "dense",
+    .summary = "fully connected layer",
+    .n_in = 1,
+    .flags = NN_KEEP_X,
+    .attrs = attrs,
+    .n_attrs = BASE_COUNT(attrs),
+    .attr_size = sizeof(dense),
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .cases = cases,
+    .n_cases = N_CASES,
+};
