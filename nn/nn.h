@@ -100,16 +100,17 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 /* Constructors: nn_<op>(input..., name, attribute format, ...). Attributes of each operator are in
  * its file nn/ops/<op>.c and in `sotto model ops`.
  * H, W: time and frequency; k: kernel, s: stride, d: dilation, p: padding before. */
-#define nn_input(g, ...)     nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
-#define nn_conv2d(x, ...)    nn_append1("conv2d", x, __VA_ARGS__)    /* y[h,w,o] = b[o] + sum x w */
-#define nn_dwconv2d(x, ...)  nn_append1("dwconv2d", x, __VA_ARGS__)  /* y[h,w,c] = b[c] + sum x w */
-#define nn_dense(x, ...)     nn_append1("dense", x, __VA_ARGS__)     /* y = x W + b */
-#define nn_batchnorm(x, ...) nn_append1("batchnorm", x, __VA_ARGS__) /* gamma (x-mu)/sigma + beta  \
-                                                                      */
-#define nn_relu(x, ...)       nn_append1("relu", x, __VA_ARGS__)     /* max(0, x) */
-#define nn_relu6(x, ...)      nn_append1("relu6", x, __VA_ARGS__)    /* min(6, max(0, x)) */
-#define nn_avgpool(x, ...)    nn_append1("avgpool", x, __VA_ARGS__)  /* mean over windows */
-#define nn_maxpool(x, ...)    nn_append1("maxpool", x, __VA_ARGS__)  /* maximum over windows */
+#define nn_input(g, ...)    nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
+#define nn_conv2d(x, ...)   nn_append1("conv2d", x, __VA_ARGS__)   /* y[h,w,o] = b[o] + sum x w */
+#define nn_dwconv2d(x, ...) nn_append1("dwconv2d", x, __VA_ARGS__) /* y[h,w,c] = b[c] + sum x w */
+#define nn_dense(x, ...)    nn_append1("dense", x, __VA_ARGS__)    /* y = x W + b */
+#define nn_batchnorm(x, ...)                                                                       \
+    nn_append1("batchnorm", x, __VA_ARGS__)                         /* gamma (x-mu)/sigma + beta   \
+                                                                     */
+#define nn_relu(x, ...)       nn_append1("relu", x, __VA_ARGS__)    /* max(0, x) */
+#define nn_relu6(x, ...)      nn_append1("relu6", x, __VA_ARGS__)   /* min(6, max(0, x)) */
+#define nn_avgpool(x, ...)    nn_append1("avgpool", x, __VA_ARGS__) /* mean over windows */
+#define nn_maxpool(x, ...)    nn_append1("maxpool", x, __VA_ARGS__) /* maximum over windows */
 #define nn_globalpool(x, ...) nn_append1("globalpool", x, __VA_ARGS__) /* mean over H and W */
 #define nn_flatten(x, ...)    nn_append1("flatten", x, __VA_ARGS__)    /* one dimension */
 #define nn_dropout(x, ...)    nn_append1("dropout", x, __VA_ARGS__)    /* x keep / (1 - rate) */

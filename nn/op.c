@@ -88,3 +88,18 @@ base_status nn_windows(const nn_node *n, const int kernel[2], const int stride[2
     }
     return BASE_OK;
 }
+
+static void under_axis(const nn_window *w, int out, int *lo, int *hi)
+{
+    *lo = out * w->stride - w->before;
+    *hi = *lo + w->kernel < w->in ? *lo + w->kernel : w->in;
+    if (*lo < 0) *lo = 0;
+}
+
+nn_box nn_under(const nn_window win[2], int h, int w)
+{
+    nn_box u;
+    under_axis(&win[0], h, &u.h0, &u.h1);
+    under_axis(&win[1], w, &u.w0, &u.w1);
+    return u;
+}

@@ -171,6 +171,12 @@ typedef struct nn_window {
 base_status nn_windows(const nn_node *n, const int kernel[2], const int stride[2],
                        const int dilation[2], nn_pad pad, nn_window win[2], base_err *err);
 
+/* The input positions h0 .. h1-1, w0 .. w1-1 under an undilated window at output h, w. */
+typedef struct nn_box {
+    int h0, h1, w0, w1;
+} nn_box;
+nn_box nn_under(const nn_window win[2], int h, int w);
+
 /* int8 (nn/lower.c). Multiplier in [2^30, 2^31) (0 for 0) and shift such that real =
  * multiplier * 2^(shift - 31); false when real is negative, not finite or 2^30 and more. */
 bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift);

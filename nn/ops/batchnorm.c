@@ -89,8 +89,8 @@ static void forward(const nn_node *n, const nn_args *a)
     if (a->training) use_batch(n, a, rows);
     for (int c = 0; c < ch; c++) {
         nn_real mu = a->training ? a->saved[c] : a->w[MEAN][c];
-        nn_real inv = a->training ? a->saved[ch + c]
-                                  : (nn_real)(1 / sqrt((double)a->w[VAR][c] + p->eps));
+        nn_real inv =
+            a->training ? a->saved[ch + c] : (nn_real)(1 / sqrt((double)a->w[VAR][c] + p->eps));
         scale[c] = a->w[GAMMA][c] * inv;
         shift[c] = a->w[BETA][c] - mu * scale[c];
     }

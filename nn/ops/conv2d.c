@@ -119,8 +119,10 @@ static void im2col(const geometry *g, const nn_real *x, nn_real *col)
         for (int ow = 0; ow < g->w.out; ow++) {
             for (int i = 0; i < g->h.kernel; i++, col += row) {
                 int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
-                if (ih < 0 || ih >= g->h.in) memset(col, 0, row * sizeof *col);
-                else gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
+                if (ih < 0 || ih >= g->h.in)
+                    memset(col, 0, row * sizeof *col);
+                else
+                    gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
             }
         }
     }
@@ -173,8 +175,8 @@ static void forward(const nn_node *n, const nn_args *a)
         for (int r = 0; bias && r < rows; r++)
             memcpy(y + (ptrdiff_t)r * g.out, a->w[1], (size_t)g.out * sizeof *y);
         for (int q = 0; q < g.groups; q++)
-            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, b, m, q), g.k,
-                    a->w[0] + q * g.go, g.out, bias ? 1 : 0, y + q * g.go, g.out);
+            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, b, m, q), g.k, a->w[0] + q * g.go,
+                    g.out, bias ? 1 : 0, y + q * g.go, g.out);
     }
 }
 

@@ -79,8 +79,10 @@ static void forward(const nn_node *n, const nn_args *a)
             taps th = taps_at(&w[0], oh);
             for (int ow = 0; ow < w[1].out; ow++, y += ch) {
                 taps tw = taps_at(&w[1], ow);
-                if (p->bias) memcpy(y, a->w[1], (size_t)ch * sizeof *y);
-                else memset(y, 0, (size_t)ch * sizeof *y);
+                if (p->bias)
+                    memcpy(y, a->w[1], (size_t)ch * sizeof *y);
+                else
+                    memset(y, 0, (size_t)ch * sizeof *y);
                 for (int i = th.lo; i < th.hi; i++) {
                     const nn_real *row = x + (ptrdiff_t)(th.at + i * w[0].dilation) * w[1].in * ch;
                     for (int j = tw.lo; j < tw.hi; j++)
@@ -108,7 +110,8 @@ static void backward_sample(const nn_window w[2], int ch, const nn_args *a, int 
                     if (a->dx[0])
                         multiply_add2(ch, dy, a->x[0] + at, a->w[0] + tap, a->dx[0] + at,
                                       a->dw[0] + tap);
-                    else multiply_add(ch, dy, a->x[0] + at, a->dw[0] + tap);
+                    else
+                        multiply_add(ch, dy, a->x[0] + at, a->dw[0] + tap);
                 }
             }
         }

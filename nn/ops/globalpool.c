@@ -1,0 +1,46 @@
+/* globalpool: x [H, W, C] -> y [C], y[c] = mean of x[h,w,c] over h and w. */
+#include "nn/op.h"
+
+#include <string.h>
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    BASE_TRY(nn_need_dims(n, 0, 3, err));
+    n->shape = (nn_shape){1, {n->in[0]->shape.d[2]}};
+    return BASE_OK;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    int ch = n->shape.d[0], pixels = (int)(nn_count(n->in[0]->shape) / ch);
+    const nn_real *x = a->x[0];
+    for (int b = 0; b < a->batch; b++) {
+        nn_real *restrict y = a->y + (ptrdiff_t)b * ch;
+        memset(y, 0, (size_t)ch * sizeof *y);
+        for (int p = 0; p < pixels; p++, x += ch)
+            for (int c = 0; c < ch; c++) y[c] += x[c];
+        for (int c = 0; c < ch; c++) y[c] /= (nn_real)pixels;
+    }
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    int ch = n->shape.d[0], pixels = (int)(nn_count(n->in[0]->shape) / ch);
+    nn_real *dx = a->dx[0], share = 1 / (nn_real)pixels;
+    for (int b = 0; dx && b < a->batch; b++)
+        for (int p = 0; p < pixels; p++, dx += ch)
+            for (int c = 0; c < ch; c++) dx[c] += a->dy[(ptrdiff_t)b * ch + c] * share;
+}
+
+NN_CASES("x = input 6x5x7; y = globalpool(x)", "x = input 1x1x3; y = globalpool(x)");
+
+const nn_op nn_op_globalpool = {
+    .name = "globalpool",
+    .summary = "mean over time and frequency",
+    .n_in = 1,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cases = cases,
+    .n_cases = N_CASES,
+};

@@ -1,0 +1,93 @@
+/* maxpool: x [H, W, C] -> y [H', W', C], the maximum of x under each window; padding does not
+ * count. The gradient goes to the first position that holds the maximum; NaN is the largest. */
+#include "nn/op.h"
+
+typedef struct pool {
+    int kernel[2], stride[2];
+    nn_pad pad;
+} pool;
+
+static const nn_attr attrs[] = {
+    {"kernel", NN_PAIR, offsetof(pool, kernel), NULL, 1, 4096, "time x frequency", false},
+    {"stride", NN_PAIR, offsetof(pool, stride), "1", 1, 4096, "time x frequency", false},
+    {"pad", NN_PAD, offsetof(pool, pad), "valid", 0, 4096, "padding", false},
+};
+
+static base_status windows(const nn_node *n, nn_window w[2], base_err *err)
+{
+    const pool *a = n->attrs;
+    return nn_windows(n, a->kernel, a->stride, (const int[2]){1, 1}, a->pad, w, err);
+}
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    nn_window w[2];
+    BASE_TRY(windows(n, w, err));
+    n->shape = (nn_shape){3, {w[0].out, w[1].out, n->in[0]->shape.d[2]}};
+    return BASE_OK;
+}
+
+/* Where in x (one sample, rows of `width` pixels) the maximum of channel c lies. */
+static ptrdiff_t argmax(const nn_real *x, int width, int ch, int c, nn_box u)
+{
+    ptrdiff_t best = ((ptrdiff_t)u.h0 * width + u.w0) * ch + c;
+    for (int i = u.h0; i < u.h1; i++) {
+        for (int j = u.w0; j < u.w1; j++) {
+            ptrdiff_t at = ((ptrdiff_t)i * width + j) * ch + c;
+            if (x[best] == x[best] && !(x[at] <= x[best])) best = at;
+        }
+    }
+    return best;
+}
+
+/* One walk serves both: forward copies the maximum, back sends the gradient to its place. */
+static void walk(const nn_node *n, const nn_args *a, bool back)
+{
+    nn_window w[2];
+    windows(n, w, NULL);
+    int ch = n->shape.d[2], outs = w[0].out * w[1].out;
+    for (int b = 0; b < a->batch; b++) {
+        ptrdiff_t sample = (ptrdiff_t)b * w[0].in * w[1].in * ch;
+        for (int o = 0; o < outs; o++) {
+            ptrdiff_t to = ((ptrdiff_t)b * outs + o) * ch;
+            nn_box u = nn_under(w, o / w[1].out, o % w[1].out);
+            for (int c = 0; c < ch; c++) {
+                ptrdiff_t at = argmax(a->x[0] + sample, w[1].in, ch, c, u);
+                if (back)
+                    a->dx[0][sample + at] += a->dy[to + c];
+                else
+                    a->y[to + c] = a->x[0][sample + at];
+            }
+        }
+    }
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    walk(n, a, false);
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    if (a->dx[0]) walk(n, a, true);
+}
+
+NN_CASES("x = input 6x5x3; y = maxpool(x) kernel=2x2 stride=2x2",
+         "x = input 7x5x2; y = maxpool(x) kernel=3x3 stride=2x2 pad=same",
+         "x = input 12x5x4; y = maxpool(x) kernel=12x5",
+         "x = input 6x6x2; y = maxpool(x) kernel=3x2 pad=1,0,1,1");
+
+const nn_op nn_op_maxpool = {
+    .name = "maxpool",
+    .summary = "maximum over windows",
+    .n_in = 1,
+    .flags = NN_KEEP_X,
+    .attrs = attrs,
+    .n_attrs = BASE_COUNT(attrs),
+    .attr_size = sizeof(pool),
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cases = cases,
+    .n_cases = N_CASES,
+};

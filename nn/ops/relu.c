@@ -1,0 +1,50 @@
+/* relu: y = max(0, x), elementwise. The gradient passes where y is strictly inside. The comparisons
+ * are written so that NaN passes through. */
+#include "nn/op.h"
+
+#include <math.h>
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    (void)err;
+    n->shape = n->in[0]->shape;
+    return BASE_OK;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    int64_t count = a->batch * nn_count(n->shape);
+    for (int64_t i = 0; i < count; i++) {
+        nn_real x = a->x[0][i];
+        a->y[i] = x < 0 ? 0 : x;
+    }
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    int64_t count = a->dx[0] ? a->batch * nn_count(n->shape) : 0;
+    for (int64_t i = 0; i < count; i++) a->dx[0][i] += a->y[i] > 0 ? a->dy[i] : 0;
+}
+
+static bool clamp(const nn_node *n, double *lo, double *hi)
+{
+    (void)n;
+    *lo = 0;
+    *hi = (double)INFINITY;
+    return true;
+}
+
+NN_CASES("x = input 4x3x5; y = relu(x)", "x = input 9; y = relu(x)");
+
+const nn_op nn_op_relu = {
+    .name = "relu",
+    .summary = "rectified linear unit",
+    .n_in = 1,
+    .flags = NN_INPLACE | NN_KEEP_Y,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .clamp = clamp,
+    .cases = cases,
+    .n_cases = N_CASES,
+};
