@@ -169,6 +169,12 @@ void nn_init_weights(const nn_graph *g, uint64_t seed, nn_real *weights);
 /* Evaluation: in[k] holds n samples of input k, out takes n outputs of the last node. */
 void nn_net_forward(nn_net *net, const nn_real *const *in, int n, nn_real *out);
 
+/* The same in one thread, showing every node's values [batch, node shape] as they are computed;
+ * out may be NULL. */
+typedef void (*nn_net_observer)(void *ctx, const nn_node *n, const nn_real *values, int batch);
+void nn_net_observe(nn_net *net, const nn_real *const *in, int n, nn_real *out,
+                    nn_net_observer observe, void *ctx);
+
 /* One training step on n <= batch samples: forward, backward, gradients of the mean loss in
  * nn_net_grads (overwritten). Returns the mean loss. Randomness (dropout) is a pure function of
  * (seed, step, sample). Batch statistics are those of a shard ("ghost batch norm", Hoffer et al.,
@@ -228,6 +234,12 @@ typedef struct nn_model {
 base_status nn_model_save(const nn_model *m, const char *path, base_err *err);
 base_status nn_model_load(const char *path, nn_model **m, base_err *err);
 void nn_model_free(nn_model *m);
+/* The same into and out of an open file, for kinds of files that hold more. m is zero-initialised
+ * before nn_model_read and freed with nn_model_clear by those who hold it by value. */
+struct h5_file;
+base_status nn_model_write(const nn_model *m, struct h5_file *f, base_err *err);
+base_status nn_model_read(struct h5_file *f, nn_model *m, base_err *err);
+void nn_model_clear(nn_model *m);
 /* path itself, or path/model.h5 when path is a run directory. Freed with free(). */
 base_status nn_model_path(const char *path, char **file, base_err *err);
 

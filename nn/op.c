@@ -54,6 +54,9 @@ static base_status one_window(const nn_node *n, const char *axis, nn_window *w, 
 {
     int64_t span = (int64_t)(w->kernel - 1) * w->dilation + 1;
     if (pad.kind == NN_SAME) {
+        if (w->kernel > w->in)
+            return nn_op_fail(n, err, "kernel %d is larger than the input's %d in %s", w->kernel,
+                              w->in, axis);
         w->out = (w->in + w->stride - 1) / w->stride;
         int64_t need = (int64_t)(w->out - 1) * w->stride + span - w->in;
         w->before = need > 0 ? (int)(need / 2) : 0;

@@ -227,7 +227,7 @@ NN_CASES("x = input 9x7x3; y = conv2d(x) out=4 kernel=3x3",
          "x = input 8x6x3; y = conv2d(x) out=9 kernel=2x3 groups=3 dilation=2x2",
          "x = input 5x6x2; y = conv2d(x) out=2 kernel=4x3 pad=3,0,1,2 bias=no",
          "x = input 12x1x5; y = conv2d(x) out=4 kernel=9x1 stride=2x1",
-         "x = input 2x2x2; y = conv2d(x) out=3 kernel=5x5",
+         "x = input 2x2x2; y = conv2d(x) out=3 kernel=5x5 pad=2,2,2,2",
          "x = input 30x20x8; y = conv2d(x) out=4 kernel=5x5 dilation=2x1");
 
 const nn_op nn_op_conv2d = {

@@ -142,7 +142,7 @@ NN_CASES("x = input 6x5x7; y = dwconv2d(x) kernel=3x3 bias=no",
          "x = input 20x1x5; y = dwconv2d(x) kernel=9x1 dilation=2x1",
          "x = input 7x6x3; y = dwconv2d(x) kernel=3x2 pad=valid",
          "x = input 5x5x2; y = dwconv2d(x) kernel=4x4 pad=3,1,0,2 stride=1x2",
-         "x = input 2x2x3; y = dwconv2d(x) kernel=5x5");
+         "x = input 2x2x3; y = dwconv2d(x) kernel=5x5 pad=2,2,2,2");
 
 const nn_op nn_op_dwconv2d = {
     .name = "dwconv2d",
