@@ -36,8 +36,9 @@ base_status nn_optim_new(const nn_graph *g, nn_optim_options o, nn_optim **optim
     p->n_state = p->params * (o.kind != NN_SGD ? 2 : o.momentum > 0 ? 1 : 0);
     p->state = base_alloc(p->n_state, sizeof *p->state);
     if (!p->state) {
+        base_nomem(err, p->n_state * sizeof *p->state);
         free(p);
-        return base_nomem(err, p->n_state * sizeof *p->state);
+        return BASE_FAILED;
     }
     *optim = p;
     return BASE_OK;
