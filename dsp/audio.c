@@ -24,13 +24,17 @@ static uint32_t le32(const unsigned char *b)
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-/* BASE_DATA when fd is a RIFF wav whose data chunk is longer than the file. Programs that write to
- * a pipe put a length near 2 or 4 GiB: that promises nothing. The file position is left alone. */
+/* BASE_DATA for a folder, an empty file, and a RIFF wav whose data chunk is longer than the file.
+ * Programs that write to a pipe put a length near 2 or 4 GiB: that promises nothing. The file
+ * position is left alone. */
 static base_status check_length(int fd, const char *path, base_err *err)
 {
     struct stat info;
     unsigned char head[12], chunk[8];
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return BASE_OK;
+    if (fstat(fd, &info) != 0) return BASE_OK;
+    if (S_ISDIR(info.st_mode)) return base_fail(err, BASE_DATA, "%s: is a folder", path);
+    if (!S_ISREG(info.st_mode)) return BASE_OK;
+    if (info.st_size == 0) return base_fail(err, BASE_DATA, "%s: is empty", path);
     if (pread(fd, head, sizeof head, 0) != sizeof head) return BASE_OK;
     if (memcmp(head, "RIFF", 4) != 0 || memcmp(head + 8, "WAVE", 4) != 0) return BASE_OK;
     off_t at = sizeof head;
@@ -101,8 +105,9 @@ static base_status read_frames(reader *r, base_err *err)
         return base_fail(err, BASE_DATA, "%s: damaged after %zu samples: %s", r->path, r->n,
                          sf_strerror(r->file));
     if (r->info.frames < SF_COUNT_MAX && (sf_count_t)r->n < r->info.frames)
-        return base_fail(err, BASE_DATA, "%s: truncated: %zu of %lld samples are there", r->path,
-                         r->n, (long long)r->info.frames);
+        return base_fail(err, BASE_DATA,
+                         "%s: damaged or truncated: %zu of %lld samples can be read", r->path, r->n,
+                         (long long)r->info.frames);
     if (r->n == 0) return base_fail(err, BASE_DATA, "%s: has no samples", r->path);
     return BASE_OK;
 }
