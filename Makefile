@@ -8,7 +8,7 @@ endif
 WARN     := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
             -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Wvla
 CPPFLAGS := -I.
-CFLAGS_release := -O3 -march=native -fno-math-errno -fno-trapping-math -fopenmp-simd -g
+CFLAGS_release := -O3 -march=native -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd -g
 CFLAGS_san     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                   -fno-sanitize-recover=undefined
 CFLAGS_double  := $(CFLAGS_san) -DNN_DOUBLE

@@ -14,14 +14,18 @@ static base_status shape(nn_node *n, base_err *err)
 static void forward(const nn_node *n, const nn_args *a)
 {
     int64_t count = a->batch * nn_count(n->shape);
-    for (int64_t i = 0; i < count; i++) a->y[i] = a->x[0][i] + a->x[1][i];
+    const nn_real *x0 = a->x[0], *x1 = a->x[1];
+    nn_real *restrict y = a->y;
+    for (int64_t i = 0; i < count; i++) y[i] = x0[i] + x1[i];
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     int64_t count = a->batch * nn_count(n->shape);
-    for (int k = 0; k < 2; k++)
-        for (int64_t i = 0; a->dx[k] && i < count; i++) a->dx[k][i] += a->dy[i];
+    for (int k = 0; k < 2; k++) {
+        nn_real *restrict dx = a->dx[k];
+        for (int64_t i = 0; dx && i < count; i++) dx[i] += a->dy[i];
+    }
 }
 
 NN_CASES("x = input 4x3x5; z = input 4x3x5; y = add(x, z)",

@@ -45,11 +45,17 @@ static int rows_of(const nn_node *n, int batch)
     return (int)(batch * nn_count(n->shape) / channels_of(n));
 }
 
-/* saved: mu and 1/sigma; scratch: scale and shift, or the two sums of the backward pass. */
-static size_t two_a_channel(const nn_node *n, int batch)
+/* saved: mu and 1/sigma; scratch: factors of the passes. */
+static size_t saved(const nn_node *n, int batch)
 {
     (void)batch;
     return 2 * (size_t)channels_of(n);
+}
+
+static size_t scratch(const nn_node *n, int batch)
+{
+    (void)batch;
+    return 3 * (size_t)channels_of(n);
 }
 
 /* mu and var of rows x ch values; two passes, so that nothing cancels. */
@@ -122,7 +128,7 @@ static void backward(const nn_node *n, const nn_args *a)
 {
     int ch = channels_of(n), rows = rows_of(n, a->batch);
     const nn_real *mu = a->saved, *inv = mu + ch;
-    nn_real *restrict sum = a->scratch, *restrict dot = sum + ch;
+    nn_real *restrict sum = a->scratch, *restrict dot = sum + ch, *restrict k = dot + ch;
     backward_sums(a, rows, ch, sum, dot);
     for (int c = 0; c < ch; c++) {
         a->dw[BETA][c] += sum[c];
@@ -131,15 +137,14 @@ static void backward(const nn_node *n, const nn_args *a)
     if (!a->dx[0]) return;
     /* dx as k dy + m x + t: m goes to dot, t to sum */
     for (int c = 0; c < ch; c++) {
-        nn_real k = a->w[GAMMA][c] * inv[c];
-        dot[c] *= -k * inv[c] / (nn_real)rows;
-        sum[c] = -k * sum[c] / (nn_real)rows - dot[c] * mu[c];
+        k[c] = a->w[GAMMA][c] * inv[c];
+        dot[c] *= -k[c] * inv[c] / (nn_real)rows;
+        sum[c] = -k[c] * sum[c] / (nn_real)rows - dot[c] * mu[c];
     }
     for (int r = 0; r < rows; r++) {
         const nn_real *dy = a->dy + (ptrdiff_t)r * ch, *x = a->x[0] + (ptrdiff_t)r * ch;
         nn_real *restrict dx = a->dx[0] + (ptrdiff_t)r * ch;
-        for (int c = 0; c < ch; c++)
-            dx[c] += a->w[GAMMA][c] * inv[c] * dy[c] + dot[c] * x[c] + sum[c];
+        for (int c = 0; c < ch; c++) dx[c] += k[c] * dy[c] + dot[c] * x[c] + sum[c];
     }
 }
 
@@ -169,8 +174,8 @@ const nn_op nn_op_batchnorm = {
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(batchnorm),
     .shape = shape,
-    .saved = two_a_channel,
-    .scratch = two_a_channel,
+    .saved = saved,
+    .scratch = scratch,
     .forward = forward,
     .backward = backward,
     .cost = cost,

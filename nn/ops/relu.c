@@ -14,16 +14,17 @@ static base_status shape(nn_node *n, base_err *err)
 static void forward(const nn_node *n, const nn_args *a)
 {
     int64_t count = a->batch * nn_count(n->shape);
-    for (int64_t i = 0; i < count; i++) {
-        nn_real x = a->x[0][i];
-        a->y[i] = x < 0 ? 0 : x;
-    }
+    const nn_real *x = a->x[0];
+    nn_real *y = a->y;
+    for (int64_t i = 0; i < count; i++) y[i] = x[i] < 0 ? 0 : x[i];
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
-    int64_t count = a->dx[0] ? a->batch * nn_count(n->shape) : 0;
-    for (int64_t i = 0; i < count; i++) a->dx[0][i] += a->y[i] > 0 ? a->dy[i] : 0;
+    int64_t count = a->batch * nn_count(n->shape);
+    const nn_real *y = a->y, *dy = a->dy;
+    nn_real *restrict dx = a->dx[0];
+    for (int64_t i = 0; dx && i < count; i++) dx[i] += y[i] > 0 ? dy[i] : 0;
 }
 
 static bool clamp(const nn_node *n, double *lo, double *hi)
