@@ -151,6 +151,16 @@ void base_str_add(base_str *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void base_str_add_real(base_str *b, double v)
+{
+    char text[40] = "";
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) break;
+    }
+    base_str_add(b, "%s", text);
+}
+
 void base_str_free(base_str *b)
 {
     free(b->s);

@@ -89,6 +89,7 @@ typedef struct base_str {
 } base_str;
 void base_str_add(base_str *b, const char *fmt, ...) BASE_PRINTF(2, 3);
 void base_str_add_n(base_str *b, const char *bytes, size_t n);
+void base_str_add_real(base_str *b, double v); /* the shortest decimal that reads back the same */
 void base_str_free(base_str *b);
 
 /* The entry of list (n strings) nearest to word by edit distance, or NULL when none is near. */

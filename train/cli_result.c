@@ -149,17 +149,6 @@ void cli_render_free(struct cli_state *s)
 
 /* ---- one value as text ---- */
 
-/* The shortest decimal that reads back to the same double. */
-static void add_exact(base_str *out, double v)
-{
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v) break;
-    }
-    base_str_add(out, "%s", text);
-}
-
 static void add_machine(base_str *out, const cli_column *col, const cli_cell *cell)
 {
     if (cell->empty) return;
@@ -173,7 +162,7 @@ static void add_machine(base_str *out, const cli_column *col, const cli_cell *ce
     case CLI_BOOL: base_str_add(out, "%s", cell->i ? "yes" : "no"); break;
     case CLI_REAL:
     case CLI_PERCENT:
-        if (isfinite(cell->d)) add_exact(out, cell->d);
+        if (isfinite(cell->d)) base_str_add_real(out, cell->d);
         break;
     }
 }

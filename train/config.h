@@ -12,18 +12,38 @@
 
 #include "nn/base.h"
 
-/* One section. Functions follow dsp/dsp.h: set leaves settings unchanged on failure and names key
- * and value; print adds "key = value\n" lines in a fixed order; key(i), help(i) and takes(i)
- * ("sgd|adam|adamw", "0 .. 1") list the keys, NULL past the last. */
+/* A key of a table: one member of a struct. */
+typedef enum config_type {
+    CONFIG_INT,    /* int64_t, lo .. hi */
+    CONFIG_REAL,   /* double, lo .. hi */
+    CONFIG_BOOL,   /* bool: yes or no */
+    CONFIG_CHOICE, /* int: index into choices, printed by name */
+    CONFIG_TEXT,   /* char[size], NUL-terminated; one line */
+} config_type;
+
+typedef struct config_key {
+    const char *name, *help;
+    config_type type;
+    size_t offset, size; /* offsetof, sizeof of the member */
+    double lo, hi;
+    const char *const *choices; /* NULL-terminated */
+} config_key;
+
+/* One section: either a struct described by a table of keys, or a folder's own functions as in
+ * dsp/dsp.h: set leaves settings unchanged on failure and its message begins with the key; print
+ * adds "key = value\n" lines in a fixed order; key(i), help(i) and takes(i) ("sgd|adam|adamw",
+ * "0 .. 1") list the keys, NULL past the last. */
 typedef struct config_section {
-    const char *name; /* "train" */
-    void *settings;   /* holds the defaults; not owned */
+    const char *name;                                          /* "train" */
+    void *settings;                                            /* holds the defaults; not owned */
+    base_status (*check)(const void *settings, base_err *err); /* keys together; may be NULL */
+    const config_key *keys; /* the table, nkeys long; NULL: the functions */
+    size_t nkeys;
     base_status (*set)(void *settings, const char *key, const char *value, base_err *err);
     void (*print)(const void *settings, base_str *out);
     const char *(*key)(size_t i);
     const char *(*help)(size_t i);
     void (*takes)(size_t i, base_str *out);
-    base_status (*check)(const void *settings, base_err *err); /* keys together; may be NULL */
 } config_section;
 
 typedef struct config config;
@@ -43,32 +63,14 @@ base_status config_check(const config *cfg, base_err *err);
 
 /* The whole as an INI file; this is what --print-config shows and a run keeps. */
 void config_print(const config *cfg, base_str *out);
-/* What every key means and takes, with its present value; for help. */
+/* What every key means and takes; for help. */
 void config_explain(const config *cfg, base_str *out);
 /* Where the value of "train.lr" came from: "a.ini:12", "command line" or "default". The string
  * lives as long as cfg. */
 const char *config_where(const config *cfg, const char *key);
 
-/* ---- sections as tables ---- */
+/* ---- tables (config_table.c) ---- */
 
-/* A key of a struct: what config_section's functions need to know about one member. */
-typedef enum config_type {
-    CONFIG_INT,    /* int64_t, lo .. hi */
-    CONFIG_REAL,   /* double, lo .. hi */
-    CONFIG_BOOL,   /* bool: yes or no */
-    CONFIG_CHOICE, /* int: index into choices, printed by name */
-    CONFIG_TEXT,   /* char[size], NUL-terminated; one line */
-} config_type;
-
-typedef struct config_key {
-    const char *name, *help;
-    config_type type;
-    size_t offset, size; /* offsetof, sizeof of the member */
-    double lo, hi;
-    const char *const *choices; /* NULL-terminated */
-} config_key;
-
-/* The functions of a section over a table of n keys; unknown keys get the nearest name as hint. */
 base_status config_table_set(const config_key *keys, size_t n, void *settings, const char *key,
                              const char *value, base_err *err);
 void config_table_print(const config_key *keys, size_t n, const void *settings, base_str *out);

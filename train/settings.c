@@ -1,0 +1,180 @@
+/* settings: the tables of [model] and [train]; [features] as a section. */
+#include "train/settings.h"
+
+#include <string.h>
+
+static const char *const optimizers[] = {
+    [NN_SGD] = "sgd", [NN_ADAM] = "adam", [NN_ADAMW] = "adamw", NULL};
+static const char *const schedules[] = {[NN_CONSTANT] = "constant",
+                                        [NN_STEPS] = "step",
+                                        [NN_EXPONENTIAL] = "exp",
+                                        [NN_COSINE] = "cosine",
+                                        NULL};
+static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
+
+#define MEMBER(type, name) .offset = offsetof(type, name), .size = sizeof(((type *)0)->name)
+
+#define INT(S, key, low, high, text)                                                               \
+    {                                                                                              \
+        .name = #key, .help = text, .type = CONFIG_INT, MEMBER(S, key), .lo = low, .hi = high      \
+    }
+#define REAL(S, key, low, high, text)                                                              \
+    {                                                                                              \
+        .name = #key, .help = text, .type = CONFIG_REAL, MEMBER(S, key), .lo = low, .hi = high     \
+    }
+#define TEXT(S, key, text)                                                                         \
+    {                                                                                              \
+        .name = #key, .help = text, .type = CONFIG_TEXT, MEMBER(S, key)                            \
+    }
+#define CHOICE(S, key, list, text)                                                                 \
+    {                                                                                              \
+        .name = #key, .help = text, .type = CONFIG_CHOICE, MEMBER(S, key), .choices = list         \
+    }
+
+#define M model_settings
+static const config_key model_keys[] = {
+    TEXT(M, arch, "architecture of the zoo"),
+    TEXT(M, file, "graph text to train instead of an architecture"),
+    INT(M, width, 0, 4096, "channels of the body; 0: the architecture's own"),
+    REAL(M, dropout, -1, 0.95, "share dropped; negative: the architecture's own"),
+};
+
+#define T train_settings
+static const config_key train_keys[] = {
+    INT(T, epochs, 1, 100000, "times through the training clips"),
+    INT(T, batch, 1, 65536, "clips a step"),
+    INT(T, shards, 1, 256, "parts of a batch, summed in order"),
+    REAL(T, lr, 1e-8, 10, "learning rate after warm-up"),
+    CHOICE(T, optimizer, optimizers, "how weights follow gradients"),
+    REAL(T, momentum, 0, 0.9999, "sgd: share of the step before"),
+    REAL(T, weight_decay, 0, 1, "pull of weights to zero"),
+    CHOICE(T, schedule, schedules, "how the learning rate falls"),
+    REAL(T, warmup_epochs, 0, 100000, "epochs of linear rise"),
+    REAL(T, final_lr, 0, 10, "exp, cosine: learning rate at the end"),
+    REAL(T, step_epochs, 0.001, 100000, "step: epochs between steps"),
+    REAL(T, step_factor, 1e-6, 1, "step: what a step multiplies the rate by"),
+    REAL(T, label_smoothing, 0, 0.9, "share of the target spread over all classes"),
+    INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
+    INT(T, val_every, 1, 100000, "epochs between validations"),
+    CHOICE(T, keep, keeps, "which epoch's weights become the model"),
+};
+
+model_settings model_settings_default(void)
+{
+    return (model_settings){.arch = "ds_cnn", .width = 0, .dropout = -1};
+}
+
+train_settings train_settings_default(void)
+{
+    return (train_settings){
+        .epochs = 30,
+        .batch = 100,
+        .shards = 4,
+        .lr = 1e-3,
+        .optimizer = NN_ADAM,
+        .momentum = 0.9,
+        .schedule = NN_COSINE,
+        .final_lr = 1e-5,
+        .step_epochs = 10,
+        .step_factor = 0.5,
+        .val_every = 1,
+        .keep = TRAIN_KEEP_BEST,
+    };
+}
+
+static base_status model_check(const void *settings, base_err *err)
+{
+    const model_settings *s = settings;
+    if (s->arch[0] || s->file[0]) return BASE_OK;
+    base_fail(err, BASE_USAGE, "neither model.arch nor model.file is given");
+    return base_hint(err, "model.arch=ds_cnn is a good first choice");
+}
+
+config_section model_section(model_settings *s)
+{
+    return (config_section){.name = "model",
+                            .settings = s,
+                            .check = model_check,
+                            .keys = model_keys,
+                            .nkeys = BASE_COUNT(model_keys)};
+}
+
+static base_status train_check(const void *settings, base_err *err)
+{
+    const train_settings *s = settings;
+    if (s->shards > s->batch)
+        return base_fail(err, BASE_USAGE, "shards = %lld is more than batch = %lld",
+                         (long long)s->shards, (long long)s->batch);
+    if (s->warmup_epochs >= (double)s->epochs)
+        return base_fail(err, BASE_USAGE, "warmup_epochs = %g leaves nothing of epochs = %lld",
+                         s->warmup_epochs, (long long)s->epochs);
+    bool ends = s->schedule == NN_EXPONENTIAL || s->schedule == NN_COSINE;
+    if (ends && (s->final_lr > s->lr || (s->schedule == NN_EXPONENTIAL && s->final_lr <= 0)))
+        return base_fail(err, BASE_USAGE, "final_lr = %g does not fit lr = %g", s->final_lr, s->lr);
+    return BASE_OK;
+}
+
+config_section train_section(train_settings *s)
+{
+    return (config_section){.name = "train",
+                            .settings = s,
+                            .check = train_check,
+                            .keys = train_keys,
+                            .nkeys = BASE_COUNT(train_keys)};
+}
+
+/* ---- [features] ---- */
+
+static base_status features_set(void *s, const char *key, const char *value, base_err *err)
+{
+    if (strcmp(key, "preset") != 0) return dsp_config_set(s, key, value, err);
+    base_err inner = {0};
+    if (dsp_preset(value, s, &inner) == BASE_OK) return BASE_OK;
+    base_fail(err, inner.status, "preset = '%.60s': %.300s", value, inner.message);
+    return inner.hint[0] ? base_hint(err, "%s", inner.hint) : err->status;
+}
+
+static void features_print(const void *s, base_str *out)
+{
+    const char *preset = dsp_preset_of(s);
+    if (preset) base_str_add(out, "preset = %s\n", preset);
+    dsp_config_print(s, out);
+}
+
+static const char *features_key(size_t i)
+{
+    return i == 0 ? "preset" : dsp_config_key(i - 1);
+}
+
+static const char *features_help(size_t i)
+{
+    return i == 0 ? "all of [features] at once, by name" : dsp_config_help(i - 1);
+}
+
+static void features_takes(size_t i, base_str *out)
+{
+    if (i > 0) {
+        dsp_config_takes(i - 1, out);
+        return;
+    }
+    size_t n;
+    const char *const *names = dsp_preset_names(&n);
+    for (size_t k = 0; k < n; k++) base_str_add(out, "%s%s", k ? "|" : "", names[k]);
+}
+
+static base_status features_check(const void *s, base_err *err)
+{
+    return dsp_config_check(s, err);
+}
+
+config_section features_section(dsp_config *s)
+{
+    return (config_section){.name = "features",
+                            .settings = s,
+                            .check = features_check,
+                            .set = features_set,
+                            .print = features_print,
+                            .key = features_key,
+                            .help = features_help,
+                            .takes = features_takes};
+}

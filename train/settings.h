@@ -1,0 +1,52 @@
+/* settings: the sections [model] and [train] of a config, and [features] over dsp's settings. A
+ * struct member is the value of the key of the same name.
+ */
+#ifndef TRAIN_SETTINGS_H
+#define TRAIN_SETTINGS_H
+
+#include "dsp/dsp.h"
+#include "nn/nn.h"
+#include "train/config.h"
+
+/* [model] */
+typedef struct model_settings {
+    char arch[64];   /* name in the model zoo; "" when file is given */
+    char file[1024]; /* graph text (.net); wins over arch */
+    int64_t width;   /* channels of the architecture's body; 0: its own */
+    double dropout;  /* 0 .. 1; negative: the architecture's own */
+} model_settings;
+
+enum { TRAIN_KEEP_BEST, TRAIN_KEEP_LAST };
+
+/* [train] */
+typedef struct train_settings {
+    int64_t epochs;
+    int64_t batch;  /* clips a step */
+    int64_t shards; /* parts of a batch that are summed in order; results depend on it, not on
+                     * threads */
+    double lr;
+    int optimizer;   /* nn_optim_kind */
+    double momentum; /* SGD */
+    double weight_decay;
+    int schedule;         /* nn_schedule_kind */
+    double warmup_epochs; /* lr rises linearly from 0 */
+    double final_lr;      /* exp, cosine: at the end */
+    double step_epochs;   /* step: epochs between steps, */
+    double step_factor;   /* and what each multiplies lr by */
+    double label_smoothing;
+    int64_t seed;
+    int64_t val_every; /* epochs between validations */
+    int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */
+} train_settings;
+
+/* The defaults. */
+model_settings model_settings_default(void);
+train_settings train_settings_default(void);
+
+/* The sections over these structs, which must outlive the config. */
+config_section model_section(model_settings *s);
+config_section train_section(train_settings *s);
+/* The keys of dsp_config, after "preset", which sets all of them. */
+config_section features_section(dsp_config *s);
+
+#endif
