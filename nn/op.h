@@ -83,6 +83,7 @@ typedef struct nn_q8_kernel {
     const nn_q8_field *fields;
     int n_fields;
     void (*run)(const void *p, const int8_t *const *x, int8_t *y);
+    bool in_place; /* y may be x[0] */
 } nn_q8_kernel;
 
 /* Rows of a field table: `type` is the kernel's struct. */

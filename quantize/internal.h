@@ -1,0 +1,39 @@
+/* internal: what the files of quantize/ share among themselves.
+ *
+ * A chain is what one int8 layer computes: a node, then the activations and identities behind it
+ * that nothing else reads. All nodes of a chain share one value and one quantization.
+ */
+#ifndef QUANTIZE_INTERNAL_H
+#define QUANTIZE_INTERNAL_H
+
+#include "quantize/q8.h"
+
+typedef struct q8_chains {
+    int *readers; /* how many inputs a node feeds, counting live readers only */
+    int *only;    /* one node that reads it */
+    bool *live;   /* the output depends on it */
+    int *head;    /* first node of the chain a node belongs to; itself when it starts one */
+    int *tail;    /* of a head: the last node of its chain */
+    int *range;   /* of a head: the node whose values decide the quantization */
+} q8_chains;
+
+/* Arrays are one per node and live in arena. */
+base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, base_err *err);
+
+/* The kernel of an activation that could not be fused. */
+extern const nn_q8_kernel q8_clamp_kernel;
+/* A kernel by name among those of all operators, or NULL. */
+const nn_q8_kernel *q8_kernel_find(const char *name);
+
+/* The field of a kernel's struct: where an int lies, and an array. */
+int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
+const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
+
+/* The lower-level half of q8_quantize: layers and values of m->graph from its weights and one
+ * quantization per node. Fills everything but labels, features and provenance. */
+base_status q8_lower(q8_model *m, const nn_real *weights, const nn_quant *quant, base_err *err);
+
+/* Place the values of m in its work buffer: fills first, last, offset and m->work. */
+base_status q8_place(q8_model *m, base_err *err);
+
+#endif

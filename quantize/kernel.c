@@ -1,0 +1,57 @@
+/* kernel: the runtime kernels as data: by name, and the fields of their structs. */
+#include "quantize/internal.h"
+#include "quantize/runtime/clamp.h"
+
+#include <string.h>
+
+static void run_clamp(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_clamp(p, x[0], y);
+}
+
+static const nn_q8_field clamp_fields[] = {
+    NN_Q8_INT_OF(sotto_clamp_t, n),
+    NN_Q8_INT_OF(sotto_clamp_t, lo),
+    NN_Q8_INT_OF(sotto_clamp_t, hi),
+};
+
+const nn_q8_kernel q8_clamp_kernel = {
+    .name = "sotto_clamp",
+    .header = "clamp.h",
+    .n_in = 1,
+    .size = sizeof(sotto_clamp_t),
+    .fields = clamp_fields,
+    .n_fields = BASE_COUNT(clamp_fields),
+    .run = run_clamp,
+    .in_place = true,
+};
+
+const nn_q8_kernel *q8_kernel_find(const char *name)
+{
+    for (int i = 0; i < nn_n_ops; i++)
+        if (nn_ops[i]->kernel && strcmp(nn_ops[i]->kernel->name, name) == 0)
+            return nn_ops[i]->kernel;
+    return strcmp(name, q8_clamp_kernel.name) == 0 ? &q8_clamp_kernel : NULL;
+}
+
+int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f)
+{
+    return (int32_t *)(void *)((char *)l->p + f->offset);
+}
+
+const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f)
+{
+    return (const void **)(void *)((char *)l->p + f->offset);
+}
+
+void q8_table_bytes(const q8_model *m, size_t *weights, size_t *tables)
+{
+    *weights = *tables = 0;
+    for (int i = 0; i < m->n_layers; i++) {
+        const nn_q8_layer *l = &m->layers[i].l;
+        for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
+            if (l->kernel->fields[f].type == NN_Q8_I8S) *weights += l->count[array++];
+            if (l->kernel->fields[f].type == NN_Q8_I32S) *tables += 4 * l->count[array++];
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* run: an int8 model on the host, with the kernels that a device runs. */
+#include "quantize/internal.h"
+
+#include <math.h>
+
+size_t q8_input_size(const q8_model *m)
+{
+    return m->values[0].size;
+}
+
+size_t q8_output_size(const q8_model *m)
+{
+    return m->values[m->n_layers].size;
+}
+
+void q8_quantize_input(const q8_model *m, const float *x, int8_t *q)
+{
+    const float scale = (float)m->values[0].quant.scale, zero = (float)m->values[0].quant.zero;
+    for (size_t i = 0; i < m->values[0].size; i++) {
+        const float v = roundf(x[i] / scale) + zero; /* halves away from zero */
+        q[i] = (int8_t)(v < -128.0F ? -128.0F : v > 127.0F ? 127.0F : v);
+    }
+}
+
+void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work)
+{
+    for (int k = 0; k < m->n_layers; k++) {
+        const q8_layer *l = &m->layers[k];
+        const int8_t *x[NN_MAX_IN] = {0};
+        for (int j = 0; j < l->l.kernel->n_in; j++)
+            x[j] = l->in[j] == 0 ? in : work + m->values[l->in[j]].offset;
+        l->l.kernel->run(l->l.p, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset);
+    }
+}
