@@ -141,19 +141,16 @@ static nn_quant choose(const seen *s, q8_range range, moments *m)
 }
 
 /* One pass over the calibration samples. */
-static base_status pass(nn_net *net, const nn_graph *g, const nn_real *inputs, size_t n,
-                        const watcher *w, base_err *err)
+static base_status pass(nn_net *net, const nn_graph *g, const nn_real *inputs, size_t n, watcher *w,
+                        base_err *err)
 {
     const size_t in = (size_t)nn_count(nn_graph_input(g, 0)->shape);
-    const size_t n_out = (size_t)nn_count(nn_graph_output(g)->shape);
-    nn_real *out = base_alloc(CALIBRATION_BATCH * n_out, sizeof *out);
-    if (!out) return base_nomem(err, n_out);
     for (size_t i = 0; i < n && !w->broken; i += CALIBRATION_BATCH) {
         const nn_real *x = inputs + i * in;
         const size_t left = n - i;
-        nn_net_forward(net, &x, left < CALIBRATION_BATCH ? (int)left : CALIBRATION_BATCH, out);
+        nn_net_observe(net, &x, left < CALIBRATION_BATCH ? (int)left : CALIBRATION_BATCH, NULL,
+                       observe, w);
     }
-    base_free(out);
     if (!w->broken) return BASE_OK;
     base_fail(err, BASE_MISMATCH, "%s '%s' gives values that are not finite", w->broken->op->name,
               w->broken->name);
@@ -164,8 +161,7 @@ static base_status observe_all(const nn_graph *g, const nn_real *weights, const 
                                size_t n, watcher *w, base_err *err)
 {
     nn_net *net = NULL;
-    const nn_net_options o = {
-        .batch = CALIBRATION_BATCH, .shards = 1, .observe = observe, .observe_ctx = w};
+    const nn_net_options o = {.batch = CALIBRATION_BATCH, .shards = 1};
     BASE_TRY(nn_net_new(g, o, &net, err));
     nn_real *own = nn_net_weights(net);
     for (size_t i = 0; i < nn_graph_params(g); i++) own[i] = weights[i];

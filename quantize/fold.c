@@ -57,14 +57,16 @@ static base_status copy_node(folding *f, const nn_node *n, base_err *err)
         return BASE_OK;
     }
     if (n->op->affine) {
-        base_fail(err, BASE_USAGE, "%s '%s' cannot be folded: it must follow a convolution or "
-                  "dense layer that nothing else reads, not %s '%s'", n->op->name, n->name,
-                  n->in[0]->op->name, n->in[0]->name);
+        base_fail(err, BASE_USAGE,
+                  "%s '%s' cannot be folded: it must follow a convolution or "
+                  "dense layer that nothing else reads, not %s '%s'",
+                  n->op->name, n->name, n->in[0]->op->name, n->in[0]->name);
         return base_hint(err, "put the %s between a convolution and its activation", n->op->name);
     }
     bool affine = false;
     if (takes_affine(n))
-        for (const nn_node *a = n; (a = next_affine(f, a)) != NULL;) f->folded[a->index] = affine = true;
+        for (const nn_node *a = n; (a = next_affine(f, a)) != NULL;)
+            f->folded[a->index] = affine = true;
     nn_node *copy = nn_copy(f->to, n, in, affine ? "bias=yes" : "");
     if (!copy) return nn_graph_check(f->to, err);
     f->node[n->index] = copy;

@@ -29,9 +29,9 @@ const nn_q8_kernel *q8_kernel_find(const char *name);
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
 
-/* The lower-level half of q8_quantize: layers and values of m->graph from its weights and one
- * quantization per node. Fills everything but labels, features and provenance. */
-base_status q8_lower(q8_model *m, const nn_real *weights, const nn_quant *quant, base_err *err);
+/* The lower-level half of q8_quantize: layers and values of m->folded from one quantization per
+ * node of its graph, all in m->arena. */
+base_status q8_lower(q8_model *m, const nn_quant *quant, base_err *err);
 
 /* Place the values of m in its work buffer: fills first, last, offset and m->work. */
 base_status q8_place(q8_model *m, base_err *err);

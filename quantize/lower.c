@@ -9,7 +9,6 @@
 
 typedef struct lowering {
     q8_model *m;
-    const nn_real *weights;
     const nn_quant *quant;
     q8_chains chains;
     int *value; /* of each node */
@@ -29,7 +28,7 @@ static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
     *lo = -128;
     *hi = 127;
     for (int at = i;; at = w->chains.only[at]) {
-        const nn_node *n = nn_graph_node(w->m->graph, at);
+        const nn_node *n = nn_graph_node(w->m->folded.graph, at);
         double a, b;
         if (n->op->clamp && n->op->clamp(n, &a, &b)) {
             const int qa = quantized(w->quant[i], a), qb = quantized(w->quant[i], b);
@@ -68,10 +67,10 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
             c.in[k] = w->quant[n->in[k]->index];
             l->in[k] = w->value[n->in[k]->index];
         }
-        for (int k = 0; k < n->n_params; k++) c.w[k] = w->weights + n->param[k].offset;
+        for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
         BASE_TRY((n->op->lower ? n->op->lower : lower_clamp)(n, &c, &l->l, err));
-        m->values[value] = (q8_value){
-            .shape = n->shape, .size = (size_t)nn_count(n->shape), .quant = c.out};
+        m->values[value] =
+            (q8_value){.shape = n->shape, .size = (size_t)nn_count(n->shape), .quant = c.out};
     }
     for (int at = n->index;; at = w->chains.only[at]) {
         w->value[at] = value;
@@ -79,17 +78,17 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     }
 }
 
-base_status q8_lower(q8_model *m, const nn_real *weights, const nn_quant *quant, base_err *err)
+base_status q8_lower(q8_model *m, const nn_quant *quant, base_err *err)
 {
-    const int n = nn_graph_nodes(m->graph);
-    lowering w = {.m = m, .weights = weights, .quant = quant};
-    BASE_TRY(q8_chains_make(m->graph, m->arena, &w.chains, err));
+    const int n = nn_graph_nodes(m->folded.graph);
+    lowering w = {.m = m, .quant = quant};
+    BASE_TRY(q8_chains_make(m->folded.graph, m->arena, &w.chains, err));
     w.value = base_arena_alloc(m->arena, (size_t)n, sizeof *w.value);
     m->layers = base_arena_alloc(m->arena, (size_t)n, sizeof *m->layers);
     m->values = base_arena_alloc(m->arena, (size_t)n + 1, sizeof *m->values);
     if (!w.value || !m->layers || !m->values) return base_nomem(err, (size_t)n);
     for (int i = 0; i < n; i++) {
-        const nn_node *node = nn_graph_node(m->graph, i);
+        const nn_node *node = nn_graph_node(m->folded.graph, i);
         if (!w.chains.live[i] || w.chains.head[i] != i) continue;
         if (node->n_in == 0)
             m->values[0] = (q8_value){
@@ -111,7 +110,8 @@ static void find_lifetimes(q8_model *m)
         m->values[v].last = v == m->n_layers ? m->n_layers - 1 : m->values[v].first;
     }
     for (int k = 0; k < m->n_layers; k++)
-        for (int j = 0; j < m->layers[k].l.kernel->n_in; j++) m->values[m->layers[k].in[j]].last = k;
+        for (int j = 0; j < m->layers[k].l.kernel->n_in; j++)
+            m->values[m->layers[k].in[j]].last = k;
 }
 
 base_status q8_place(q8_model *m, base_err *err)

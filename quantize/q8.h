@@ -29,25 +29,20 @@ typedef struct q8_value {
 
 typedef struct q8_layer {
     char name[NN_MAX_NAME]; /* of the node that computes, e.g. "c1" */
-    int node;               /* its index in the model's graph: cost, attributes */
+    int node;               /* its index in folded.graph: cost, attributes */
     int end;                /* index of the last node fused into it (activation), or node */
     int in[NN_MAX_IN];      /* values */
     nn_q8_layer l;          /* kernel, struct and arrays */
 } q8_layer;
 
 typedef struct q8_model {
-    nn_graph *graph; /* batchnorm folded */
+    nn_model folded; /* the float model without batchnorm: graph, weights, labels, features;
+                      * provenance says how it was trained and calibrated */
+    char *rounding;  /* "tflm" */
     q8_layer *layers;
     int n_layers;
     q8_value *values; /* n_layers + 1; the last one is the output */
     size_t work;      /* bytes of the work buffer: the peak of what is alive at once */
-    char *rounding;   /* "tflm" */
-    char **labels;
-    size_t n_labels;
-    char *features; /* dsp_config text; empty when the model has none */
-    float *mean, *std;
-    size_t n_stats;
-    char *provenance; /* key = value lines: training, calibration */
     base_arena *arena;
 } q8_model;
 
@@ -66,11 +61,6 @@ typedef enum q8_range {
     Q8_RANGE_MSE,        /* least mean square error of the quantized values */
 } q8_range;
 
-typedef struct q8_options {
-    q8_range range;
-    base_pool *pool; /* borrowed; NULL runs inline */
-} q8_options;
-
 /* Graph and weights without batchnorm and identities; weights is freed with base_free, the graph
  * with nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a batchnorm that does
  * not follow a convolution or dense layer of its own, and a loss. */
@@ -81,18 +71,18 @@ base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded
  * its input (n x input shape). 0 is always exact. Nodes whose int8 operator keeps its input's
  * quantization, and layers that an activation is fused into, get that of their partner. */
 base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
-                         const q8_options *o, nn_quant *quant, base_err *err);
+                         q8_range range, nn_quant *quant, base_err *err);
 
-/* All of it: fold, calibrate on n input samples, lower, plan. labels, features and provenance are
+/* All of it: fold, calibrate on n input samples, lower, plan. Labels, features and provenance are
  * copied from m; calibration (text, "key = value\n" lines; may be NULL) is added to provenance.
  * Any inputs do for an untrained model of which only costs are wanted. */
-base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, const q8_options *o,
+base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
                         const char *calibration, q8_model **q8, base_err *err);
 
 /* ---- files ---- */
 
-/* HDF5 of kind "model" with group "q8": every integer as it runs, nothing recomputed on loading.
- * Loading a float model is BASE_DATA with a hint. */
+/* The folded float model's file (nn_model_write) with group "q8": every integer as it runs, nothing
+ * recomputed on loading. Loading a float model is BASE_DATA with a hint. */
 base_status q8_save(const q8_model *m, const char *path, base_err *err);
 base_status q8_load(const char *path, q8_model **m, base_err *err);
 /* Whether the file is a model with group "q8"; BASE_DATA when it is no model. */

@@ -1,5 +1,6 @@
 /* avgpool: x [H, W, C] -> y [H', W', C], the mean of x under each window; padding does not count.
  */
+#include "quantize/runtime/avgpool.h"
 #include "nn/op.h"
 
 #include <string.h>
@@ -67,6 +68,54 @@ static void backward(const nn_node *n, const nn_args *a)
     }
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_avgpool_t, in_h),     NN_Q8_INT_OF(sotto_avgpool_t, in_w),
+    NN_Q8_INT_OF(sotto_avgpool_t, channels), NN_Q8_INT_OF(sotto_avgpool_t, out_h),
+    NN_Q8_INT_OF(sotto_avgpool_t, out_w),    NN_Q8_INT_OF(sotto_avgpool_t, kernel_h),
+    NN_Q8_INT_OF(sotto_avgpool_t, kernel_w), NN_Q8_INT_OF(sotto_avgpool_t, stride_h),
+    NN_Q8_INT_OF(sotto_avgpool_t, stride_w), NN_Q8_INT_OF(sotto_avgpool_t, pad_top),
+    NN_Q8_INT_OF(sotto_avgpool_t, pad_left), NN_Q8_INT_OF(sotto_avgpool_t, lo),
+    NN_Q8_INT_OF(sotto_avgpool_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_avgpool(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_avgpool",
+    .header = "avgpool.h",
+    .n_in = 1,
+    .size = sizeof(sotto_avgpool_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    nn_window w[2];
+    BASE_TRY(nn_q8_check(n, c, err));
+    BASE_TRY(windows(n, w, err));
+    sotto_avgpool_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_avgpool_t){.in_h = w[0].in,
+                           .in_w = w[1].in,
+                           .channels = n->shape.d[2],
+                           .out_h = w[0].out,
+                           .out_w = w[1].out,
+                           .kernel_h = w[0].kernel,
+                           .kernel_w = w[1].kernel,
+                           .stride_h = w[0].stride,
+                           .stride_w = w[1].stride,
+                           .pad_top = w[0].before,
+                           .pad_left = w[1].before,
+                           .lo = c->lo,
+                           .hi = c->hi};
+    return BASE_OK;
+}
+
 NN_CASES("x = input 6x5x3; y = avgpool(x) kernel=2x2 stride=2x2",
          "x = input 7x5x2; y = avgpool(x) kernel=3x3 stride=2x2 pad=same",
          "x = input 25x5x4; y = avgpool(x) kernel=25x5",
@@ -76,12 +125,15 @@ const nn_op nn_op_avgpool = {
     .name = "avgpool",
     .summary = "mean over windows",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(pool),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
+    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -6,6 +6,7 @@
  * Computed as im2col (patches of some samples as rows of a matrix small enough for the L2 cache)
  * and one matrix product a group; a 1x1 convolution is the product alone.
  */
+#include "quantize/runtime/conv2d.h"
 #include "nn/blas.h"
 #include "nn/op.h"
 
@@ -218,6 +219,71 @@ static void cost(const nn_node *n, nn_cost *c)
     c->macs = c->pixels * c->weights;
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_conv2d_t, in_h),       NN_Q8_INT_OF(sotto_conv2d_t, in_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, in_c),       NN_Q8_INT_OF(sotto_conv2d_t, out_h),
+    NN_Q8_INT_OF(sotto_conv2d_t, out_w),      NN_Q8_INT_OF(sotto_conv2d_t, out_c),
+    NN_Q8_INT_OF(sotto_conv2d_t, kernel_h),   NN_Q8_INT_OF(sotto_conv2d_t, kernel_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, stride_h),   NN_Q8_INT_OF(sotto_conv2d_t, stride_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, dilation_h), NN_Q8_INT_OF(sotto_conv2d_t, dilation_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, pad_top),    NN_Q8_INT_OF(sotto_conv2d_t, pad_left),
+    NN_Q8_INT_OF(sotto_conv2d_t, groups),     NN_Q8_INT_OF(sotto_conv2d_t, in_zero),
+    NN_Q8_INT_OF(sotto_conv2d_t, out_zero),   NN_Q8_INT_OF(sotto_conv2d_t, lo),
+    NN_Q8_INT_OF(sotto_conv2d_t, hi),         NN_Q8_I8S_OF(sotto_conv2d_t, weight),
+    NN_Q8_I32S_OF(sotto_conv2d_t, bias),      NN_Q8_I32S_OF(sotto_conv2d_t, multiplier),
+    NN_Q8_I32S_OF(sotto_conv2d_t, shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_conv2d(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_conv2d",
+    .header = "conv2d.h",
+    .n_in = 1,
+    .size = sizeof(sotto_conv2d_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const geometry g = geometry_of(n);
+    const size_t out = (size_t)g.out, fan = (size_t)g.k;
+    nn_q8_weights w;
+    BASE_TRY(nn_q8_quantize(n, c, fan, out, true, &w, err));
+    sotto_conv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_conv2d_t){.in_h = g.h.in,
+                          .in_w = g.w.in,
+                          .in_c = g.in,
+                          .out_h = g.h.out,
+                          .out_w = g.w.out,
+                          .out_c = g.out,
+                          .kernel_h = g.h.kernel,
+                          .kernel_w = g.w.kernel,
+                          .stride_h = g.h.stride,
+                          .stride_w = g.w.stride,
+                          .dilation_h = g.h.dilation,
+                          .dilation_w = g.w.dilation,
+                          .pad_top = g.h.before,
+                          .pad_left = g.w.before,
+                          .groups = g.groups,
+                          .in_zero = c->in[0].zero,
+                          .out_zero = c->out.zero,
+                          .lo = c->lo,
+                          .hi = c->hi,
+                          .weight = w.weight,
+                          .bias = w.bias,
+                          .multiplier = w.multiplier,
+                          .shift = w.shift};
+    memcpy(layer->count, (const size_t[]){fan * out, out, out, out}, 4 * sizeof(size_t));
+    return BASE_OK;
+}
+
 NN_CASES("x = input 9x7x3; y = conv2d(x) out=4 kernel=3x3",
          "x = input 49x10x1; y = conv2d(x) out=8 kernel=10x4 stride=2x2 bias=no",
          "x = input 6x5x4; y = conv2d(x) out=6 kernel=1x1",
@@ -243,6 +309,8 @@ const nn_op nn_op_conv2d = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
+    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

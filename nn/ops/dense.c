@@ -1,4 +1,5 @@
 /* dense: x [I] -> y [O], y = x W + b. W [I, O], b [O]. One matrix product over the batch. */
+#include "quantize/runtime/dense.h"
 #include "nn/blas.h"
 #include "nn/op.h"
 
@@ -54,6 +55,43 @@ static void cost(const nn_node *n, nn_cost *c)
     c->biases = n->n_params > 1 ? n->shape.d[0] : 0;
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_dense_t, in_n),        NN_Q8_INT_OF(sotto_dense_t, out_n),
+    NN_Q8_INT_OF(sotto_dense_t, in_zero),     NN_Q8_INT_OF(sotto_dense_t, out_zero),
+    NN_Q8_INT_OF(sotto_dense_t, lo),          NN_Q8_INT_OF(sotto_dense_t, hi),
+    NN_Q8_I8S_OF(sotto_dense_t, weight),      NN_Q8_I32S_OF(sotto_dense_t, bias),
+    NN_Q8_I32S_OF(sotto_dense_t, multiplier), NN_Q8_I32S_OF(sotto_dense_t, shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dense(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_dense",
+    .header = "dense.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dense_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const int in = n->in[0]->shape.d[0], out = n->shape.d[0];
+    nn_q8_weights w;
+    BASE_TRY(nn_q8_quantize(n, c, (size_t)in, (size_t)out, true, &w, err));
+    sotto_dense_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_dense_t){in,    out,      c->in[0].zero, c->out.zero,  c->lo,
+                         c->hi, w.weight, w.bias,        w.multiplier, w.shift};
+    const size_t outs = (size_t)out, count[] = {(size_t)in * outs, outs, outs, outs};
+    memcpy(layer->count, count, sizeof count);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 7; y = dense(x) out=5", "x = input 64; y = dense(x) out=12 bias=no",
          "x = input 1; y = dense(x) out=1");
 
@@ -69,6 +107,8 @@ const nn_op nn_op_dense = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
+    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -5,6 +5,7 @@
  * W [kh, kw, C], b [C]. Direct loops with the channel innermost: one multiply-add a load, bound by
  * the first-level cache.
  */
+#include "quantize/runtime/dwconv2d.h"
 #include "nn/op.h"
 
 #include <string.h>
@@ -137,6 +138,72 @@ static void cost(const nn_node *n, nn_cost *c)
     c->macs = c->pixels * c->weights;
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h),       NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, channels),   NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, out_w),      NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w), NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left),   NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero),   NN_Q8_INT_OF(sotto_dwconv2d_t, lo),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, hi),         NN_Q8_I8S_OF(sotto_dwconv2d_t, weight),
+    NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),      NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier),
+    NN_Q8_I32S_OF(sotto_dwconv2d_t, shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_dwconv2d",
+    .header = "dwconv2d.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const dwconv2d *a = n->attrs;
+    nn_window win[2];
+    BASE_TRY(nn_windows(n, a->kernel, a->stride, a->dilation, a->pad, win, err));
+    const size_t fan = (size_t)win[0].kernel * (size_t)win[1].kernel;
+    const size_t channels = (size_t)n->shape.d[2];
+    nn_q8_weights w;
+    BASE_TRY(nn_q8_quantize(n, c, fan, channels, false, &w, err));
+    sotto_dwconv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_dwconv2d_t){.in_h = win[0].in,
+                            .in_w = win[1].in,
+                            .channels = n->shape.d[2],
+                            .out_h = win[0].out,
+                            .out_w = win[1].out,
+                            .kernel_h = win[0].kernel,
+                            .kernel_w = win[1].kernel,
+                            .stride_h = win[0].stride,
+                            .stride_w = win[1].stride,
+                            .dilation_h = win[0].dilation,
+                            .dilation_w = win[1].dilation,
+                            .pad_top = win[0].before,
+                            .pad_left = win[1].before,
+                            .in_zero = c->in[0].zero,
+                            .out_zero = c->out.zero,
+                            .lo = c->lo,
+                            .hi = c->hi,
+                            .weight = w.weight,
+                            .bias = w.bias,
+                            .multiplier = w.multiplier,
+                            .shift = w.shift};
+    const size_t count[] = {fan * channels, channels, channels, channels};
+    memcpy(layer->count, count, sizeof count);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 6x5x7; y = dwconv2d(x) kernel=3x3 bias=no",
          "x = input 9x8x4; y = dwconv2d(x) kernel=3x3 stride=2x2",
          "x = input 20x1x5; y = dwconv2d(x) kernel=9x1 dilation=2x1",
@@ -156,6 +223,8 @@ const nn_op nn_op_dwconv2d = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
+    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

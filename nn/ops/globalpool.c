@@ -1,4 +1,5 @@
 /* globalpool: x [H, W, C] -> y [C], y[c] = mean of x[h,w,c] over h and w. */
+#include "quantize/runtime/globalpool.h"
 #include "nn/op.h"
 
 #include <string.h>
@@ -32,15 +33,51 @@ static void backward(const nn_node *n, const nn_args *a)
             for (int c = 0; c < ch; c++) dx[c] += a->dy[(ptrdiff_t)b * ch + c] * share;
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_globalpool_t, positions),
+    NN_Q8_INT_OF(sotto_globalpool_t, channels),
+    NN_Q8_INT_OF(sotto_globalpool_t, lo),
+    NN_Q8_INT_OF(sotto_globalpool_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_globalpool(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_globalpool",
+    .header = "globalpool.h",
+    .n_in = 1,
+    .size = sizeof(sotto_globalpool_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_globalpool_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const int channels = n->shape.d[0];
+    const int positions = (int)(nn_count(n->in[0]->shape) / channels);
+    *p = (sotto_globalpool_t){positions, channels, c->lo, c->hi};
+    return BASE_OK;
+}
+
 NN_CASES("x = input 6x5x7; y = globalpool(x)", "x = input 1x1x3; y = globalpool(x)");
 
 const nn_op nn_op_globalpool = {
     .name = "globalpool",
     .summary = "mean over time and frequency",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
+    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -1,0 +1,87 @@
+/* model: an int8 model from a float one, and its life. */
+#include "quantize/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void q8_model_free(q8_model *m)
+{
+    if (!m) return;
+    nn_model_clear(&m->folded);
+    free(m->rounding);
+    base_arena_free(m->arena);
+    free(m);
+}
+
+/* A list of strings as nn_model keeps it: one block, freed with free(). */
+static char **copy_list(char *const *list, size_t n)
+{
+    size_t bytes = (n + 1) * sizeof(char *);
+    for (size_t i = 0; i < n; i++) bytes += strlen(list[i]) + 1;
+    char **copy = calloc(1, bytes);
+    if (!copy) return NULL;
+    char *at = (char *)(copy + n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strlen(list[i]) + 1;
+        copy[i] = memcpy(at, list[i], length);
+        at += length;
+    }
+    return copy;
+}
+
+static base_status copy_stats(const nn_model *from, nn_model *to, base_err *err)
+{
+    const size_t n = from->n_stats;
+    if (!from->mean) return BASE_OK;
+    to->mean = base_alloc(n, sizeof *to->mean);
+    to->std = base_alloc(n, sizeof *to->std);
+    if (!to->mean || !to->std) return base_nomem(err, n * sizeof *to->mean);
+    memcpy(to->mean, from->mean, n * sizeof *to->mean);
+    memcpy(to->std, from->std, n * sizeof *to->std);
+    to->n_stats = n;
+    return BASE_OK;
+}
+
+/* Everything of a model but graph and weights. */
+static base_status copy_text(const nn_model *from, const char *calibration, nn_model *to,
+                             base_err *err)
+{
+    base_str provenance = {0};
+    base_str_add(&provenance, "%s%s", from->provenance ? from->provenance : "",
+                 calibration ? calibration : "");
+    to->provenance = provenance.s;
+    to->features = base_strdup(from->features ? from->features : "");
+    to->labels = copy_list(from->labels, from->n_labels);
+    to->n_labels = from->n_labels;
+    if (provenance.failed || !to->features || !to->labels) return base_nomem(err, provenance.len);
+    return copy_stats(from, to, err);
+}
+
+static base_status quantize(q8_model *q, const nn_model *m, const nn_real *inputs, size_t n,
+                            q8_range range, const char *calibration, base_err *err)
+{
+    q->arena = base_arena_new();
+    q->rounding = base_strdup("tflm");
+    if (!q->arena || !q->rounding) return base_nomem(err, 1);
+    BASE_TRY(q8_fold(m->graph, m->weights, &q->folded.graph, &q->folded.weights, err));
+    BASE_TRY(copy_text(m, calibration, &q->folded, err));
+    const size_t nodes = (size_t)nn_graph_nodes(q->folded.graph);
+    nn_quant *quant = base_arena_alloc(q->arena, nodes, sizeof *quant);
+    if (!quant) return base_nomem(err, nodes * sizeof *quant);
+    BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, quant, err));
+    return q8_lower(q, quant, err);
+}
+
+base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+                        const char *calibration, q8_model **q8, base_err *err)
+{
+    *q8 = NULL;
+    q8_model *q = calloc(1, sizeof *q);
+    if (!q) return base_nomem(err, sizeof *q);
+    const base_status status = quantize(q, m, inputs, n, range, calibration, err);
+    if (status == BASE_OK)
+        *q8 = q;
+    else
+        q8_model_free(q);
+    return status;
+}
