@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# code_size.sh: bytes of code that each kind of kernel of quantize/runtime/ takes in an image: .text
+# and .rodata of a linked program with that kernel alone (helpers of the compiler's library
+# included), less the empty program. [code] of the core profiles is its output:
+#   bench/code_size.sh            "profile code kind bytes" for -O2, and how far -Os lies from it
+# base is a function that runs twelve layers. Cores without a compiler at hand are left out.
+set -eu
+cd "$(dirname "$0")/.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+command -v arm-none-eabi-gcc >/dev/null ||
+    { echo "code_size.sh: arm-none-eabi-gcc is not there" >&2; exit 1; }
+
+program() { # kernels: calls of them, each kept out of line
+    local k
+    echo "#include <stdint.h>"
+    for k in "$@"; do echo "#include \"quantize/runtime/$k.h\""; done
+    echo "extern volatile int8_t sink;"
+    echo "volatile int8_t sink; void *volatile p; int8_t *volatile x, *volatile y;"
+    for k in "$@"; do
+        local in="x"
+        [ "$k" != add ] || in="x, x"
+        echo "__attribute__((noinline)) static void run_$k(const void *v)"
+        echo "{ sotto_$k((const sotto_${k}_t *)v, $in, y); }"
+    done
+    echo "void reset(void) {"
+    for k in "$@"; do echo "run_$k(p);"; done
+    echo "for (;;) sink++; }"
+}
+layers() { # a run function of $1 layers in a row
+    local i
+    echo "#include <stdint.h>"
+    echo "static int8_t buffer[20000];"
+    echo "static const int32_t p[12][21] = {{1}};"
+    echo "__attribute__((noinline, noclone)) static void k(const void *v, const int8_t *x, int8_t *y)"
+    echo '{ __asm__ volatile("" :: "r"(v), "r"(x), "r"(y) : "memory"); }'
+    echo "void reset(void) {"
+    for ((i = 0; i < $1; i++)); do echo "k(p[$i], buffer + $((i % 2 * 8000)), buffer + $(((i + 1) % 2 * 8000)));"; done
+    echo "for (;;) __asm__ volatile(\"\"); }"
+}
+bytes() { # core opt, program on stdin: code and constants without p
+    cat > "$tmp/a.c"
+    arm-none-eabi-gcc -mcpu="$1" -mthumb "$2" -std=gnu11 -I. -ffunction-sections -fdata-sections \
+        -nostartfiles -nostdlib -Wl,--gc-sections -Wl,-e,reset "$tmp/a.c" -lgcc -o "$tmp/a.elf"
+    arm-none-eabi-size -A "$tmp/a.elf" | awk '$1 ~ /^\.text/ { n += $2 } END { print n + 0 }'
+}
+for core in cortex-m0plus cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85; do
+    echo | arm-none-eabi-gcc -mcpu=$core -mthumb -E - >/dev/null 2>&1 || continue
+    worst=0
+    for kind in conv:conv2d depthwise:dwconv2d dense:dense pool:avgpool add:add other:clamp base:; do
+        for opt in -O2 -Os; do
+            if [ "$kind" = base: ]; then
+                n=$(($(layers 12 | bytes $core $opt) - $(layers 0 | bytes $core $opt)))
+            else
+                n=$(($(program "${kind#*:}" | bytes $core $opt) - $(program | bytes $core $opt)))
+            fi
+            [ $opt = -Os ] || o2=$n
+        done
+        printf 'core-%s\tcode\t%s\t%d\n' $core "${kind%:*}" "$o2"
+        worst=$(awk -v a="$o2" -v b="$n" -v w="$worst" \
+            'BEGIN { d = b / a - 1; d = d < 0 ? -d : d; print (d > w ? d : w) }')
+    done
+    printf 'core-%s\tcode\terror_percent\t%d\n' $core "$(awk -v w="$worst" 'BEGIN { print int(20 * w + 0.999) * 5 }')"
+done

@@ -1,0 +1,224 @@
+/* count: how many instructions the int8 kernels take, layer by layer, on a bare Cortex-M under
+ * QEMU. With `-icount shift=0` an instruction takes one nanosecond of machine time and SysTick
+ * (25 MHz on the MPS2 boards) ticks every 40 of them. Data are a fixed pseudo-random sequence.
+ * Built and run by bench/count_instructions.sh; a line is
+ *   op,kernel,macs,rows,out,instructions
+ * rows: kernel rows summed over outputs (the inner loops entered).
+ */
+#include "quantize/runtime/add.h"
+#include "quantize/runtime/clamp.h"
+#include "quantize/runtime/conv2d.h"
+#include "quantize/runtime/dense.h"
+#include "quantize/runtime/dwconv2d.h"
+#include "quantize/runtime/globalpool.h"
+
+#include <stdint.h>
+
+enum { TICK = 40, X_MAX = 40000, W_MAX = 90000, C_MAX = 1024 };
+
+static int8_t x[X_MAX], y[X_MAX], weight[W_MAX];
+static int32_t bias[C_MAX], multiplier[C_MAX], shift[C_MAX];
+
+typedef struct systick {
+    volatile uint32_t control, reload, value;
+} systick;
+#define SYSTICK ((systick *)0xE000E010u)
+
+/* ---- semihosting (Arm, "Semihosting for AArch32 and AArch64") ---- */
+
+static void call(int operation, const void *argument)
+{
+    register int r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+}
+
+static void put(const char *s)
+{
+    call(0x04, s);
+}
+
+static void put_number(uint32_t v, const char *end)
+{
+    char digits[12], *p = digits + sizeof digits - 1;
+    *p = 0;
+    do *--p = (char)('0' + v % 10);
+    while (v /= 10);
+    put(p);
+    put(end);
+}
+
+/* ---- timing ---- */
+
+static void start(void)
+{
+    SYSTICK->control = 0;
+    SYSTICK->reload = 0xFFFFFF;
+    SYSTICK->value = 0;
+    SYSTICK->control = 5;
+}
+
+static void stop(const char *op, const char *kernel, uint32_t macs, uint32_t rows, uint32_t out)
+{
+    uint32_t ticks = 0xFFFFFF - SYSTICK->value;
+    put(op);
+    put(",");
+    put(kernel);
+    put(",");
+    put_number(macs, ",");
+    put_number(rows, ",");
+    put_number(out, ",");
+    put_number(ticks * TICK, "\n");
+}
+
+/* ---- layers; padding is "same" ---- */
+
+static int32_t outputs(int32_t in, int32_t stride)
+{
+    return (in + stride - 1) / stride;
+}
+
+static int32_t before(int32_t in, int32_t kernel, int32_t stride)
+{
+    int32_t total = (outputs(in, stride) - 1) * stride + kernel - in;
+    return total > 0 ? total / 2 : 0;
+}
+
+static void conv(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw,
+                 int32_t s, int32_t out_c)
+{
+    const sotto_conv2d_t p = {.in_h = h,
+                              .in_w = w,
+                              .in_c = c,
+                              .out_h = outputs(h, s),
+                              .out_w = outputs(w, s),
+                              .out_c = out_c,
+                              .kernel_h = kh,
+                              .kernel_w = kw,
+                              .stride_h = s,
+                              .stride_w = s,
+                              .dilation_h = 1,
+                              .dilation_w = 1,
+                              .pad_top = before(h, kh, s),
+                              .pad_left = before(w, kw, s),
+                              .groups = 1,
+                              .in_zero = -128,
+                              .out_zero = -128,
+                              .lo = -128,
+                              .hi = 127,
+                              .weight = weight,
+                              .bias = bias,
+                              .multiplier = multiplier,
+                              .shift = shift};
+    uint32_t out = (uint32_t)(p.out_h * p.out_w * out_c);
+    start();
+    sotto_conv2d(&p, x, y);
+    stop("conv", kernel, out * (uint32_t)(kh * kw * c), out * (uint32_t)kh, out);
+}
+
+static void depthwise(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw,
+                      int32_t s)
+{
+    const sotto_dwconv2d_t p = {.in_h = h,
+                                .in_w = w,
+                                .channels = c,
+                                .out_h = outputs(h, s),
+                                .out_w = outputs(w, s),
+                                .kernel_h = kh,
+                                .kernel_w = kw,
+                                .stride_h = s,
+                                .stride_w = s,
+                                .dilation_h = 1,
+                                .dilation_w = 1,
+                                .pad_top = before(h, kh, s),
+                                .pad_left = before(w, kw, s),
+                                .in_zero = -128,
+                                .out_zero = -128,
+                                .lo = -128,
+                                .hi = 127,
+                                .weight = weight,
+                                .bias = bias,
+                                .multiplier = multiplier,
+                                .shift = shift};
+    uint32_t out = (uint32_t)(p.out_h * p.out_w * c);
+    start();
+    sotto_dwconv2d(&p, x, y);
+    stop("depthwise", kernel, out * (uint32_t)(kh * kw), out * (uint32_t)kh, out);
+}
+
+static void dense(int32_t in, int32_t out)
+{
+    const sotto_dense_t p = {in, out, -128, 0, -128, 127, weight, bias, multiplier, shift};
+    start();
+    sotto_dense(&p, x, y);
+    stop("dense", "1x1", (uint32_t)(in * out), (uint32_t)out, (uint32_t)out);
+}
+
+static void pool(int32_t positions, int32_t channels)
+{
+    const sotto_globalpool_t p = {positions, channels, -128, 127};
+    start();
+    sotto_globalpool(&p, x, y);
+    stop("pool", "all", 0, 0, (uint32_t)(positions * channels));
+}
+
+static void sum(int32_t n)
+{
+    const sotto_add_t p = {n, -128, 1 << 30, -1, -128, 1 << 30, -1, 0, 1 << 30, -18, -128, 127};
+    start();
+    sotto_add(&p, x, x + X_MAX / 2, y);
+    stop("add", "1x1", 0, 0, (uint32_t)n);
+}
+
+static void layers(void)
+{
+    conv("10x4", 49, 10, 1, 10, 4, 2, 64); /* the first layer of MLPerf Tiny's DS-CNN */
+    conv("1x1", 25, 5, 64, 1, 1, 1, 64);
+    conv("3x3", 49, 10, 1, 3, 3, 1, 16);
+    conv("3x3", 25, 5, 16, 3, 3, 1, 32);
+    conv("3x3", 25, 5, 32, 3, 3, 2, 64);
+    conv("9x1", 98, 1, 16, 9, 1, 1, 24);
+    conv("1x1", 25, 20, 16, 1, 1, 1, 32);
+    conv("1x1", 25, 5, 128, 1, 1, 1, 128);
+    depthwise("3x3", 25, 5, 64, 3, 3, 1);
+    depthwise("3x3", 49, 10, 16, 3, 3, 1);
+    depthwise("3x3", 25, 10, 64, 3, 3, 2);
+    depthwise("5x5", 25, 10, 64, 5, 5, 1);
+    depthwise("9x1", 98, 1, 64, 9, 1, 1);
+    dense(64, 12);
+    dense(256, 128);
+    dense(490, 144);
+    dense(640, 128);
+    pool(125, 64);
+    pool(64, 64);
+    sum(4096);
+    sum(16000);
+}
+
+void reset(void);
+void reset(void)
+{
+    uint32_t state = 1;
+    for (int32_t i = 0; i < X_MAX + W_MAX; i++) {
+        state = state * 1664525u + 1013904223u;
+        if (i < X_MAX)
+            x[i] = (int8_t)(state >> 24);
+        else
+            weight[i - X_MAX] = (int8_t)(state >> 24);
+    }
+    for (int32_t i = 0; i < C_MAX; i++) {
+        bias[i] = i * 37 - 1000;
+        multiplier[i] = 1518500250 + i * 4096;
+        shift[i] = -8;
+    }
+    layers();
+    static const uint32_t done[2] = {0x20026, 0}; /* ADP_Stopped_ApplicationExit, code 0 */
+    call(0x18, (const void *)(uintptr_t)done[0]);
+    for (;;) {}
+}
+
+extern uint32_t stack_top;
+__attribute__((section(".vectors"), used)) static const struct {
+    const void *stack;
+    void (*entry)(void);
+} vectors = {&stack_top, reset};

@@ -1,0 +1,233 @@
+/* Costs of a graph and their estimate on a board; the model is described in estimate.h, the origin
+ * of its coefficients in bench/fit_latency.c and bench/code_size.sh.
+ */
+#include "quantize/estimate.h"
+
+#include "nn/op.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHANNEL_BYTES = 12, /* int32 bias, multiplier, shift */
+    LAYER_BYTES = 84 /* the largest of the kernels' structs on a 32-bit machine, sotto_conv2d_t */
+};
+
+/* ---- from a graph ---- */
+
+static quant_kind kind_of(const nn_op *op)
+{
+    static const struct {
+        const char *op;
+        quant_kind kind;
+    } kinds[] = {{"conv2d", QUANT_CONV},  {"dwconv2d", QUANT_DEPTHWISE}, {"dense", QUANT_DENSE},
+                 {"avgpool", QUANT_POOL}, {"maxpool", QUANT_POOL},       {"globalpool", QUANT_POOL},
+                 {"add", QUANT_ADD}};
+    for (size_t i = 0; i < BASE_COUNT(kinds); i++)
+        if (!strcmp(op->name, kinds[i].op)) return kinds[i].kind;
+    return QUANT_OTHER;
+}
+
+/* used[i]: how many nodes that inference needs read node i; what only a loss reads has 0. */
+static void count_uses(const nn_graph *g, int *used)
+{
+    for (int i = nn_graph_nodes(g) - 1; i >= 0; i--) {
+        const nn_node *n = nn_graph_node(g, i);
+        bool result = i == nn_graph_nodes(g) - 1;
+        if (n->op->flags & NN_LOSS) {
+            if (n->n_in) used[n->in[0]->index]++;
+            continue;
+        }
+        if (!result && !used[i]) continue;
+        for (int k = 0; k < n->n_in; k++) used[n->in[k]->index]++;
+    }
+}
+
+/* Whether inference folds n into the layer that makes its input. */
+static bool fuses(const nn_node *n, const quant_layer_cost *before, int readers)
+{
+    if (n->op->flags & NN_IDENTITY) return true;
+    if (readers != 1 || before->is_input) return false;
+    if (n->op->clamp) return before->kind != QUANT_OTHER;
+    return n->op->affine && before->channels > 0;
+}
+
+/* 1 for a node without a kernel. */
+static int kernel_height(const nn_node *n)
+{
+    base_str text = {0};
+    bool has = nn_attr_get(n, "kernel", &text) && !text.failed;
+    int height = has ? atoi(text.s) : 1;
+    base_str_free(&text);
+    return height > 0 ? height : 1;
+}
+
+static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
+{
+    nn_cost cost = nn_node_cost(n);
+    snprintf(c->name, sizeof c->name, "%s", n->name);
+    snprintf(c->op, sizeof c->op, "%s", n->op->name);
+    c->kind = kind_of(n->op);
+    c->is_input = n->n_in == 0;
+    c->n_in = n->n_in;
+    for (int k = 0; k < n->n_in; k++) c->in[k] = layer_of[n->in[k]->index];
+    c->macs = cost.macs;
+    c->inputs = n->n_in ? nn_count(n->in[0]->shape) : 0;
+    c->outputs = nn_count(n->shape);
+    c->rows = c->outputs * kernel_height(n);
+    c->weights = cost.weights;
+    c->channels = cost.weights ? n->shape.d[n->shape.n - 1] : 0;
+}
+
+static void add_layers(const nn_graph *g, const int *used, int *layer_of, quant_costs *costs)
+{
+    for (int i = 0; i < nn_graph_nodes(g); i++) {
+        const nn_node *n = nn_graph_node(g, i);
+        bool result = i == nn_graph_nodes(g) - 1;
+        if ((n->op->flags & NN_LOSS) || (!used[i] && !result)) continue;
+        if (n->n_in == 1) {
+            int before = layer_of[n->in[0]->index];
+            if (fuses(n, &costs->layer[before], used[n->in[0]->index])) {
+                layer_of[i] = before;
+                continue;
+            }
+        }
+        layer_of[i] = costs->n;
+        fill(&costs->layer[costs->n++], n, layer_of);
+    }
+}
+
+base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base_err *err)
+{
+    *costs = (quant_costs){0};
+    BASE_TRY(nn_graph_check(graph, err));
+    size_t n = (size_t)nn_graph_nodes(graph);
+    int *used = calloc(n, sizeof *used), *layer_of = calloc(n, sizeof *layer_of);
+    costs->layer = calloc(n, sizeof *costs->layer);
+    if (used && layer_of && costs->layer) {
+        count_uses(graph, used);
+        add_layers(graph, used, layer_of, costs);
+    }
+    bool memory = used && layer_of && costs->layer;
+    free(used);
+    free(layer_of);
+    if (memory && costs->n && !costs->layer[costs->n - 1].is_input) return BASE_OK;
+    quant_costs_free(costs);
+    if (!memory) return base_nomem(err, n * sizeof *costs->layer);
+    return base_fail(err, BASE_USAGE, "the graph has an input but no layer");
+}
+
+void quant_costs_free(quant_costs *costs)
+{
+    free(costs->layer);
+    *costs = (quant_costs){0};
+}
+
+/* ---- on a board ---- */
+
+double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cycles)
+{
+    const quant_cycles *c = cycles;
+    double macs = (double)layer->macs, rows = (double)layer->rows, out = (double)layer->outputs;
+    if (layer->is_input) return 0;
+    switch (layer->kind) {
+    case QUANT_CONV: return c->conv_mac * macs + c->conv_row * rows + c->conv_out * out;
+    case QUANT_DEPTHWISE: return c->dw_mac * macs + c->dw_row * rows + c->dw_out * out;
+    case QUANT_DENSE: return c->fc_mac * macs + c->fc_out * out;
+    case QUANT_POOL: return c->pool_in * (double)layer->inputs;
+    case QUANT_ADD:
+    case QUANT_OTHER: /* no more than a requantization an element, as in add */
+    case QUANT_KINDS: break;
+    }
+    return c->add_out * out;
+}
+
+/* Lifetimes: from the layer that writes to the last that reads; the result stays to the end. */
+static void spans(const quant_costs *costs, nn_span *span)
+{
+    for (int i = 0; i < costs->n; i++) {
+        const quant_layer_cost *c = &costs->layer[i];
+        span[i] = (nn_span){.size = (size_t)c->outputs, .first = i, .last = i};
+        for (int k = 0; k < c->n_in; k++) span[c->in[k]].last = i;
+    }
+    span[costs->n - 1].last = costs->n - 1;
+}
+
+static void memory(const quant_costs *costs, nn_span *span, quant_estimate *e)
+{
+    spans(costs, span);
+    for (int i = 0; i < costs->n; i++)
+        for (int k = 0; k < costs->n; k++)
+            if (span[k].first <= i && i <= span[k].last) e->layer[i].live += (int64_t)span[k].size;
+    e->ram = (int64_t)nn_plan(span, costs->n, 1);
+}
+
+static void layers(const quant_costs *costs, const quant_target *target, quant_estimate *e)
+{
+    bool kinds[QUANT_KINDS] = {false};
+    double code = target->core.code_base, cmsis = 0;
+    for (int i = 0; i < costs->n; i++) {
+        const quant_layer_cost *c = &costs->layer[i];
+        quant_layer_estimate *l = &e->layer[i];
+        int64_t tables = c->is_input ? 0 : c->channels * CHANNEL_BYTES + LAYER_BYTES;
+        l->flash = c->weights + tables;
+        l->cycles = quant_layer_cycles(c, &target->core.own) * target->scale;
+        cmsis += quant_layer_cycles(c, &target->core.cmsis) * target->scale;
+        l->ms = l->cycles / (target->mhz * 1e3);
+        e->macs += c->macs;
+        e->weights += c->weights;
+        e->tables += tables;
+        e->cycles += l->cycles;
+        e->ms += l->ms;
+        if (!c->is_input && !kinds[c->kind]) code += target->core.code[c->kind];
+        kinds[c->kind] = kinds[c->kind] || !c->is_input;
+    }
+    e->code = (int64_t)code;
+    e->cmsis_ms = cmsis > 0 ? cmsis / (target->mhz * 1e3) : (double)NAN;
+    e->cmsis_error = cmsis > 0 ? target->core.cmsis_error : (double)NAN;
+    e->flash = e->weights + e->tables + e->code;
+}
+
+static void judge(const quant_target *target, quant_estimate *e)
+{
+    int64_t flash = e->flash - target->flash, ram = e->ram - target->ram;
+    e->fits = flash <= 0 && ram <= 0;
+    char *at = e->why, *end = e->why + sizeof e->why;
+    if (flash > 0)
+        at += snprintf(at, (size_t)(end - at), "%.1f KiB of flash too much", (double)flash / 1024);
+    if (ram > 0)
+        snprintf(at, (size_t)(end - at), "%s%.1f KiB of RAM too much", flash > 0 ? ", " : "",
+                 (double)ram / 1024);
+}
+
+base_status quant_estimate_run(const quant_costs *costs, const quant_target *target,
+                               quant_estimate *estimate, base_err *err)
+{
+    quant_estimate *e = estimate;
+    *e = (quant_estimate){0};
+    e->layer = calloc((size_t)costs->n, sizeof *e->layer);
+    nn_span *span = calloc((size_t)costs->n, sizeof *span);
+    if (!e->layer || !span) {
+        free(span);
+        quant_estimate_free(e);
+        return base_nomem(err, (size_t)costs->n * sizeof *span);
+    }
+    memory(costs, span, e);
+    free(span);
+    layers(costs, target, e);
+    e->flash_error = target->core.code_error * (double)e->code / (double)e->flash;
+    e->latency_error = target->latency_error;
+    double power = quant_target_power(target);
+    e->uj = power > 0 ? e->cycles * power * 1e-3 : (double)NAN;
+    /* both are factors: errors of a product of independent ones */
+    e->energy_error = power > 0 ? hypot(target->latency_error, target->power_error) : (double)NAN;
+    judge(target, e);
+    return BASE_OK;
+}
+
+void quant_estimate_free(quant_estimate *estimate)
+{
+    free(estimate->layer);
+    *estimate = (quant_estimate){0};
+}

@@ -1,0 +1,64 @@
+/* estimate: what a network costs on a board: flash, RAM, multiply-accumulates, latency, energy,
+ * each with its error. Works on a list of layers, which comes from a graph of operators (trained
+ * or not) with what inference fuses already fused: batchnorm and activations vanish into the layer
+ * before them, dropout and loss are gone.
+ *
+ * Flash  int8 weights + 12 bytes a channel (int32 bias, multiplier, shift) + the layers' constants
+ *        + the code of the kernels in use.
+ * RAM    one block in which buffers that live at different times overlap (nn_plan), the input
+ *        included. Stack and the audio front-end are not.
+ * Time   cycles of the core by kind of layer, times the board's scale, over its clock.
+ */
+#ifndef QUANTIZE_ESTIMATE_H
+#define QUANTIZE_ESTIMATE_H
+
+#include "nn/nn.h"
+#include "quantize/target.h"
+
+typedef struct quant_layer_cost {
+    char name[NN_MAX_NAME], op[NN_MAX_NAME];
+    quant_kind kind;
+    bool is_input;     /* a buffer that the caller fills: no work */
+    int in[NN_MAX_IN]; /* layers whose outputs are read; all come before */
+    int n_in;
+    int64_t macs, inputs, outputs; /* inputs: elements of the first input */
+    int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
+    int64_t weights;               /* int8 elements */
+    int64_t channels;              /* with bias, multiplier and shift of their own */
+} quant_layer_cost;
+
+typedef struct quant_costs {
+    quant_layer_cost *layer; /* owned; freed by quant_costs_free */
+    int n;
+} quant_costs;
+
+/* Layers of a graph in the order of execution, the loss and what only it needs left out.
+ * BASE_USAGE for a graph without layers. */
+base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base_err *err);
+void quant_costs_free(quant_costs *costs);
+
+typedef struct quant_layer_estimate {
+    int64_t flash; /* weights, tables and constants; code is counted once a model */
+    int64_t live;  /* bytes of all buffers alive while the layer runs */
+    double cycles, ms;
+} quant_layer_estimate;
+
+typedef struct quant_estimate {
+    int64_t macs, weights, tables, code, flash, ram; /* bytes but macs; flash is the sum of three */
+    double flash_error; /* percent; that of RAM is nought: buffers are planned, not estimated */
+    double cycles, ms, latency_error; /* of the kernels that sotto exports */
+    double cmsis_ms, cmsis_error;     /* of CMSIS-NN on the same layers; NAN when not known */
+    double uj, energy_error; /* energy of one inference; uj is NAN when the power is not known */
+    bool fits;
+    char why[120];               /* why it does not fit; empty when it does */
+    quant_layer_estimate *layer; /* as many as costs has; freed by quant_estimate_free */
+} quant_estimate;
+
+base_status quant_estimate_run(const quant_costs *costs, const quant_target *target,
+                               quant_estimate *estimate, base_err *err);
+void quant_estimate_free(quant_estimate *estimate);
+
+/* Cycles of one layer by one set of coefficients, before the board's scale. */
+double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cycles);
+
+#endif
