@@ -8,6 +8,8 @@
  */
 #include "dsp/dsp.h"
 
+#include "dsp/lanes.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -46,7 +48,7 @@ void dsp_clamp(float *pcm, size_t n)
 
 /* ---- speed ---- */
 
-enum { TAPS = 16, PHASES = 100 };
+enum { TAPS = LANES, PHASES = 100 };
 
 struct dsp_speed {
     int lo, hi;
@@ -108,23 +110,43 @@ void dsp_speed_free(dsp_speed *speed)
     base_free(speed);
 }
 
-/* Sum of TAPS products, added pairwise. */
-static float dot(const float *a, const float *b)
+/* Where an output reads: sample `whole` plus phase hundredths, 0 <= phase < PHASES. */
+typedef struct place {
+    int64_t whole;
+    int phase;
+} place;
+
+static void advance(place *p, int percent)
 {
-    float s[TAPS];
-    for (int j = 0; j < TAPS; j++) s[j] = a[j] * b[j];
-    for (int j = 0; j < 8; j++) s[j] += s[j + 8];
-    for (int j = 0; j < 4; j++) s[j] += s[j + 4];
-    return (s[0] + s[2]) + (s[1] + s[3]);
+    p->phase += percent;
+    while (p->phase >= PHASES) p->phase -= PHASES, p->whole++;
 }
 
-/* The same where the filter hangs over an end of the clip. */
-static float dot_at(const float *h, const float *in, int64_t first, int64_t n)
+/* One output where the filter may hang over an end of the clip. */
+static float read_edge(const float *table, const float *in, int64_t n, const place *p)
 {
+    int64_t first = p->whole - (TAPS / 2 - 1);
+    int lo = first < 0 ? (int)(first < -TAPS ? TAPS : -first) : 0;
+    int hi = first + TAPS > n ? (int)(first > n ? 0 : n - first) : TAPS;
+    const float *h = table + p->phase * TAPS;
     float sum = 0;
-    for (int j = 0; j < TAPS; j++)
-        if (first + j >= 0 && first + j < n) sum += h[j] * in[first + j];
+    for (int j = lo; j < hi; j++) sum += h[j] * in[first + j];
     return sum;
+}
+
+/* LANES outputs inside the clip: the products of each, summed by a tree that works on all. */
+static void read_block(const float *table, const float *in, int percent, place *p, float *out)
+{
+    lanes sum[LANES], h;
+    for (int l = 0; l < LANES; l++) {
+        memcpy(&h, table + p->phase * TAPS, sizeof h);
+        memcpy(&sum[l], in + p->whole - (TAPS / 2 - 1), sizeof h);
+        sum[l] *= h;
+        advance(p, percent);
+    }
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) lanes_pairs(&sum[i], &sum[2 * i], &sum[2 * i + 1]);
+    memcpy(out, &sum[0], sizeof sum[0]);
 }
 
 void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float *in, size_t n)
@@ -136,14 +158,19 @@ void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float 
         return;
     }
     const float *table = speed->filters + (percent > 100 ? percent - 100 : 0) * PHASES * TAPS;
-    int64_t size = (int64_t)n, middle = size / 2;
-    for (int64_t i = 0; i < size; i++) {
-        /* 100 * position, kept above 0 for the division: middle + (i - middle) * percent / 100. */
-        int64_t at = 100 * middle + (i - middle) * percent, whole = (at + 200 * size) / 100;
-        const float *h = table + (at + 200 * size - whole * 100) * TAPS;
-        int64_t first = whole - 2 * size - (TAPS / 2 - 1);
-        bool inside = first >= 0 && first + TAPS <= size;
-        out[i] = inside ? dot(h, in + first) : dot_at(h, in, first, size);
+    int64_t size = (int64_t)n, start = size / 2 * (100 - percent);
+    place p = {.whole = start / PHASES, .phase = (int)(start % PHASES)};
+    if (p.phase < 0) p.phase += PHASES, p.whole--;
+    for (int64_t i = 0; i < size;) {
+        /* LANES steps of at most 2 samples end within whole + 2 * LANES. */
+        bool inside = p.whole >= TAPS / 2 - 1 && p.whole + 2 * LANES + TAPS / 2 < size;
+        if (inside && i + LANES <= size) {
+            read_block(table, in, percent, &p, out + i);
+            i += LANES;
+        } else {
+            out[i++] = read_edge(table, in, size, &p);
+            advance(&p, percent);
+        }
     }
 }
 

@@ -49,4 +49,12 @@ static inline void lanes_dot(lanes *sum, const float *w, const lanes *x, int n)
     *sum = even + odd;
 }
 
+/* Sums of neighbours: lanes 0 .. 7 from a, 8 .. 15 from b. out may be a or b. */
+static inline void lanes_pairs(lanes *out, const lanes *a, const lanes *b)
+{
+    *out =
+        __builtin_shufflevector(*a, *b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+        __builtin_shufflevector(*a, *b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
 #endif
