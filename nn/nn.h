@@ -97,26 +97,22 @@ nn_node *nn_append(nn_graph *g, const char *op, const char *name, nn_node *const
  * in `changes` ("bias=yes") replaced. */
 nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *changes);
 
-/* Constructors: nn_<op>(input..., name, attribute format, ...). Attributes of each operator are in
- * its file nn/ops/<op>.c and in `sotto model ops`.
- * H, W: time and frequency; k: kernel, s: stride, d: dilation, p: padding before. */
-#define nn_input(g, ...)    nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
-#define nn_conv2d(x, ...)   nn_append1("conv2d", x, __VA_ARGS__)   /* y[h,w,o] = b[o] + sum x w */
-#define nn_dwconv2d(x, ...) nn_append1("dwconv2d", x, __VA_ARGS__) /* y[h,w,c] = b[c] + sum x w */
-#define nn_dense(x, ...)    nn_append1("dense", x, __VA_ARGS__)    /* y = x W + b */
-#define nn_batchnorm(x, ...)                                                                       \
-    nn_append1("batchnorm", x, __VA_ARGS__)                         /* gamma (x-mu)/sigma + beta   \
-                                                                     */
-#define nn_relu(x, ...)       nn_append1("relu", x, __VA_ARGS__)    /* max(0, x) */
-#define nn_relu6(x, ...)      nn_append1("relu6", x, __VA_ARGS__)   /* min(6, max(0, x)) */
-#define nn_avgpool(x, ...)    nn_append1("avgpool", x, __VA_ARGS__) /* mean over windows */
-#define nn_maxpool(x, ...)    nn_append1("maxpool", x, __VA_ARGS__) /* maximum over windows */
-#define nn_globalpool(x, ...) nn_append1("globalpool", x, __VA_ARGS__) /* mean over H and W */
-#define nn_flatten(x, ...)    nn_append1("flatten", x, __VA_ARGS__)    /* one dimension */
-#define nn_dropout(x, ...)    nn_append1("dropout", x, __VA_ARGS__)    /* x keep / (1 - rate) */
-#define nn_add(x, y, ...)     nn_append2("add", x, y, __VA_ARGS__)     /* x + y */
-/* -sum_k q_k log softmax(x)_k, q = (1 - smoothing) t + smoothing / K; t sums to one */
-#define nn_cross_entropy(x, t, ...) nn_append2("cross_entropy", x, t, __VA_ARGS__)
+/* Constructors: nn_<op>(input..., name, attribute format, ...); those without a format take the
+ * operator's defaults (nn_append1 gives others). Attributes are listed in nn/ops/<op>.c. */
+#define nn_input(g, ...)                  nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
+#define nn_conv2d(x, name, ...)           nn_append1("conv2d", x, name, __VA_ARGS__)
+#define nn_dwconv2d(x, name, ...)         nn_append1("dwconv2d", x, name, __VA_ARGS__)
+#define nn_dense(x, name, ...)            nn_append1("dense", x, name, __VA_ARGS__) /* y = x W + b */
+#define nn_batchnorm(x, name)             nn_append1("batchnorm", x, name, " ")
+#define nn_relu(x, name)                  nn_append1("relu", x, name, " ")  /* max(0, x) */
+#define nn_relu6(x, name)                 nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
+#define nn_avgpool(x, name, ...)          nn_append1("avgpool", x, name, __VA_ARGS__)
+#define nn_maxpool(x, name, ...)          nn_append1("maxpool", x, name, __VA_ARGS__)
+#define nn_globalpool(x, name)            nn_append1("globalpool", x, name, " ") /* mean over H, W */
+#define nn_flatten(x, name)               nn_append1("flatten", x, name, " ")
+#define nn_dropout(x, name, ...)          nn_append1("dropout", x, name, __VA_ARGS__)
+#define nn_add(x, y, name)                nn_append2("add", x, y, name, " ") /* x + y */
+#define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
 nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs,
