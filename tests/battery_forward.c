@@ -1,0 +1,223 @@
+/* Checks of forward: against the oracle, NaN, in place, batch against singles, dropout. */
+#include "tests/battery.h"
+
+#include "tests/oracle.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 3 };
+
+/* Dropout in training is random: battery_dropout looks at it. */
+static bool random_in_training(const nn_node *n)
+{
+    return n->op->flags & NN_IDENTITY;
+}
+
+static void forward_in(const battery_case *c, int batch, bool training, base_str *why)
+{
+    rig r;
+    if (!rig_open(&r, c, batch, training, why)) return;
+    if (r.n->n_in > 0 && !(training && random_in_training(r.n))) {
+        double *y = rig_oracle(&r, NULL, NULL);
+        rig_forward(&r);
+        battery_compare(training ? "training y" : "y", r.a.y, y, r.ny, BATTERY_FORWARD_TOL, why);
+        free(y);
+    }
+    rig_close(&r);
+}
+
+void battery_forward(const battery_case *c, base_str *why)
+{
+    forward_in(c, 1, false, why);
+    forward_in(c, BATCH, false, why);
+    forward_in(c, BATCH, true, why);
+}
+
+/* Running statistics: mean and unbiased variance of the batch, in dw of the statistics. */
+void battery_observed(const battery_case *c, base_str *why)
+{
+    rig r;
+    double *observed[NN_MAX_PARAMS] = {0};
+    if (!rig_open(&r, c, BATCH, true, why)) return;
+    if (battery_has_statistics(r.n)) {
+        for (int k = 0; k < r.n->n_params; k++) observed[k] = calloc(r.nw[k], sizeof(double));
+        free(rig_oracle(&r, observed, NULL));
+        rig_forward(&r);
+        for (int k = 0; k < r.n->n_params; k++)
+            if (r.n->param[k].role == NN_STATISTIC)
+                battery_compare(r.n->param[k].name, r.a.dw[k], observed[k], r.nw[k],
+                                BATTERY_FORWARD_TOL, why);
+        for (int k = 0; k < r.n->n_params; k++) free(observed[k]);
+    }
+    rig_close(&r);
+}
+
+/* A NaN anywhere reaches exactly the outputs that depend on it. */
+static void nan_at(rig *r, int k, size_t i, base_str *why)
+{
+    double before = r->x[k][i];
+    r->x[k][i] = NAN;
+    double *y = rig_oracle(r, NULL, NULL);
+    rig_forward(r);
+    for (size_t j = 0; j < r->ny; j++)
+        if (isnan(y[j]) != isnan((double)r->a.y[j])) {
+            base_str_add(why, "NaN in x[%d][%zu]: y[%zu] is %g, expected %g\n", k, i, j,
+                         (double)r->a.y[j], y[j]);
+            break;
+        }
+    free(y);
+    r->x[k][i] = before;
+}
+
+void battery_nan(const battery_case *c, base_str *why)
+{
+    for (int training = 0; training < 2; training++) {
+        rig r;
+        if (!rig_open(&r, c, BATCH, training, why)) return;
+        for (int k = 0; k < r.n->n_in && !(training && random_in_training(r.n)); k++) {
+            nan_at(&r, k, 0, why);
+            nan_at(&r, k, r.nx[k] / 2, why);
+            nan_at(&r, k, r.nx[k] - 1, why);
+        }
+        rig_close(&r);
+    }
+}
+
+/* y in the memory of x[0] gives the same bits. */
+void battery_in_place(const battery_case *c, base_str *why)
+{
+    for (int training = 0; training < 2; training++) {
+        rig r;
+        if (!rig_open(&r, c, BATCH, training, why)) return;
+        if (r.n->op->flags & NN_INPLACE && r.nx[0] == r.ny) {
+            nn_real *apart = malloc(r.ny * sizeof *apart);
+            rig_forward(&r);
+            memcpy(apart, r.a.y, r.ny * sizeof *apart);
+            rig_forward_in_place(&r);
+            battery_same("y in place", r.a.y, apart, r.ny, why);
+            free(apart);
+        } else if (r.n->op->flags & NN_INPLACE) {
+            base_str_add(why, "in place, but x[0] has %zu elements and y %zu\n", r.nx[0], r.ny);
+        }
+        rig_close(&r);
+    }
+}
+
+/* ---- batch against singles ---- */
+
+static void compare_single(const battery_case *c, rig *all, int b, base_str *why)
+{
+    rig one;
+    if (!rig_slice(&one, c, all, b, why)) return;
+    double *expected = calloc(one.ny, sizeof *expected);
+    rig_forward(&one);
+    for (size_t i = 0; i < one.ny; i++) expected[i] = (double)one.a.y[i];
+    battery_compare("y of the batch", all->a.y + (size_t)b * one.ny, expected, one.ny,
+                    BATTERY_FORWARD_TOL, why);
+    free(expected);
+    rig_close(&one);
+}
+
+/* A batch is its samples one by one: sample b of a batch is sample first + b of a shard. */
+void battery_singles(const battery_case *c, base_str *why)
+{
+    for (int training = 0; training < 2; training++) {
+        rig r;
+        if (!rig_open(&r, c, BATCH, training, why)) return;
+        if (r.n->n_in > 0 && !(training && battery_has_statistics(r.n))) {
+            rig_forward(&r);
+            for (int b = 0; b < BATCH; b++) compare_single(c, &r, b, why);
+        }
+        rig_close(&r);
+    }
+}
+
+/* ---- dropout ---- */
+
+/* Share of kept elements; every element is either 0 or x / (1 - rate). */
+static double kept(rig *r, double rate, base_str *why)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->ny; i++) {
+        double y = (double)r->a.y[i], scaled = r->x[0][i] / (1 - rate);
+        if (y == 0) continue;
+        n++;
+        if (!(fabs(y - scaled) <= BATTERY_FORWARD_TOL * fabs(scaled))) {
+            base_str_add(why, "dropout: x %g became %g, not 0 or %g\n", r->x[0][i], y, scaled);
+            break;
+        }
+    }
+    return (double)n / (double)r->ny;
+}
+
+/* The gradient passes where the value passed, with the same factor. */
+static void check_mask_gradient(rig *r, base_str *why)
+{
+    double *expected = calloc(r->ny, sizeof *expected);
+    for (size_t i = 0; i < r->ny; i++) expected[i] = (double)r->a.y[i] / r->x[0][i] * r->dy[i];
+    rig_zero_grads(r);
+    rig_backward(r);
+    battery_compare("dropout dx", r->a.dx[0], expected, r->ny, BATTERY_FORWARD_TOL, why);
+    free(expected);
+}
+
+static size_t differing(const nn_real *a, const nn_real *b, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += (a[i] == 0) != (b[i] == 0);
+    return count;
+}
+
+/* Same (seed, step, sample): same mask. Another seed or step, or another sample: another mask. */
+static void check_mask_is_pure(rig *r, double rate, base_str *why)
+{
+    size_t sample = r->ny / (size_t)r->batch;
+    nn_real *first = malloc(r->ny * sizeof *first);
+    memcpy(first, r->a.y, r->ny * sizeof *first);
+    rig_forward(r);
+    battery_same("mask again", r->a.y, first, r->ny, why);
+    bool varies = rate > 0 && pow(rate * rate + (1 - rate) * (1 - rate), (double)sample) < 1e-6;
+    if (varies && differing(first, first + sample, sample) == 0)
+        base_str_add(why, "dropout: two samples have the same mask\n");
+    r->a.step++;
+    rig_forward(r);
+    if (varies && differing(first, r->a.y, r->ny) == 0)
+        base_str_add(why, "dropout: two steps have the same mask\n");
+    r->a.step--;
+    r->a.seed++;
+    rig_forward(r);
+    if (varies && differing(first, r->a.y, r->ny) == 0)
+        base_str_add(why, "dropout: two seeds have the same mask\n");
+    r->a.seed--;
+    rig_forward(r);
+    free(first);
+}
+
+/* For operators that are the identity in evaluation and have a rate. */
+void battery_dropout(const battery_case *c, base_str *why)
+{
+    enum { MANY = 400 };
+    rig r;
+    if (!rig_open(&r, c, MANY, true, why)) return;
+    if (random_in_training(r.n)) {
+        double rate = oracle_real(r.n, "rate"), sum = 0, expected = 0;
+        rig_forward(&r);
+        double share = kept(&r, rate, why);
+        double sigma = sqrt(rate * (1 - rate) / (double)r.ny);
+        if (fabs(share - (1 - rate)) > 5 * sigma + 1e-12)
+            base_str_add(why, "dropout: %g kept, expected %g +- %g\n", share, 1 - rate, sigma);
+        double squares = 0;
+        for (size_t i = 0; i < r.ny; i++) {
+            sum += (double)r.a.y[i];
+            expected += r.x[0][i];
+            squares += r.x[0][i] * r.x[0][i];
+        }
+        if (fabs(sum - expected) > 5 * sqrt(squares * rate / (1 - rate)) + 1e-3 * fabs(expected))
+            base_str_add(why, "dropout: sum %g became %g\n", expected, sum);
+        check_mask_is_pure(&r, rate, why);
+        check_mask_gradient(&r, why);
+    }
+    rig_close(&r);
+}
