@@ -2,6 +2,7 @@
  * file.c. */
 #include "nn/base.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -208,7 +209,7 @@ bool base_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out)
     char *end;
     errno = 0;
     long long v = strtoll(s, &end, 10);
-    if (errno || end == s || *end || s[0] == ' ' || v < lo || v > hi) return false;
+    if (errno || end == s || *end || isspace((unsigned char)s[0]) || v < lo || v > hi) return false;
     *out = v;
     return true;
 }
@@ -218,7 +219,7 @@ bool base_parse_double(const char *s, double *out)
     char *end;
     errno = 0;
     double v = strtod(s, &end);
-    if (end == s || *end || s[0] == ' ' || !isfinite(v)) return false;
+    if (end == s || *end || isspace((unsigned char)s[0]) || !isfinite(v)) return false;
     *out = v;
     return true;
 }

@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const oracle *const oracles[] = {
-    &oracle_input,   &oracle_conv2d,  &oracle_dwconv2d,   &oracle_dense,   &oracle_batchnorm,
-    &oracle_relu,    &oracle_relu6,   &oracle_add,        &oracle_avgpool, &oracle_maxpool,
-    &oracle_globalpool, &oracle_flatten, &oracle_dropout, &oracle_cross_entropy,
+    &oracle_input,      &oracle_conv2d,  &oracle_dwconv2d, &oracle_dense,         &oracle_batchnorm,
+    &oracle_relu,       &oracle_relu6,   &oracle_add,      &oracle_avgpool,       &oracle_maxpool,
+    &oracle_globalpool, &oracle_flatten, &oracle_dropout,  &oracle_cross_entropy,
 };
 
 const oracle *oracle_find(const char *op)

@@ -27,9 +27,8 @@ static void conv_visit(void *ctx, size_t pixel, size_t tap, size_t out)
         for (int j = 0; j < per_out; j++) {
             int o = i / per_in * per_out + j;
             size_t row = tap * (size_t)per_in + (size_t)(i % per_in);
-            c->y[out * (size_t)c->cout + (size_t)o] +=
-                c->x[pixel * (size_t)c->cin + (size_t)i] *
-                c->weight[row * (size_t)c->cout + (size_t)o];
+            c->y[out * (size_t)c->cout + (size_t)o] += c->x[pixel * (size_t)c->cin + (size_t)i] *
+                                                       c->weight[row * (size_t)c->cout + (size_t)o];
             c->macs++;
         }
 }
@@ -76,7 +75,7 @@ static void conv2d_forward(oracle_call *c)
     conv_run(c, oracle_int(c->node, "out"), oracle_int(c->node, "groups"));
 }
 
-const oracle oracle_conv2d = {"conv2d", conv2d_shape, conv2d_params, conv2d_forward};
+const oracle oracle_conv2d = {"conv2d", conv2d_shape, conv2d_params, conv2d_forward, false};
 
 /* ---- dwconv2d ---- */
 
@@ -101,7 +100,8 @@ static void dwconv2d_forward(oracle_call *c)
     conv_run(c, channels, channels);
 }
 
-const oracle oracle_dwconv2d = {"dwconv2d", dwconv2d_shape, dwconv2d_params, dwconv2d_forward};
+const oracle oracle_dwconv2d = {"dwconv2d", dwconv2d_shape, dwconv2d_params, dwconv2d_forward,
+                                false};
 
 /* ---- dense ---- */
 
@@ -134,4 +134,4 @@ static void dense_forward(oracle_call *c)
     for (size_t i = 0; i < (size_t)c->batch * out; i++) c->y[i] += c->w[1][i % out];
 }
 
-const oracle oracle_dense = {"dense", dense_shape, dense_params, dense_forward};
+const oracle oracle_dense = {"dense", dense_shape, dense_params, dense_forward, false};

@@ -26,13 +26,12 @@ static nn_shape input_shape(const nn_node *n)
     nn_print_node(n, &line);
     nn_shape s = {0};
     const char *at = strstr(line.s, "input ");
-    if (at)
-        s.n = sscanf(at + strlen("input "), "%dx%dx%dx%d", &s.d[0], &s.d[1], &s.d[2], &s.d[3]);
+    if (at) s.n = sscanf(at + strlen("input "), "%dx%dx%dx%d", &s.d[0], &s.d[1], &s.d[2], &s.d[3]);
     base_str_free(&line);
     return s;
 }
 
-const oracle oracle_input = {"input", input_shape, NULL, NULL};
+const oracle oracle_input = {"input", input_shape, NULL, NULL, false};
 
 /* ---- batchnorm ---- */
 
@@ -78,7 +77,8 @@ static void batchnorm_forward(oracle_call *call)
     }
 }
 
-const oracle oracle_batchnorm = {"batchnorm", first_shape, batchnorm_params, batchnorm_forward};
+const oracle oracle_batchnorm = {"batchnorm", first_shape, batchnorm_params, batchnorm_forward,
+                                 false};
 
 /* ---- relu, relu6, add, flatten, dropout ---- */
 
@@ -110,11 +110,12 @@ static void copy_forward(oracle_call *c)
     memcpy(c->y, c->x[0], elements(c) * sizeof *c->y);
 }
 
-const oracle oracle_relu = {"relu", first_shape, NULL, relu_forward};
-const oracle oracle_relu6 = {"relu6", first_shape, NULL, relu6_forward};
-const oracle oracle_add = {"add", first_shape, NULL, add_forward};
-const oracle oracle_flatten = {"flatten", flatten_shape, NULL, copy_forward};
-const oracle oracle_dropout = {"dropout", first_shape, NULL, copy_forward};
+const oracle oracle_relu = {"relu", first_shape, NULL, relu_forward, false};
+const oracle oracle_relu6 = {"relu6", first_shape, NULL, relu6_forward, false};
+const oracle oracle_add = {"add", first_shape, NULL, add_forward, false};
+const oracle oracle_flatten = {"flatten", flatten_shape, NULL, copy_forward, false};
+const oracle oracle_dropout = {
+    .op = "dropout", .shape = first_shape, .forward = copy_forward, .random = true};
 
 /* ---- cross_entropy ---- */
 
@@ -141,4 +142,5 @@ static void cross_entropy_forward(oracle_call *c)
     }
 }
 
-const oracle oracle_cross_entropy = {"cross_entropy", scalar_shape, NULL, cross_entropy_forward};
+const oracle oracle_cross_entropy = {"cross_entropy", scalar_shape, NULL, cross_entropy_forward,
+                                     false};

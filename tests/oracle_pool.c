@@ -76,8 +76,8 @@ static void maxpool_forward(oracle_call *c)
     pool_run(c, -INFINITY, maximum_visit);
 }
 
-const oracle oracle_avgpool = {"avgpool", window_shape, NULL, avgpool_forward};
-const oracle oracle_maxpool = {"maxpool", window_shape, NULL, maxpool_forward};
+const oracle oracle_avgpool = {"avgpool", window_shape, NULL, avgpool_forward, false};
+const oracle oracle_maxpool = {"maxpool", window_shape, NULL, maxpool_forward, false};
 
 /* ---- globalpool ---- */
 
@@ -100,4 +100,4 @@ static void globalpool_forward(oracle_call *call)
         }
 }
 
-const oracle oracle_globalpool = {"globalpool", globalpool_shape, NULL, globalpool_forward};
+const oracle oracle_globalpool = {"globalpool", globalpool_shape, NULL, globalpool_forward, false};
