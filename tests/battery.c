@@ -94,9 +94,9 @@ static void allocate(rig *r)
     r->dy = calloc(r->ny + 1, sizeof *r->dy);
     a->y = reals(r->ny);
     a->dy = r->ady = reals(r->ny);
-    r->n_saved = n->op->saved ? n->op->saved(n, r->batch) : 0;
+    r->n_saved = r->a.training && n->op->saved ? n->op->saved(n, r->batch) : 0;
     r->n_scratch = n->op->scratch ? n->op->scratch(n, r->batch) : 0;
-    a->saved = reals(r->n_saved);
+    a->saved = r->a.training ? reals(r->n_saved) : NULL; /* nothing to keep: no backward */
     a->scratch = reals(r->n_scratch);
 }
 

@@ -35,12 +35,13 @@ void battery_forward(const battery_case *c, base_str *why)
     forward_in(c, BATCH, true, why);
 }
 
-/* Running statistics: mean and unbiased variance of the batch, in dw of the statistics. */
-void battery_observed(const battery_case *c, base_str *why)
+/* Running statistics: mean and unbiased variance of the batch, in dw of the statistics. Of a single
+ * value the variance is not known; it must be a number all the same (0), for it is averaged. */
+static void observed_in(const battery_case *c, int batch, base_str *why)
 {
     rig r;
     double *observed[NN_MAX_PARAMS] = {0};
-    if (!rig_open(&r, c, BATCH, true, why)) return;
+    if (!rig_open(&r, c, batch, true, why)) return;
     if (battery_has_statistics(r.n)) {
         for (int k = 0; k < r.n->n_params; k++) observed[k] = calloc(r.nw[k], sizeof(double));
         free(rig_oracle(&r, observed, NULL));
@@ -52,6 +53,12 @@ void battery_observed(const battery_case *c, base_str *why)
         for (int k = 0; k < r.n->n_params; k++) free(observed[k]);
     }
     rig_close(&r);
+}
+
+void battery_observed(const battery_case *c, base_str *why)
+{
+    observed_in(c, BATCH, why);
+    observed_in(c, 1, why);
 }
 
 /* A NaN anywhere reaches exactly the outputs that depend on it. */

@@ -112,8 +112,7 @@ void battery_gradient(const battery_case *c, base_str *why)
     if (r.n->n_in > 0) {
         rig_forward(&r);
         rig_backward(&r);
-        for (int k = 0; rig_gradient(&r, k, &t); k++)
-            if (!(k == 1 && r.n->op->flags & NN_LOSS)) tensor_gradient(&r, &t, why);
+        for (int k = 0; rig_gradient(&r, k, &t); k++) tensor_gradient(&r, &t, why);
     }
     rig_close(&r);
 }
@@ -137,7 +136,6 @@ static void compare_with(rig *r, rig *once, double start, int times, base_str *w
 {
     rig_tensor t, g;
     for (int k = 0; rig_gradient(r, k, &t) && rig_gradient(once, k, &g); k++) {
-        if (k == 1 && r->n->op->flags & NN_LOSS) continue;
         char what[64];
         snprintf(what, sizeof what, "d%s of %d passes from %g", t.name, times, start);
         double *expected = calloc(t.n + 1, sizeof *expected);
