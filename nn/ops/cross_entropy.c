@@ -33,14 +33,15 @@ static size_t saved(const nn_node *n, int batch) /* log softmax */
     return (size_t)(batch * nn_count(n->in[0]->shape));
 }
 
-static void log_softmax(const nn_real *x, int k, nn_real *out)
+/* top: the largest of x; returns log sum_i exp(x_i - top), so that ls_i = x_i - top - that. */
+static nn_real log_sum(const nn_real *x, int k, nn_real *top)
 {
-    nn_real top = x[0];
     double sum = 0;
+    *top = x[0];
     for (int i = 1; i < k; i++)
-        if (!(x[i] <= top)) top = x[i]; /* also when x[i] is NaN: it must reach the loss */
-    for (int i = 0; i < k; i++) sum += exp((double)(x[i] - top));
-    for (int i = 0; i < k; i++) out[i] = x[i] - top - (nn_real)log(sum);
+        if (!(x[i] <= *top)) *top = x[i]; /* also when x[i] is NaN: it must reach the loss */
+    for (int i = 0; i < k; i++) sum += exp((double)(x[i] - *top));
+    return (nn_real)log(sum);
 }
 
 static double smoothed(const nn_node *n, nn_real t)
@@ -54,9 +55,13 @@ static void forward(const nn_node *n, const nn_args *a)
     int k = n->in[0]->shape.d[0];
     for (int b = 0; b < a->batch; b++) {
         ptrdiff_t at = (ptrdiff_t)b * k;
+        nn_real top, sum = log_sum(a->x[0] + at, k, &top);
         double loss = 0;
-        log_softmax(a->x[0] + at, k, a->saved + at);
-        for (int i = 0; i < k; i++) loss -= smoothed(n, a->x[1][at + i]) * (double)a->saved[at + i];
+        for (int i = 0; i < k; i++) {
+            nn_real ls = a->x[0][at + i] - top - sum;
+            loss -= smoothed(n, a->x[1][at + i]) * (double)ls;
+            if (a->training) a->saved[at + i] = ls;
+        }
         a->y[b] = (nn_real)loss;
     }
 }
@@ -85,7 +90,7 @@ const nn_op nn_op_cross_entropy = {
     .name = "cross_entropy",
     .summary = "softmax cross-entropy with label smoothing",
     .n_in = 2,
-    .flags = NN_LOSS,
+    .flags = NN_LOSS | NN_KEEP_X, /* of x: the target */
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(cross_entropy),
