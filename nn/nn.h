@@ -219,7 +219,7 @@ double nn_schedule_lr(const nn_schedule *s, double epoch); /* epoch may be fract
 typedef struct nn_model {
     nn_graph *graph;
     nn_real *weights;
-    char **labels;
+    char **labels; /* one block with its texts, freed with one free() (h5_read_list) */
     size_t n_labels;
     char *features;
     float *mean, *std; /* n_stats each, NULL when none */

@@ -11,15 +11,17 @@
 
 #include "nn/op.h"
 
+/* Largest errors that are let pass, relative as in battery_error. In float: ten times the largest
+ * measured over all cases (values 1.3e-6, gradients 2.6e-6). In double the measured ones are 3e-15
+ * and 1e-9, the latter of the differences. */
 #ifdef NN_DOUBLE
-/* Largest error measured over all cases, times ten, at least the promised 1e-10 and 1e-7. */
 #define BATTERY_FORWARD_TOL  1e-10
 #define BATTERY_GRADIENT_TOL 1e-7
-#define BATTERY_SUFFIX       "build/double/tests/double_battery"
+#define BATTERY_PROGRAM      "build/double/tests/double_battery"
 #else
-#define BATTERY_FORWARD_TOL  1e-5
-#define BATTERY_GRADIENT_TOL 1e-4
-#define BATTERY_SUFFIX       "build/san/tests/test_battery"
+#define BATTERY_FORWARD_TOL  1.3e-5
+#define BATTERY_GRADIENT_TOL 2.6e-5
+#define BATTERY_PROGRAM      "build/san/tests/test_battery"
 #endif
 
 typedef struct battery_case {

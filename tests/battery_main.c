@@ -41,7 +41,7 @@ static void run_job(void **state)
         job->check->run(&(battery_case){.text = job->op->cases[i]}, &why);
         if (why.len > 0) {
             failed++;
-            print_error("%s on \"%s\":\n%srepeat: " BATTERY_SUFFIX " %s\n", job->name,
+            print_error("%s on \"%s\":\n%srepeat: " BATTERY_PROGRAM " %s\n", job->name,
                         job->op->cases[i], why.s, job->name);
         }
         base_str_free(&why);

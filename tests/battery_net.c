@@ -111,14 +111,14 @@ static void save_and_load(nn_model *m, const char *path, base_str *why)
     nn_model_free(back);
 }
 
-/* The labels that fit the output: one for each of its elements. */
+/* One label for each element of the output, in one block as h5_read_list makes it. */
 static char **labels_new(size_t n)
 {
-    char **labels = calloc(n + 1, sizeof *labels);
+    enum { TEXT = 32 };
+    char **labels = calloc(n, sizeof *labels + TEXT);
     for (size_t i = 0; i < n; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "label %zu", i);
-        labels[i] = base_strdup(name);
+        labels[i] = (char *)(labels + n) + i * TEXT;
+        snprintf(labels[i], TEXT, "label %zu", i);
     }
     return labels;
 }
