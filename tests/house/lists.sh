@@ -1,0 +1,29 @@
+#!/bin/sh
+# The two registries name exactly the files there are.
+. "$(dirname "$0")/lib.sh"
+
+names() { sed -n "s/^$1(\([a-z0-9_]*\).*/\1/p" "$2" | LC_ALL=C sort; }
+files() { ls $1 2>/dev/null | sed 's/.*\///; s/\.c$//; s/^cmd_//' | LC_ALL=C sort; }
+
+same() { # title, list, files
+    a=$(mktemp) && b=$(mktemp)
+    printf '%s\n' "$2" >"$a"
+    printf '%s\n' "$3" >"$b"
+    LC_ALL=C comm -23 "$a" "$b" | sed "s|^..*|$1 names &, which has no file|"
+    LC_ALL=C comm -13 "$a" "$b" | sed "s|^..*|& has a file, but $1 does not name it|"
+    rm -f "$a" "$b"
+}
+
+check() {
+    same nn/ops.def "$(names NN_OP nn/ops.def)" "$(files 'nn/ops/*.c')"
+    same train/commands.def "$(names COMMAND train/commands.def)" "$(files '*/cmd_*.c')"
+}
+
+sample() {
+    mkdir -p nn/ops train
+    echo 'NN_OP(relu)' >nn/ops.def
+    : >nn/ops/tanh.c
+    : >train/commands.def
+}
+
+house "ops.def and commands.def name the files there are"
