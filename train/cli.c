@@ -54,6 +54,7 @@ typedef struct parse {
     int help, quiet, verbose;
     long long seed;
     const char *format;
+    const char **args; /* the command line; NULL-terminated */
 } parse;
 
 static const char *const format_names[] = {"table", "tsv", "json", NULL};
@@ -130,15 +131,21 @@ static base_status adopt(struct cli_state *s, char *string, base_err *err)
     return BASE_OK;
 }
 
-/* What popt refused, in our words, with the nearest option as hint. */
-static void bad_option(const cli *c, const parse *p, poptContext con, int code, base_err *err)
+/* A value that popt refused. It names the last word it read, which may be the value alone. */
+static void bad_value(const cli *c, const char **args, const char *bad, int code, base_err *err)
 {
-    const char *bad = poptBadOption(con, POPT_BADOPTION_NOALIAS);
-    if (code != POPT_ERROR_BADOPT) {
-        base_fail(err, BASE_USAGE, "option '%s': %s", bad, poptStrerror(code));
-        base_hint(err, "see sotto %s -h", c->command);
-        return;
-    }
+    bool alone = bad[0] != '-' || strspn(bad + 1, "0123456789.") > 0;
+    const char *option = "";
+    for (int i = 1; alone && args[i]; i++)
+        if (strcmp(args[i], bad) == 0) option = args[i - 1];
+    base_fail(err, BASE_USAGE, "option '%s%s%s': %s", option, *option ? " " : "", bad,
+              poptStrerror(code));
+    base_hint(err, "see sotto %s -h", c->command);
+}
+
+/* An option that popt does not know, with the nearest as hint. */
+static void bad_option(const cli *c, const parse *p, const char *bad, base_err *err)
+{
     const char *names[MAX_OPTIONS + 12];
     size_t n = 0;
     for (int i = 0; i < p->nown; i++)
@@ -240,7 +247,11 @@ static base_status run_popt(cli *c, parse *p, poptContext con, const cli_spec *s
         }
     }
     if (val < -1) {
-        bad_option(c, p, con, val, err);
+        const char *bad = poptBadOption(con, POPT_BADOPTION_NOALIAS);
+        if (val == POPT_ERROR_BADOPT)
+            bad_option(c, p, bad, err);
+        else
+            bad_value(c, p->args, bad, val, err);
         return err->status;
     }
     BASE_TRY(split_args(c, spec, poptGetArgs(con), err));
@@ -261,6 +272,7 @@ bool cli_parse(cli *c, int argc, char **argv, const cli_spec *spec,
     }
     for (int i = 0; i < argc; i++) args[i] = argv[i];
     args[0] = name;
+    p->args = args;
     fill_tables(c, p, spec, options);
     poptContext con = poptGetContext("sotto", argc, args, p->top, 0);
     if (!con) {
