@@ -22,16 +22,14 @@ base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, b
 
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
-/* A kernel by name among those of all operators, or NULL. */
-const nn_q8_kernel *q8_kernel_find(const char *name);
 
 /* The field of a kernel's struct: where an int lies, and an array. */
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
 
-/* The lower-level half of q8_quantize: layers and values of m->folded from one quantization per
- * node of its graph, all in m->arena. */
-base_status q8_lower(q8_model *m, const nn_quant *quant, base_err *err);
+/* The lower-level half of q8_quantize: layers and values from m->folded and m->quant, all in
+ * m->arena. */
+base_status q8_lower(q8_model *m, base_err *err);
 
 /* Place the values of m in its work buffer: fills first, last, offset and m->work. */
 base_status q8_place(q8_model *m, base_err *err);

@@ -2,8 +2,6 @@
 #include "quantize/internal.h"
 #include "quantize/runtime/clamp.h"
 
-#include <string.h>
-
 static void run_clamp(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_clamp(p, x[0], y);
@@ -25,14 +23,6 @@ const nn_q8_kernel q8_clamp_kernel = {
     .run = run_clamp,
     .in_place = true,
 };
-
-const nn_q8_kernel *q8_kernel_find(const char *name)
-{
-    for (int i = 0; i < nn_n_ops; i++)
-        if (nn_ops[i]->kernel && strcmp(nn_ops[i]->kernel->name, name) == 0)
-            return nn_ops[i]->kernel;
-    return strcmp(name, q8_clamp_kernel.name) == 0 ? &q8_clamp_kernel : NULL;
-}
 
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f)
 {

@@ -9,7 +9,6 @@
 
 typedef struct lowering {
     q8_model *m;
-    const nn_quant *quant;
     q8_chains chains;
     int *value; /* of each node */
 } lowering;
@@ -31,7 +30,7 @@ static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
         const nn_node *n = nn_graph_node(w->m->folded.graph, at);
         double a, b;
         if (n->op->clamp && n->op->clamp(n, &a, &b)) {
-            const int qa = quantized(w->quant[i], a), qb = quantized(w->quant[i], b);
+            const int qa = quantized(w->m->quant[i], a), qb = quantized(w->m->quant[i], b);
             any = true;
             if (qa > *lo) *lo = qa;
             if (qb < *hi) *hi = qb;
@@ -51,7 +50,7 @@ static base_status lower_clamp(const nn_node *n, nn_q8_context *c, nn_q8_layer *
 static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
 {
     q8_model *m = w->m;
-    nn_q8_context c = {.out = w->quant[n->index], .arena = m->arena};
+    nn_q8_context c = {.out = w->m->quant[n->index], .arena = m->arena};
     const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
     const int tail = w->chains.tail[n->index];
     int value = m->n_layers + 1;
@@ -64,7 +63,7 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
         *l = (q8_layer){.node = n->index, .end = tail};
         memcpy(l->name, n->name, sizeof l->name);
         for (int k = 0; k < n->n_in; k++) {
-            c.in[k] = w->quant[n->in[k]->index];
+            c.in[k] = w->m->quant[n->in[k]->index];
             l->in[k] = w->value[n->in[k]->index];
         }
         for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
@@ -78,10 +77,10 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     }
 }
 
-base_status q8_lower(q8_model *m, const nn_quant *quant, base_err *err)
+base_status q8_lower(q8_model *m, base_err *err)
 {
     const int n = nn_graph_nodes(m->folded.graph);
-    lowering w = {.m = m, .quant = quant};
+    lowering w = {.m = m};
     BASE_TRY(q8_chains_make(m->folded.graph, m->arena, &w.chains, err));
     w.value = base_arena_alloc(m->arena, (size_t)n, sizeof *w.value);
     m->layers = base_arena_alloc(m->arena, (size_t)n, sizeof *m->layers);
@@ -92,7 +91,7 @@ base_status q8_lower(q8_model *m, const nn_quant *quant, base_err *err)
         if (!w.chains.live[i] || w.chains.head[i] != i) continue;
         if (node->n_in == 0)
             m->values[0] = (q8_value){
-                .shape = node->shape, .size = (size_t)nn_count(node->shape), .quant = quant[i]};
+                .shape = node->shape, .size = (size_t)nn_count(node->shape), .quant = m->quant[i]};
         else
             BASE_TRY(lower_head(&w, node, err));
     }

@@ -57,6 +57,25 @@ static base_status copy_text(const nn_model *from, const char *calibration, nn_m
     return copy_stats(from, to, err);
 }
 
+/* The inputs of the self-test: some calibration clips, and noise over the whole range. */
+static base_status pick_golden(q8_model *q, const nn_real *inputs, size_t n, base_err *err)
+{
+    enum { CLIPS = 6, NOISE = 2 };
+    const size_t size = q8_input_size(q), clips = n < CLIPS ? n : CLIPS;
+    q->n_golden = clips + NOISE;
+    q->golden = base_arena_alloc(q->arena, q->n_golden * size, 1);
+    float *x = base_arena_alloc(q->arena, size, sizeof *x);
+    if (!q->golden || !x) return base_nomem(err, q->n_golden * size);
+    for (size_t c = 0; c < clips; c++) {
+        for (size_t i = 0; i < size; i++) x[i] = (float)inputs[c * (n / clips) * size + i];
+        q8_quantize_input(q, x, q->golden + c * size);
+    }
+    base_rng r = base_rng_at(0, BASE_RNG_SELECT, 0, 0);
+    for (size_t i = clips * size; i < q->n_golden * size; i++)
+        q->golden[i] = (int8_t)((int)base_rng_below(&r, 256) - 128);
+    return BASE_OK;
+}
+
 static base_status quantize(q8_model *q, const nn_model *m, const nn_real *inputs, size_t n,
                             q8_range range, const char *calibration, base_err *err)
 {
@@ -66,10 +85,11 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     BASE_TRY(q8_fold(m->graph, m->weights, &q->folded.graph, &q->folded.weights, err));
     BASE_TRY(copy_text(m, calibration, &q->folded, err));
     const size_t nodes = (size_t)nn_graph_nodes(q->folded.graph);
-    nn_quant *quant = base_arena_alloc(q->arena, nodes, sizeof *quant);
-    if (!quant) return base_nomem(err, nodes * sizeof *quant);
-    BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, quant, err));
-    return q8_lower(q, quant, err);
+    q->quant = base_arena_alloc(q->arena, nodes, sizeof *q->quant);
+    if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
+    BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, q->quant, err));
+    BASE_TRY(q8_lower(q, err));
+    return pick_golden(q, inputs, n, err);
 }
 
 base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,

@@ -39,10 +39,13 @@ typedef struct q8_model {
     nn_model folded; /* the float model without batchnorm: graph, weights, labels, features;
                       * provenance says how it was trained and calibrated */
     char *rounding;  /* "tflm" */
+    nn_quant *quant; /* of every node of folded.graph */
     q8_layer *layers;
     int n_layers;
     q8_value *values; /* n_layers + 1; the last one is the output */
     size_t work;      /* bytes of the work buffer: the peak of what is alive at once */
+    int8_t *golden;   /* inputs of the self-test, n_golden x input size: calibration clips, noise */
+    size_t n_golden;
     base_arena *arena;
 } q8_model;
 
@@ -82,7 +85,8 @@ base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_r
 /* ---- files ---- */
 
 /* The folded float model's file (nn_model_write) with group "q8": every integer as it runs, nothing
- * recomputed on loading. Loading a float model is BASE_DATA with a hint. */
+ * recomputed on loading, and the golden inputs with their outputs. Loading a float model is
+ * BASE_DATA with a hint; golden outputs that come out differently here are BASE_MISMATCH. */
 base_status q8_save(const q8_model *m, const char *path, base_err *err);
 base_status q8_load(const char *path, q8_model **m, base_err *err);
 /* Whether the file is a model with group "q8"; BASE_DATA when it is no model. */
@@ -97,13 +101,10 @@ void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work);
 
 /* ---- C ---- */
 
-typedef struct q8_emit_options {
-    const char *prefix; /* "kws": a C identifier in lower case */
-    const int8_t *golden;
-    size_t n_golden; /* inputs of the self-test, n_golden x input size */
-} q8_emit_options;
+/* SHA-256 of what decides the results: graph, quantization, every integer; in hexadecimal. */
+base_status q8_hash(const q8_model *m, char hex[65], base_err *err);
 
-/* One self-contained C99 header. */
-base_status q8_emit(const q8_model *m, const q8_emit_options *o, base_str *text, base_err *err);
+/* One self-contained C99 header. prefix: a C identifier in lower case ("kws"). */
+base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err);
 
 #endif

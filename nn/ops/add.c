@@ -92,7 +92,6 @@ const nn_op nn_op_add = {
     .forward = forward,
     .backward = backward,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

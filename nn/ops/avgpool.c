@@ -133,7 +133,6 @@ const nn_op nn_op_avgpool = {
     .forward = forward,
     .backward = backward,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

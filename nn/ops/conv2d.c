@@ -310,7 +310,6 @@ const nn_op nn_op_conv2d = {
     .backward = backward,
     .cost = cost,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -108,7 +108,6 @@ const nn_op nn_op_dense = {
     .backward = backward,
     .cost = cost,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

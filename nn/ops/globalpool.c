@@ -77,7 +77,6 @@ const nn_op nn_op_globalpool = {
     .forward = forward,
     .backward = backward,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -138,7 +138,6 @@ const nn_op nn_op_maxpool = {
     .forward = forward,
     .backward = backward,
     .lower = lower,
-    .kernel = &kernel,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -12,6 +12,10 @@
 
 #include <stdint.h>
 
+/* Counts up whenever a struct or a result of the runtime changes; exported models compare it, as
+ * several of them may share one copy of the runtime in one translation unit. */
+#define SOTTO_RUNTIME_VERSION 1
+
 /* round(a * b / 2^31), halves up; the one overflow saturates. */
 static inline int32_t sotto_high_mul(int32_t a, int32_t b)
 {

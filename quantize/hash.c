@@ -1,0 +1,50 @@
+/* hash: what an int8 model is, in 64 digits. */
+#include "quantize/internal.h"
+
+#include <sha2.h>
+#include <string.h>
+
+static void add_int(SHA2_CTX *sha, int64_t v)
+{
+    uint8_t bytes[8]; /* low byte first on every machine */
+    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)v >> (8 * i));
+    SHA256Update(sha, bytes, sizeof bytes);
+}
+
+static void add_layer(SHA2_CTX *sha, const nn_q8_layer *l)
+{
+    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
+        const nn_q8_field *field = &l->kernel->fields[f];
+        if (field->type == NN_Q8_INT) {
+            add_int(sha, *q8_field_int(l, field));
+            continue;
+        }
+        const void *v = *q8_field_array(l, field);
+        for (size_t i = 0; i < l->count[array]; i++)
+            add_int(sha,
+                    field->type == NN_Q8_I8S ? ((const int8_t *)v)[i] : ((const int32_t *)v)[i]);
+        array++;
+    }
+}
+
+base_status q8_hash(const q8_model *m, char hex[65], base_err *err)
+{
+    base_str text = {0};
+    nn_print(m->folded.graph, &text);
+    base_str_add(&text, "%s\n", m->rounding);
+    for (int v = 0; v <= m->n_layers; v++)
+        base_str_add(&text, "%.17g %d\n", m->values[v].quant.scale, m->values[v].quant.zero);
+    if (text.failed) {
+        base_str_free(&text);
+        return base_nomem(err, text.len);
+    }
+    SHA2_CTX sha;
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const uint8_t *)text.s, text.len);
+    base_str_free(&text);
+    for (int i = 0; i < m->n_layers; i++) add_layer(&sha, &m->layers[i].l);
+    uint8_t digest[32];
+    SHA256Final(digest, &sha);
+    for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return BASE_OK;
+}
