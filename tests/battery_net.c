@@ -17,7 +17,7 @@ static nn_graph *with_loss(const battery_case *c, base_str *why)
         nn_node *n = nn_graph_output(g);
         if (!(n->op->flags & NN_LOSS)) {
             nn_node *t = nn_append(g, "input", "battery_t", NULL, 0, "3");
-            n = nn_dense(nn_flatten(n, "battery_f", " "), "battery_d", "out=3");
+            n = nn_dense(nn_flatten(n, "battery_f"), "battery_d", "out=3");
             nn_cross_entropy(n, t, "battery_l", " ");
         }
         if (nn_graph_check(g, &err) == BASE_OK) return g;
