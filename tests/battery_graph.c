@@ -195,8 +195,6 @@ static void descriptor_lowering(const nn_op *op, base_str *why)
     if (deployed && ways != 1)
         base_str_add(why, "%d of lower, clamp, affine; exactly one is wanted\n", ways);
     if (!deployed && ways != 0) base_str_add(why, "is never deployed, but can be lowered\n");
-    if ((op->lower != NULL) != (op->kernel != NULL))
-        base_str_add(why, "lower and kernel belong together\n");
 }
 
 static void descriptor_attributes(const nn_op *op, base_str *why)
