@@ -1,7 +1,8 @@
 /* The text form of graphs: nn_parse and nn_print of nn/nn.h.
  *
  *   file  = { line ( newline | ';' ) }
- *   line  = name '=' operator [ '(' name { ',' name } ')' ] { key '=' value } [ '#' comment ]
+ *   line  = name '=' operator [ '(' name { ',' name } ')' ] { key '=' value }
+ *   '#' starts a comment, which ends with the line: a ';' in it separates nothing
  */
 #include "nn/attr.h"
 #include "nn/graph.h"
@@ -82,11 +83,10 @@ base_status nn_parse(const char *text, const char *file, nn_graph **graph, base_
     base_err e = {0};
     int line = 1;
     for (char *s = copy, *next; s && status == BASE_OK; s = next) {
-        size_t n = strcspn(s, "\n;");
-        bool newline = s[n] == '\n';
-        next = s[n] ? s + n + 1 : NULL;
+        size_t n = strcspn(s, "\n;#"), end = s[n] == '#' ? n + strcspn(s + n, "\n") : n;
+        bool newline = s[end] == '\n';
+        next = s[end] ? s + end + 1 : NULL;
         s[n] = '\0';
-        s[strcspn(s, "#")] = '\0';
         g->line = line;
         if (*skip(s)) status = parse_line(g, s, &e);
         if (status == BASE_OK && newline) line++;
