@@ -160,7 +160,8 @@ static base_status remember(config *cfg, const char *key, const char *where, boo
 }
 
 /* Whether an INI file can hold the value: " ;" would begin a comment, white space at the ends or
- * several blanks in a row would be lost, a line is limited. */
+ * several blanks in a row would be lost, a line is limited and broken only where add_wrapped may.
+ */
 static bool is_printable(const char *value)
 {
     size_t word = 0;
@@ -168,7 +169,7 @@ static bool is_printable(const char *value)
     for (const char *s = value; *s; before = *s++) {
         bool gap = before == ' ';
         if ((*s < ' ' && *s >= 0) || (gap && (*s == ' ' || *s == ';'))) return false;
-        word = *s == ' ' ? 0 : word + 1;
+        word = *s == ' ' || *s == ',' ? 0 : word + 1;
         if (word > WORD_MAX - NAME_BYTES) return false;
     }
     return before != ' ' || value[0] == '\0';
@@ -258,7 +259,8 @@ static int on_key(void *user, const char *section, const char *key, const char *
     snprintf(name, sizeof name, "%.60s.%.60s", section, key);
     bool again = r->indented && strcmp(name, r->key) == 0;
     if (!again) base_str_free(&r->value);
-    base_str_add(&r->value, again && r->value.len ? " %s" : "%s", value);
+    bool blank = again && r->value.len && r->value.s[r->value.len - 1] != ',';
+    base_str_add(&r->value, "%s%s", blank ? " " : "", value);
     snprintf(r->key, sizeof r->key, "%s", name);
     r->status = r->value.failed ? base_nomem(r->err, r->value.len)
                                 : set_key(r->cfg, section, key, r->value.s, where, again, r->err);
@@ -324,19 +326,27 @@ base_status config_check(const config *cfg, base_err *err)
 
 /* ---- printing ---- */
 
-/* Copy text line by line; a line that inih could not take is broken at blanks and indented. */
+/* Whether a line may be broken before text[i]: at a blank, which reading puts back, or after a
+ * comma, after which it puts none. */
+static bool can_break(const char *text, size_t i)
+{
+    return text[i - 1] == ',' ? text[i] != ' ' : text[i] == ' ';
+}
+
+/* Copy text line by line; a line that inih could not take is broken and goes on indented. */
 static void add_wrapped(const char *text, base_str *out)
 {
     size_t column = 0;
-    for (; *text; text++) {
-        size_t word = *text == ' ' ? strcspn(text + 1, " \n") : 0;
-        if (*text == ' ' && column > 0 && column + word > WRAP_AT) {
+    for (size_t i = 0; text[i]; i++) {
+        bool may = column > 0 && text[i] != '\n' && can_break(text, i);
+        size_t word = may ? 1 + strcspn(text + i + 1, " ,\n") : 0;
+        if (may && column + word > WRAP_AT) {
             base_str_add(out, "\n    ");
             column = 4;
-            continue;
+            if (text[i] == ' ') continue;
         }
-        base_str_add_n(out, text, 1);
-        column = *text == '\n' ? 0 : column + 1;
+        base_str_add_n(out, text + i, 1);
+        column = text[i] == '\n' ? 0 : column + 1;
     }
 }
 
