@@ -187,9 +187,19 @@ static void print_round_trips(void **state)
     (void)state;
     round_trip(" ");
     round_trip(",");
-    round_trip(", ");
     round_trip(" , ");
     round_trip(",x ");
+    round_trip(",,");
+    /* No place to break a line: refused, not cut. */
+    fixture f;
+    begin(&f);
+    base_str list = {0};
+    base_str_add(&list, "data.list=");
+    for (int i = 0; i < 40; i++) base_str_add(&list, "word%d, ", i);
+    base_str_add(&list, "end");
+    assert_int_equal(config_override(f.cfg, list.s, &f.err), BASE_USAGE);
+    base_str_free(&list);
+    config_free(f.cfg);
 }
 
 static void lines_that_do_not_fit_are_refused(void **state)
