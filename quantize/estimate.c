@@ -11,22 +11,32 @@
 
 enum {
     CHANNEL_BYTES = 12, /* int32 bias, multiplier, shift */
-    LAYER_BYTES = 84 /* the largest of the kernels' structs on a 32-bit machine, sotto_conv2d_t */
+    WORK_ALIGN = 4
 };
 
 /* ---- from a graph ---- */
 
-static quant_kind kind_of(const nn_op *op)
+/* What inference does for an operator: kind of layer, 32-bit words of its kernel's struct, whether
+ * the kernel may write over its input. */
+typedef struct lowered {
+    const char *op;
+    quant_kind kind;
+    int words;
+    bool in_place;
+} lowered;
+
+static const lowered *lowering(const nn_op *op)
 {
-    static const struct {
-        const char *op;
-        quant_kind kind;
-    } kinds[] = {{"conv2d", QUANT_CONV},  {"dwconv2d", QUANT_DEPTHWISE}, {"dense", QUANT_DENSE},
-                 {"avgpool", QUANT_POOL}, {"maxpool", QUANT_POOL},       {"globalpool", QUANT_POOL},
-                 {"add", QUANT_ADD}};
-    for (size_t i = 0; i < BASE_COUNT(kinds); i++)
-        if (!strcmp(op->name, kinds[i].op)) return kinds[i].kind;
-    return QUANT_OTHER;
+    static const lowered known[] = {
+        {"conv2d", QUANT_CONV, 23, false},  {"dwconv2d", QUANT_DEPTHWISE, 21, false},
+        {"dense", QUANT_DENSE, 10, false},  {"avgpool", QUANT_POOL, 13, false},
+        {"maxpool", QUANT_POOL, 13, false}, {"globalpool", QUANT_POOL, 4, false},
+        {"add", QUANT_ADD, 12, true},
+    };
+    static const lowered clamp = {"", QUANT_OTHER, 3, true};
+    for (size_t i = 0; i < BASE_COUNT(known); i++)
+        if (!strcmp(op->name, known[i].op)) return &known[i];
+    return &clamp;
 }
 
 /* used[i]: how many nodes that inference needs read node i; what only a loss reads has 0. */
@@ -68,7 +78,9 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     nn_cost cost = nn_node_cost(n);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->op, sizeof c->op, "%s", n->op->name);
-    c->kind = kind_of(n->op);
+    c->kind = lowering(n->op)->kind;
+    c->constants = 4 * lowering(n->op)->words;
+    c->in_place = lowering(n->op)->in_place;
     c->is_input = n->n_in == 0;
     c->n_in = n->n_in;
     for (int k = 0; k < n->n_in; k++) c->in[k] = layer_of[n->in[k]->index];
@@ -143,24 +155,56 @@ double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cyc
     return c->add_out * out;
 }
 
-/* Lifetimes: from the layer that writes to the last that reads; the result stays to the end. */
-static void spans(const quant_costs *costs, nn_span *span)
+/* Lifetime of every value: from the layer that writes it to the last that reads it. */
+static void find_lifetimes(const quant_costs *costs, nn_span *value)
 {
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
-        span[i] = (nn_span){.size = (size_t)c->outputs, .first = i, .last = i};
-        for (int k = 0; k < c->n_in; k++) span[c->in[k]].last = i;
+        value[i] = (nn_span){.size = (size_t)c->outputs, .first = c->is_input ? 0 : i, .last = i};
+        for (int k = 0; k < c->n_in; k++) value[c->in[k]].last = i;
     }
-    span[costs->n - 1].last = costs->n - 1;
 }
 
-static void memory(const quant_costs *costs, nn_span *span, quant_estimate *e)
+/* Work buffer: inputs and the result are the caller's; a layer that may work in place shares the
+ * place of its first input when nobody reads that later. slot: of each value, -1: the caller's. */
+static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span *span, int *slot)
 {
-    spans(costs, span);
-    for (int i = 0; i < costs->n; i++)
-        for (int k = 0; k < costs->n; k++)
-            if (span[k].first <= i && i <= span[k].last) e->layer[i].live += (int64_t)span[k].size;
-    e->ram = (int64_t)nn_plan(span, costs->n, 1);
+    int n = 0;
+    for (int i = 0; i < costs->n; i++) {
+        const quant_layer_cost *c = &costs->layer[i];
+        int x = c->n_in ? c->in[0] : -1;
+        slot[i] = -1;
+        if (c->is_input || i == costs->n - 1) continue;
+        bool shared = c->in_place && slot[x] >= 0 && value[x].last == i;
+        slot[i] = shared ? slot[x] : n++;
+        if (shared)
+            span[slot[i]].last = value[i].last;
+        else
+            span[slot[i]] = value[i];
+    }
+    return n ? nn_plan(span, n, WORK_ALIGN) : 0;
+}
+
+static base_status memory(const quant_costs *costs, quant_estimate *e, base_err *err)
+{
+    size_t n = (size_t)costs->n;
+    nn_span *value = calloc(2 * n, sizeof *value), *span = value ? value + n : NULL;
+    int *slot = calloc(n, sizeof *slot);
+    bool enough = value && slot;
+    if (enough) {
+        find_lifetimes(costs, value);
+        e->work = (int64_t)plan_work(costs, value, span, slot);
+        e->ram = e->work;
+        for (size_t i = 0; i < n; i++) {
+            if (slot[i] < 0) e->ram += costs->layer[i].outputs;
+            for (size_t k = 0; k < n; k++)
+                if (value[k].first <= (int)i && (int)i <= value[k].last)
+                    e->layer[i].live += (int64_t)value[k].size;
+        }
+    }
+    free(value);
+    free(slot);
+    return enough ? BASE_OK : base_nomem(err, n * sizeof *value);
 }
 
 static void layers(const quant_costs *costs, const quant_target *target, quant_estimate *e)
@@ -170,7 +214,7 @@ static void layers(const quant_costs *costs, const quant_target *target, quant_e
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
         quant_layer_estimate *l = &e->layer[i];
-        int64_t tables = c->is_input ? 0 : c->channels * CHANNEL_BYTES + LAYER_BYTES;
+        int64_t tables = c->is_input ? 0 : c->channels * CHANNEL_BYTES + c->constants;
         l->flash = c->weights + tables;
         l->cycles = quant_layer_cycles(c, &target->core.own) * target->scale;
         cmsis += quant_layer_cycles(c, &target->core.cmsis) * target->scale;
@@ -185,7 +229,8 @@ static void layers(const quant_costs *costs, const quant_target *target, quant_e
     }
     e->code = (int64_t)code;
     e->cmsis_ms = cmsis > 0 ? cmsis / (target->mhz * 1e3) : (double)NAN;
-    e->cmsis_error = cmsis > 0 ? target->core.cmsis_error : (double)NAN;
+    e->cmsis_error =
+        cmsis > 0 ? fmax(target->core.cmsis_error, target->latency_error) : (double)NAN;
     e->flash = e->weights + e->tables + e->code;
 }
 
@@ -207,14 +252,11 @@ base_status quant_estimate_run(const quant_costs *costs, const quant_target *tar
     quant_estimate *e = estimate;
     *e = (quant_estimate){0};
     e->layer = calloc((size_t)costs->n, sizeof *e->layer);
-    nn_span *span = calloc((size_t)costs->n, sizeof *span);
-    if (!e->layer || !span) {
-        free(span);
+    if (!e->layer) return base_nomem(err, (size_t)costs->n * sizeof *e->layer);
+    if (memory(costs, e, err) != BASE_OK) {
         quant_estimate_free(e);
-        return base_nomem(err, (size_t)costs->n * sizeof *span);
+        return BASE_FAILED;
     }
-    memory(costs, span, e);
-    free(span);
     layers(costs, target, e);
     e->flash_error = target->core.code_error * (double)e->code / (double)e->flash;
     e->latency_error = target->latency_error;

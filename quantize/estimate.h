@@ -5,8 +5,8 @@
  *
  * Flash  int8 weights + 12 bytes a channel (int32 bias, multiplier, shift) + the layers' constants
  *        + the code of the kernels in use.
- * RAM    one block in which buffers that live at different times overlap (nn_plan), the input
- *        included. Stack and the audio front-end are not.
+ * RAM    the caller's input and output + one work buffer in which values that live at different
+ *        times overlap (nn_plan). Stack and the audio front-end are not counted.
  * Time   cycles of the core by kind of layer, times the board's scale, over its clock.
  */
 #ifndef QUANTIZE_ESTIMATE_H
@@ -25,6 +25,8 @@ typedef struct quant_layer_cost {
     int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
     int64_t weights;               /* int8 elements */
     int64_t channels;              /* with bias, multiplier and shift of their own */
+    int64_t constants;             /* bytes of the kernel's struct on a 32-bit machine */
+    bool in_place;                 /* may write over its first input when it is the last reader */
 } quant_layer_cost;
 
 typedef struct quant_costs {
@@ -39,13 +41,15 @@ void quant_costs_free(quant_costs *costs);
 
 typedef struct quant_layer_estimate {
     int64_t flash; /* weights, tables and constants; code is counted once a model */
-    int64_t live;  /* bytes of all buffers alive while the layer runs */
+    int64_t live;  /* bytes of all values alive while the layer runs, the caller's included */
     double cycles, ms;
 } quant_layer_estimate;
 
 typedef struct quant_estimate {
-    int64_t macs, weights, tables, code, flash, ram; /* bytes but macs; flash is the sum of three */
-    double flash_error; /* percent; that of RAM is nought: buffers are planned, not estimated */
+    int64_t macs;
+    int64_t weights, tables, code, flash; /* bytes; flash is the sum of the three */
+    int64_t work, ram;                    /* bytes; ram is work with input and output */
+    double flash_error; /* percent; RAM has none: buffers are planned, not estimated */
     double cycles, ms, latency_error; /* of the kernels that sotto exports */
     double cmsis_ms, cmsis_error;     /* of CMSIS-NN on the same layers; NAN when not known */
     double uj, energy_error; /* energy of one inference; uj is NAN when the power is not known */

@@ -1,0 +1,423 @@
+/* Target profiles and the estimator: counts of MLPerf Tiny's DS-CNN against published ones, the
+ * work buffer against the planner of the int8 model, times against published CMSIS-NN rows that no
+ * coefficient was fitted to, formulas by hand, boards that are too small, malformed profiles.
+ */
+#include "nn/embedded.h"
+#include "quantize/estimate.h"
+#include "quantize/q8.h"
+#include "tests/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* MLPerf Tiny keyword spotting: mlcommons/tiny, benchmark/training/keyword_spotting. */
+#define BLOCK(i, x)                                                                                \
+    "d" i " = dwconv2d(" x ") kernel=3x3 pad=same bias=no\n"                                       \
+    "e" i " = batchnorm(d" i ")\nf" i " = relu(e" i ")\n"                                          \
+    "p" i " = conv2d(f" i ") out=64 kernel=1x1 bias=no\n"                                          \
+    "g" i " = batchnorm(p" i ")\nh" i " = relu(g" i ")\n"
+static const char DS_CNN[] =
+    "x = input 49x10x1\n"
+    "c0 = conv2d(x) out=64 kernel=10x4 stride=2x2 pad=same bias=no\n"
+    "b0 = batchnorm(c0)\nr0 = relu(b0)\n" BLOCK("1", "r0") BLOCK("2", "h1") BLOCK("3", "h2")
+        BLOCK("4", "h3") "a = globalpool(h4)\no = dropout(a) rate=0.2\ny = dense(o) out=12\n";
+
+static void check(base_status status, const base_err *err)
+{
+    if (status != BASE_OK) fail_msg("%s", err->message);
+}
+
+static void costs_of(const char *text, quant_costs *costs)
+{
+    base_err err = {0};
+    nn_graph *g = NULL;
+    check(nn_parse(text, "test", &g, &err), &err);
+    check(quant_costs_of_graph(g, costs, &err), &err);
+    nn_graph_free(g);
+}
+
+static void load(const char *name, quant_target *target)
+{
+    base_err err = {0};
+    check(quant_target_load(name, target, &err), &err);
+}
+
+static void estimate(const quant_costs *costs, const quant_target *target, quant_estimate *e)
+{
+    base_err err = {0};
+    check(quant_estimate_run(costs, target, e, &err), &err);
+}
+
+/* ---- counts ---- */
+
+/* Published: 2,656,768 MACs, 22,016 weights and 588 biases (mlcommons/tiny, the .tflite file). */
+static void counts_of_ds_cnn(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    int64_t macs[QUANT_KINDS] = {0}, weights = 0, channels = 0;
+    costs_of(DS_CNN, &costs);
+    assert_int_equal(costs.n, 12); /* the input, 9 convolutions, pool, dense: the rest is fused */
+    for (int i = 0; i < costs.n; i++) {
+        macs[costs.layer[i].kind] += costs.layer[i].macs;
+        weights += costs.layer[i].weights;
+        channels += costs.layer[i].channels;
+    }
+    assert_int_equal(macs[QUANT_CONV], 2368000);
+    assert_int_equal(macs[QUANT_DEPTHWISE], 288000);
+    assert_int_equal(macs[QUANT_DENSE], 768);
+    assert_int_equal(macs[QUANT_POOL] + macs[QUANT_ADD] + macs[QUANT_OTHER], 0);
+    assert_int_equal(weights, 22016);
+    assert_int_equal(channels, 588);
+    assert_int_equal(costs.layer[1].rows, 25 * 5 * 64 * 10);
+    quant_costs_free(&costs);
+}
+
+static void memory_of_ds_cnn(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    quant_target target;
+    quant_estimate e;
+    costs_of(DS_CNN, &costs);
+    load("nucleo-l4r5zi", &target);
+    estimate(&costs, &target, &e);
+    assert_int_equal(e.macs, 2656768);
+    assert_int_equal(e.work, 16000); /* two maps of 25 x 5 x 64 */
+    assert_int_equal(e.ram, 16000 + 490 + 12);
+    assert_int_equal(e.layer[1].live, 490 + 8000);
+    assert_int_equal(e.layer[2].live, 16000);
+    assert_int_equal(e.layer[11].live, 64 + 12);
+    assert_int_equal(e.weights, 22016);
+    assert_true(e.tables > 588 * 12 && e.tables < 588 * 12 + 11 * 100);
+    assert_int_equal(e.flash, e.weights + e.tables + e.code);
+    assert_true(e.code > 1000 && e.code < 6000);
+    quant_estimate_free(&e);
+    quant_costs_free(&costs);
+}
+
+/* The int8 model plans its own memory and has its own tables; any weights do. */
+static void same_as_int8_model(void **state)
+{
+    (void)state;
+    static const char *const graphs[] = {
+        DS_CNN,
+        "x = input 20x10x1\nc = conv2d(x) out=8 kernel=3x3 pad=same\nr = relu(c)\n"
+        "d = dwconv2d(r) kernel=3x3 pad=same\ns = add(r, d)\nt = relu(s)\n"
+        "m = maxpool(t) kernel=2x2\nv = avgpool(m) kernel=5x5\nf = flatten(v)\n"
+        "y = dense(f) out=10\n",
+        "x = input 490\na = dense(x) out=144\nb = relu6(a)\nc = dense(b) out=144\nd = relu(c)\n"
+        "y = dense(d) out=12\n",
+    };
+    for (size_t i = 0; i < BASE_COUNT(graphs); i++) {
+        base_err err = {0};
+        nn_model m = {.features = (char *)(uintptr_t) ""};
+        q8_model *q8 = NULL;
+        quant_costs costs;
+        quant_target target;
+        quant_estimate e;
+        size_t weights = 0, tables = 0, constants = 0;
+        check(nn_parse(graphs[i], "test", &m.graph, &err), &err);
+        m.weights = base_alloc(nn_graph_params(m.graph), sizeof *m.weights);
+        nn_init_weights(m.graph, 1, m.weights);
+        size_t n = (size_t)nn_count(nn_graph_input(m.graph, 0)->shape);
+        nn_real *x = base_alloc(n, sizeof *x);
+        for (size_t k = 0; k < n; k++) x[k] = (nn_real)((int)(k * 7 % 13) - 6);
+        check(q8_quantize(&m, x, 1, Q8_RANGE_MINMAX, NULL, &q8, &err), &err);
+        check(quant_costs_of_graph(m.graph, &costs, &err), &err);
+        load("nucleo-l4r5zi", &target);
+        estimate(&costs, &target, &e);
+        q8_table_bytes(q8, &weights, &tables);
+        for (int k = 0; k < q8->n_layers; k++)
+            constants += 4 * (size_t)q8->layers[k].l.kernel->n_fields;
+        assert_int_equal(costs.n - 1, q8->n_layers);
+        assert_int_equal(e.work, q8->work);
+        assert_int_equal(e.ram, q8->work + q8_input_size(q8) + q8_output_size(q8));
+        assert_int_equal(e.weights, weights);
+        assert_int_equal(e.tables, tables + constants);
+        quant_estimate_free(&e);
+        quant_costs_free(&costs);
+        q8_model_free(q8);
+        base_free(x);
+        base_free(m.weights);
+        nn_graph_free(m.graph);
+    }
+}
+
+/* What only a loss needs, and the loss, cost nothing on a device. */
+static void loss_is_left_out(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    costs_of("x = input 20\nt = input 4\ny = dense(x) out=4\nl = cross_entropy(y, t)\n", &costs);
+    assert_int_equal(costs.n, 2);
+    assert_string_equal(costs.layer[1].name, "y");
+    assert_int_equal(costs.layer[1].macs, 80);
+    quant_costs_free(&costs);
+}
+
+/* An activation whose input others read too is a layer of its own. */
+static void shared_activation_is_a_layer(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    costs_of("x = input 4x4x2\nc = conv2d(x) out=2 kernel=1x1\nr = relu(c)\ny = add(c, r)\n",
+             &costs);
+    assert_int_equal(costs.n, 4);
+    assert_string_equal(costs.layer[2].op, "relu");
+    assert_int_equal(costs.layer[2].kind, QUANT_OTHER);
+    quant_costs_free(&costs);
+}
+
+static void graph_without_layers(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    quant_costs costs;
+    nn_graph *g = NULL;
+    check(nn_parse("x = input 20\n", "test", &g, &err), &err);
+    assert_int_equal(quant_costs_of_graph(g, &costs, &err), BASE_USAGE);
+    nn_graph_free(g);
+}
+
+/* ---- time and energy ---- */
+
+/* TFLM with CMSIS-NN of 2023 on NUCLEO-L4R5ZI (dippmatt/tinyml-framework-benchmark, table 5.2),
+ * microTVM on RP2350 (gnotu/pico2-benchmark) and MLPerf Tiny v1.1, ONNC: no coefficient comes from
+ * these rows. */
+static void published_times_within_the_stated_error(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *board;
+        double ms;
+    } rows[] = {{"nucleo-l4r5zi", 94.306}, {"nucleo-l4r5zi", 93.6417}, {"rp2350-pico2", 60.4}};
+    quant_costs costs;
+    costs_of(DS_CNN, &costs);
+    for (size_t i = 0; i < BASE_COUNT(rows); i++) {
+        quant_target target;
+        quant_estimate e;
+        load(rows[i].board, &target);
+        estimate(&costs, &target, &e);
+        double factor = 1 + e.cmsis_error / 100;
+        if (!(e.cmsis_ms / factor <= rows[i].ms && rows[i].ms <= e.cmsis_ms * factor))
+            fail_msg("%s: %g ms published, %g ms within %g %% estimated", rows[i].board, rows[i].ms,
+                     e.cmsis_ms, e.cmsis_error);
+        quant_estimate_free(&e);
+    }
+    quant_costs_free(&costs);
+}
+
+/* Instructions that QEMU counted for whole layers, times the scale of the Cortex-M4 in its
+ * profile: each layer of DS-CNN within the worst residual of the fit, 17 %. */
+static void layers_as_counted(void **state)
+{
+    (void)state;
+    const double counted[] = {4069520, 1683680, 4857240}; /* bench/kernel_instructions.csv */
+    quant_costs costs;
+    quant_target target;
+    costs_of(DS_CNN, &costs);
+    load("nucleo-l4r5zi", &target);
+    double per = target.core.own.fc_mac / 7; /* 7 instructions a MAC exactly in dense */
+    for (int i = 0; i < 3; i++) {
+        double cycles = quant_layer_cycles(&costs.layer[i + 1], &target.core.own);
+        assert_true(fabs(cycles / (per * counted[i]) - 1) < 0.17);
+    }
+    quant_costs_free(&costs);
+}
+
+static void formulas_by_hand(void **state)
+{
+    (void)state;
+    quant_layer_cost layer[] = {
+        {.name = "x", .is_input = true, .outputs = 100, .kind = QUANT_OTHER},
+        {.name = "c",
+         .kind = QUANT_CONV,
+         .n_in = 1,
+         .in = {0},
+         .macs = 1000,
+         .rows = 300,
+         .inputs = 100,
+         .outputs = 200,
+         .weights = 90,
+         .channels = 2,
+         .constants = 84},
+        {.name = "p",
+         .kind = QUANT_POOL,
+         .n_in = 1,
+         .in = {1},
+         .inputs = 200,
+         .outputs = 2,
+         .constants = 16},
+    };
+    quant_costs costs = {layer, 3};
+    quant_target t = {.mhz = 10,
+                      .flash = 1000,
+                      .ram = 302,
+                      .scale = 2,
+                      .mw_per_mhz = 0.5,
+                      .latency_error = 30,
+                      .power_error = 40,
+                      .core = {.own = {.conv_mac = 3, .conv_row = 5, .conv_out = 7, .pool_in = 11},
+                               .code = {[QUANT_CONV] = 100, [QUANT_POOL] = 50, [QUANT_ADD] = 999},
+                               .code_base = 10,
+                               .code_error = 50}};
+    quant_estimate e;
+    estimate(&costs, &t, &e);
+    double conv = 2 * (3 * 1000 + 5 * 300 + 7 * 200), pool = 2 * 11 * 200;
+    assert_true(fabs(e.layer[1].cycles - conv) < 1e-9 && fabs(e.layer[2].cycles - pool) < 1e-9);
+    assert_true(fabs(e.ms - (conv + pool) / 10e3) < 1e-12);
+    /* power 10 MHz * 0.5 mW/MHz = 5 mW; ms * mW = uJ */
+    assert_true(fabs(e.uj - e.ms * 5) < 1e-9);
+    assert_true(fabs(e.energy_error - 50) < 1e-9);
+    assert_int_equal(e.flash, 90 + 2 * 12 + 84 + 16 + 10 + 100 + 50);
+    assert_true(fabs(e.flash_error - 50.0 * 160 / (double)e.flash) < 1e-9);
+    assert_int_equal(e.work, 200);
+    assert_int_equal(e.ram, 302);
+    assert_true(e.fits && isnan(e.cmsis_ms));
+    quant_estimate_free(&e);
+
+    t.mw_per_mhz = 0;
+    estimate(&costs, &t, &e);
+    assert_true(isnan(e.uj) && isnan(e.energy_error));
+    quant_estimate_free(&e);
+    t.ua_per_mhz = 100, t.volts = 3; /* 0.3 mW/MHz */
+    estimate(&costs, &t, &e);
+    assert_true(fabs(e.uj - e.ms * 3) < 1e-9);
+    quant_estimate_free(&e);
+}
+
+static void too_large_says_why(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    quant_target board;
+    quant_estimate e;
+    costs_of(DS_CNN, &costs);
+    load("bluepill", &board);
+    board.ram = 16501;
+    estimate(&costs, &board, &e);
+    assert_false(e.fits);
+    assert_non_null(strstr(e.why, "RAM"));
+    assert_null(strstr(e.why, "flash"));
+    board.flash = e.flash - 1;
+    quant_estimate_free(&e);
+    estimate(&costs, &board, &e);
+    assert_non_null(strstr(e.why, "RAM"));
+    assert_non_null(strstr(e.why, "flash"));
+    quant_estimate_free(&e);
+    quant_costs_free(&costs);
+
+    costs_of("x = input 100x100x1\nc = conv2d(x) out=64 kernel=3x3 pad=same\ny = globalpool(c)\n",
+             &costs);
+    load("bluepill", &board);
+    estimate(&costs, &board, &e);
+    assert_false(e.fits);
+    quant_estimate_free(&e);
+    load("nucleo-h7a3zi-q", &board);
+    estimate(&costs, &board, &e);
+    assert_true(e.fits);
+    assert_string_equal(e.why, "");
+    quant_estimate_free(&e);
+    quant_costs_free(&costs);
+}
+
+/* ---- profiles ---- */
+
+static void every_profile_loads(void **state)
+{
+    (void)state;
+    const char **names = NULL;
+    size_t n = 0;
+    base_err err = {0};
+    check(quant_target_names(&names, &n, &err), &err);
+    assert_true(n >= 20);
+    for (size_t i = 0; i < n; i++) {
+        quant_target t;
+        load(names[i], &t);
+        assert_string_equal(t.name, names[i]); /* the file is called as the board */
+        assert_string_equal(t.core.name, t.core_name);
+        assert_true(t.ram < t.flash * 4 && t.core.own.conv_mac > 1);
+        assert_true(t.rough ? t.latency_error >= 100 : t.latency_error < 100);
+    }
+    free(names);
+}
+
+static base_status parse(const char *from, const char *to, base_err *err)
+{
+    const char *text = nn_embedded_find("quantize/targets/nucleo-l4r5zi.ini")->text;
+    const char *at = strstr(text, from);
+    base_str changed = {0};
+    quant_target target;
+    assert_non_null(at);
+    base_str_add_n(&changed, text, (size_t)(at - text));
+    base_str_add(&changed, "%s%s", to, at + strlen(from));
+    assert_false(changed.failed);
+    base_status status = quant_target_parse(changed.s, "my.ini", &target, err);
+    base_str_free(&changed);
+    return status;
+}
+
+static void malformed_profiles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"mhz = 120", "mhz = fast", "my.ini:10: [clock] mhz = fast"},
+        {"mhz = 120", "mhz = -1", "my.ini:10: [clock] mhz = -1"},
+        {"mhz = 120", "mhz = nan", "my.ini:10: [clock] mhz = nan"},
+        {"mhz = 120", "mzh = 120", "my.ini:10: unknown key [clock] mzh"},
+        {"mhz = 120", "mhz = 120\nmhz = 130", "my.ini:11: [clock] mhz is given twice"},
+        {"[clock]", "[klock]", "my.ini:10: unknown section [klock]"},
+        {"mhz = 120", "", "my.ini: [clock] mhz is missing"},
+        {"mhz = 120", "what", "my.ini:10: "},
+        {"rough = no", "rough = maybe", "[latency] rough = maybe"},
+        {"core = cortex-m4", "core = cortex-m44", "my.ini: unknown core 'cortex-m44'"},
+        {"core = cortex-m4", "core = ../x", "my.ini: unknown core '../x'"},
+        {"error_percent = 10", "", "my.ini: [power] needs source and error_percent"},
+        {"[clock]", "[core]\nname = mine\n[clock]", "my.ini: [core] isa is missing"},
+    };
+    base_err err = {0};
+    check(parse("mhz = 120", "mhz = 60.5", &err), &err);
+    for (size_t i = 0; i < BASE_COUNT(cases); i++) {
+        err = (base_err){0};
+        assert_int_equal(parse(cases[i].from, cases[i].to, &err), BASE_USAGE);
+        if (!strstr(err.message, cases[i].says))
+            fail_msg("'%s' does not say '%s'", err.message, cases[i].says);
+    }
+}
+
+static void unknown_names(void **state)
+{
+    (void)state;
+    quant_target t;
+    base_err err = {0};
+    assert_int_equal(quant_target_load("nucleo-l4r5z", &t, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "nucleo-l4r5z"));
+    assert_non_null(strstr(err.hint, "nucleo-l4r5zi"));
+    assert_int_equal(quant_target_load("core-cortex-m4", &t, &err), BASE_USAGE);
+    assert_int_equal(quant_target_load("", &t, &err), BASE_USAGE);
+    assert_int_equal(quant_target_load("./nothing.ini", &t, &err), BASE_DATA);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_of_ds_cnn),
+        cmocka_unit_test(memory_of_ds_cnn),
+        cmocka_unit_test(same_as_int8_model),
+        cmocka_unit_test(loss_is_left_out),
+        cmocka_unit_test(shared_activation_is_a_layer),
+        cmocka_unit_test(graph_without_layers),
+        cmocka_unit_test(published_times_within_the_stated_error),
+        cmocka_unit_test(layers_as_counted),
+        cmocka_unit_test(formulas_by_hand),
+        cmocka_unit_test(too_large_says_why),
+        cmocka_unit_test(every_profile_loads),
+        cmocka_unit_test(malformed_profiles),
+        cmocka_unit_test(unknown_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
