@@ -153,14 +153,13 @@ static void checks_look_at_keys_together(void **state)
 }
 
 /* What is printed reads back to the same text, with awkward numbers, long lists and overrides. */
-static void print_round_trips(void **state)
+static void round_trip(const char *separator)
 {
-    (void)state;
     fixture f;
     begin(&f);
     base_str list = {0};
     base_str_add(&list, "data.list=");
-    for (int i = 0; i < 120; i++) base_str_add(&list, "%sword%d", i ? " " : "", i);
+    for (int i = 0; i < 120; i++) base_str_add(&list, "%sword%d", i ? separator : "", i);
     assert_int_equal(config_override(f.cfg, list.s, &f.err), BASE_OK);
     assert_int_equal(config_override(f.cfg, "train.lr=0.1234567890123456", &f.err), BASE_OK);
     assert_int_equal(config_override(f.cfg, "train.final_lr=3e-7", &f.err), BASE_OK);
@@ -181,6 +180,26 @@ static void print_round_trips(void **state)
     base_str_free(&list);
     config_free(f.cfg);
     config_free(g.cfg);
+}
+
+static void print_round_trips(void **state)
+{
+    (void)state;
+    round_trip(" ");
+    round_trip(",");
+    round_trip(" , ");
+    round_trip(",x ");
+    round_trip(",,");
+    /* No place to break a line: refused, not cut. */
+    fixture f;
+    begin(&f);
+    base_str list = {0};
+    base_str_add(&list, "data.list=");
+    for (int i = 0; i < 40; i++) base_str_add(&list, "word%d, ", i);
+    base_str_add(&list, "end");
+    assert_int_equal(config_override(f.cfg, list.s, &f.err), BASE_USAGE);
+    base_str_free(&list);
+    config_free(f.cfg);
 }
 
 static void lines_that_do_not_fit_are_refused(void **state)

@@ -85,7 +85,7 @@ static const bad_graph bad[] = {
     {"x = input 5; y = relu(x", {"relu", "')'"}},
     {"x = input 5; y", {"'y'"}},
     {"", {"no nodes"}},
-    {" \n ; # nothing", {"no nodes"}},
+    {" ; ; # nothing", {"no nodes"}},
 };
 
 static void words_must_occur(const bad_graph *b, const base_err *err)

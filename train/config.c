@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE = 1 << 20, NAME_BYTES = 64, WRAP_AT = 160, WORD_MAX = 190 };
+enum { MAX_FILE = 1 << 20, NAME_BYTES = 64, WRAP_AT = 100, RUN_MAX = 120 };
 
 /* Where a key's value came from, in the order in which keys were first set. */
 typedef struct origin {
@@ -159,17 +159,24 @@ static base_status remember(config *cfg, const char *key, const char *where, boo
     return o->where ? BASE_OK : base_nomem(err, strlen(where));
 }
 
+/* Whether a line may be broken before text[i]: at a blank, which reading puts back, or after a
+ * comma, after which it puts none. */
+static bool can_break(const char *text, size_t i)
+{
+    return text[i - 1] == ',' ? text[i] != ' ' : text[i] == ' ';
+}
+
 /* Whether an INI file can hold the value: " ;" would begin a comment, white space at the ends or
  * several blanks in a row would be lost, a line is limited. */
 static bool is_printable(const char *value)
 {
-    size_t word = 0;
+    size_t run = 0; /* bytes since a line could be broken */
     char before = ' ';
-    for (const char *s = value; *s; before = *s++) {
-        bool gap = before == ' ';
-        if ((*s < ' ' && *s >= 0) || (gap && (*s == ' ' || *s == ';'))) return false;
-        word = *s == ' ' ? 0 : word + 1;
-        if (word > WORD_MAX - NAME_BYTES) return false;
+    for (size_t i = 0; value[i]; before = value[i++]) {
+        char c = value[i];
+        if ((c < ' ' && c >= 0) || (before == ' ' && (c == ' ' || c == ';'))) return false;
+        run = i > 0 && can_break(value, i) ? 1 : run + 1;
+        if (run > RUN_MAX) return false;
     }
     return before != ' ' || value[0] == '\0';
 }
@@ -189,8 +196,10 @@ static base_status set_key(config *cfg, const char *section, const char *key, co
     if (!is_printable(value)) {
         base_fail(err, BASE_USAGE, "%s: %s.%s = '%.200s' cannot be kept in an INI file", where,
                   section, key, value);
-        return base_hint(err, "no ';' after a blank, no double blanks, no word over %d bytes",
-                         WORD_MAX - NAME_BYTES);
+        return base_hint(err,
+                         "no ';' after a blank, no double blanks, a blank or a comma alone at "
+                         "least every %d bytes",
+                         RUN_MAX);
     }
     base_err inner = {0};
     if (section_set(s, key, value, &inner) != BASE_OK) {
@@ -258,7 +267,8 @@ static int on_key(void *user, const char *section, const char *key, const char *
     snprintf(name, sizeof name, "%.60s.%.60s", section, key);
     bool again = r->indented && strcmp(name, r->key) == 0;
     if (!again) base_str_free(&r->value);
-    base_str_add(&r->value, again && r->value.len ? " %s" : "%s", value);
+    bool blank = again && r->value.len && r->value.s[r->value.len - 1] != ',';
+    base_str_add(&r->value, "%s%s", blank ? " " : "", value);
     snprintf(r->key, sizeof r->key, "%s", name);
     r->status = r->value.failed ? base_nomem(r->err, r->value.len)
                                 : set_key(r->cfg, section, key, r->value.s, where, again, r->err);
@@ -324,19 +334,21 @@ base_status config_check(const config *cfg, base_err *err)
 
 /* ---- printing ---- */
 
-/* Copy text line by line; a line that inih could not take is broken at blanks and indented. */
+/* Copy text line by line; a line that inih could not take is broken and goes on indented. */
 static void add_wrapped(const char *text, base_str *out)
 {
     size_t column = 0;
-    for (; *text; text++) {
-        size_t word = *text == ' ' ? strcspn(text + 1, " \n") : 0;
-        if (*text == ' ' && column > 0 && column + word > WRAP_AT) {
+    for (size_t i = 0; text[i]; i++) {
+        bool may = column > 0 && text[i] != '\n' && can_break(text, i);
+        size_t run = 1;
+        while (may && text[i + run] && text[i + run] != '\n' && !can_break(text, i + run)) run++;
+        if (may && column + run > WRAP_AT) {
             base_str_add(out, "\n    ");
             column = 4;
-            continue;
+            if (text[i] == ' ') continue;
         }
-        base_str_add_n(out, text, 1);
-        column = *text == '\n' ? 0 : column + 1;
+        base_str_add_n(out, text + i, 1);
+        column = text[i] == '\n' ? 0 : column + 1;
     }
 }
 

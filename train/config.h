@@ -4,7 +4,8 @@
  * A section is a struct somewhere with functions that set one key from text and print all of them;
  * folders own their sections ([features] is dsp's, [data] and [augment] are data's), and a few
  * lines adapt each to config_section. The order is: defaults, file, overrides; the last one wins.
- * What is printed reads back to the same settings. Every refusal is BASE_USAGE and says where the
+ * What is printed reads back to the same settings. An indented line goes on with the value before
+ * it, after a blank unless that ends in a comma. Every refusal is BASE_USAGE and says where the
  * value came from: "train.ini:12: unknown key 'train.lrr'".
  */
 #ifndef TRAIN_CONFIG_H

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The two registries name exactly the files there are.
+# The registries name exactly the files there are.
 . "$(dirname "$0")/lib.sh"
 
 names() { sed -n "s/^$1(\([a-z0-9_]*\).*/\1/p" "$2" | LC_ALL=C sort; }
@@ -16,6 +16,7 @@ same() { # title, list, files
 
 check() {
     same nn/ops.def "$(names NN_OP nn/ops.def)" "$(files 'nn/ops/*.c')"
+    same train/models.def "$(names ZOO_MODEL train/models.def)" "$(files 'train/models/*.c')"
     same train/commands.def "$(names COMMAND train/commands.def)" "$(files '*/cmd_*.c')"
 }
 
@@ -24,6 +25,7 @@ sample() {
     echo 'NN_OP(relu)' >nn/ops.def
     : >nn/ops/tanh.c
     : >train/commands.def
+    : >train/models.def
 }
 
-house "ops.def and commands.def name the files there are"
+house "ops.def, models.def and commands.def name the files there are"
