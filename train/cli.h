@@ -35,6 +35,13 @@ typedef struct cli {
     struct cli_state *state; /* owned by cli.c: result, progress, memory */
 } cli;
 
+/* The entry point of every command. */
+#define GROUP(title)
+#define COMMAND(name, summary) base_status cmd_##name(cli *c, int argc, char **argv, base_err *err);
+#include "train/commands.def"
+#undef GROUP
+#undef COMMAND
+
 /* ---- options ---- */
 
 enum { CLI_SEED = 1, CLI_THREADS = 2, CLI_OVERRIDES = 4, CLI_OUTPUT_NEEDED = 8 };

@@ -8,12 +8,6 @@
 
 typedef base_status command_fn(cli *c, int argc, char **argv, base_err *err);
 
-#define GROUP(title)
-#define COMMAND(name, summary) command_fn cmd_##name;
-#include "train/commands.def"
-#undef GROUP
-#undef COMMAND
-
 /* A command, or with run == NULL the heading of a group. In names '_' stands for the space between
  * the words of a command. */
 typedef struct command {

@@ -1,0 +1,100 @@
+# The program as a whole: help, exit codes, talk on the right stream.
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    root="$BATS_TEST_DIRNAME/../.."
+}
+
+commands() { # "data import", one a line
+    sed -n 's/^COMMAND(\([a-z_]*\).*/\1/p' "$root/train/commands.def" | tr _ ' '
+}
+
+@test "sotto --help is the result: stdout, status 0, names every command" {
+    run --separate-stderr "$SOTTO" --help
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    while read -r name; do
+        [[ "$output" == *"  $name "* ]]
+    done < <(commands)
+    help="$output"
+    run "$SOTTO" -h
+    [ "$output" = "$help" ]
+}
+
+@test "every command explains itself with -h and --help" {
+    while read -r name; do
+        # shellcheck disable=SC2086
+        run --separate-stderr "$SOTTO" $name -h </dev/null
+        [ "$status" -eq 0 ]
+        [ -z "$stderr" ]
+        [[ "$output" == "Usage: sotto $name "* ]]
+        help="$output"
+        # shellcheck disable=SC2086
+        run "$SOTTO" $name --help </dev/null
+        [ "$output" = "$help" ]
+    done < <(commands)
+}
+
+@test "every command refuses an option it does not have" {
+    while read -r name; do
+        # shellcheck disable=SC2086
+        run --separate-stderr "$SOTTO" $name --no-such-option </dev/null
+        [ "$status" -eq 2 ]
+        [ -z "$output" ]
+        [[ "$stderr" == "sotto: unknown option '--no-such-option' of sotto $name"* ]]
+        # shellcheck disable=SC2086
+        run --separate-stderr "$SOTTO" $name --hepl </dev/null
+        [ "$status" -eq 2 ]
+        [[ "$stderr" == *"hint: did you mean --help?" ]]
+    done < <(commands)
+}
+
+@test "an unknown command is a usage error with the nearest one" {
+    run --separate-stderr "$SOTTO" trian
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
+    [ "$stderr" = "sotto: unknown command 'trian'
+hint: did you mean sotto train?" ]
+    run --separate-stderr "$SOTTO" data improt x
+    [ "$status" -eq 2 ]
+    [ "$stderr" = "sotto: unknown command 'data improt'
+hint: did you mean sotto data import?" ]
+    run --separate-stderr "$SOTTO"
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
+}
+
+@test "the first word of a family lists its commands" {
+    run --separate-stderr "$SOTTO" data -h
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"  data import "* ]]
+    [[ "$output" != *"  train "* ]]
+    run --separate-stderr "$SOTTO" data
+    [ "$status" -eq 2 ]
+    [ -z "$output" ]
+}
+
+@test "help that cannot be written is a failure" {
+    run --separate-stderr bash -c '"$SOTTO" --help >/dev/full'
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == "sotto: cannot write to standard output: No space left on device" ]]
+    while read -r name; do
+        run --separate-stderr bash -c '"$SOTTO" $1 -h >/dev/full' - "$name"
+        [ "$status" -eq 1 ]
+    done < <(commands)
+}
+
+@test "sotto --help starts in less than 10 ms" {
+    release="$root/build/sotto"
+    [ -x "$release" ] || skip "no release build"
+    best=1000000
+    for _ in $(seq 30); do
+        from=$(date +%s%N)
+        "$release" --help >/dev/null
+        took=$((($(date +%s%N) - from) / 1000))
+        [ "$took" -ge "$best" ] || best=$took
+    done
+    echo "best of 30: $best us, of which date and fork take about 2 ms"
+    [ "$best" -lt 10000 ]
+}

@@ -1,0 +1,102 @@
+#!/bin/sh
+# make demo: the main job on the best data there is, from words to a C header that has passed its
+# self-test on this machine. Everything is written below demo/ (OUT), data that had to be fetched or
+# spoken below datasets/.
+#
+#   DATA=DIR                a folder of words, laid out as Speech Commands
+#   SOTTO_SPEECH_COMMANDS   the same, from the environment
+#   ../shared/speech_commands, datasets/*, the mini set from the net, synthesized words
+# Clips of a folder DIR_test beside DIR are the test split. EPOCHS overrides the time budget.
+set -eu
+cd "$(dirname "$0")/.."
+sotto=build/sotto
+out=${OUT:-demo}
+keywords=yes,no,up,down,left,right,go,stop
+others=bed,bird,cat,dog,eight,five,four,happy,house,nine,one,seven,six,three,tree,two,wow,zero
+budget=${BUDGET:-300000} # training clips that fit the time
+mkdir -p "$out"
+
+say() { printf '\n== %s\n' "$*"; }
+
+is_corpus() { # a folder with at least one of the keywords in it
+    [ -d "$1" ] || return 1
+    for word in $(echo $keywords | tr , ' '); do
+        [ ! -d "$1/$word" ] || return 0
+    done
+    return 1
+}
+
+choose_data() { # sets data, origin
+    if [ -n "${DATA:-}" ]; then
+        data=$DATA origin="DATA=$DATA"
+        return
+    fi
+    if [ -n "${SOTTO_SPEECH_COMMANDS:-}" ]; then
+        data=$SOTTO_SPEECH_COMMANDS origin="SOTTO_SPEECH_COMMANDS=$data"
+        return
+    fi
+    for d in ../shared/speech_commands datasets/*; do
+        case $d in *_test) continue ;; esac
+        if is_corpus "$d"; then
+            data=$d origin="found in $d"
+            return
+        fi
+    done
+    data=datasets/mini_speech_commands origin='the mini Speech Commands set, downloaded'
+    if "$sotto" data get mini_speech_commands -o $data; then return; fi
+    data=datasets/synthetic_words origin='synthesized words: no recordings here, no download'
+    "$sotto" data synth --words $keywords,$others -o $data
+}
+
+value() { # file, name: one value of a TSV result
+    awk -F '\t' -v name="$2" '$1 == name { print $2; exit }' "$1"
+}
+
+percent() { awk -v x="$1" 'BEGIN { printf "%.2f %%", 100 * x }'; }
+
+started=$(date +%s)
+say "data"
+choose_data
+echo "$origin"
+test_set=
+if [ -d "${data}_test" ]; then test_set=${data}_test; fi
+"$sotto" data import "$data" ${test_set:+--test "$test_set"} -o "$out/data.h5" \
+    --format tsv >"$out/import.tsv"
+clips=$(value "$out/import.tsv" train)
+echo "$clips training clips"
+
+epochs=${EPOCHS:-$(awk -v n="$clips" -v b="$budget" \
+    'BEGIN { e = int(b / (n > 0 ? n : 1)); print e < 3 ? 3 : e > 60 ? 60 : e }')}
+say "train DS-CNN for $epochs epochs"
+rm -rf "$out/run"
+"$sotto" train train/recipes/ds_cnn.ini "data.pack=$out/data.h5" "data.keywords=$keywords" \
+    "train.epochs=$epochs" -o "$out/run"
+
+say "quantize to int8"
+"$sotto" eval "$out/run" "$out/data.h5" --split test --format tsv >"$out/float.tsv"
+"$sotto" quantize "$out/run" --calibrate "$out/data.h5" -o "$out/model.int8.h5"
+"$sotto" eval "$out/model.int8.h5" "$out/data.h5" --split test --format tsv >"$out/int8.tsv"
+
+say "export to C, compile, run the self-test"
+"$sotto" export "$out/model.int8.h5" -o "$out/kws_model.h"
+cat >"$out/self_test.c" <<'END'
+#define KWS_SELF_TEST
+#include "kws_model.h"
+int main(void) { return kws_self_test() == 0 ? 0 : 1; }
+END
+${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -O2 "$out/self_test.c" -o "$out/self_test"
+"$out/self_test"
+echo "passed"
+
+cat <<END
+
+==================================================================================================
+data      $data
+          $origin; $clips training clips${test_set:+, tested on $test_set}
+accuracy  float $(percent "$(value "$out/float.tsv" accuracy)"), int8 $(percent "$(value "$out/int8.tsv" accuracy)") of $(value "$out/int8.tsv" clips) test clips
+model     $out/kws_model.h: one C99 header; its self-test passed with ${CC:-cc}
+run       $out/run: settings, metrics, checkpoints; int8 model in $out/model.int8.h5
+time      $(($(date +%s) - started)) s, $epochs epochs
+
+END
+"$sotto" estimate "$out/model.int8.h5" --format table
