@@ -69,29 +69,12 @@ static base_status save_quant(const q8_model *m, h5_file *f, base_err *err)
     return status;
 }
 
-/* What the golden inputs give; freed with base_free. */
-static base_status golden_outputs(const q8_model *m, int8_t **out, base_err *err)
-{
-    const size_t n = q8_output_size(m);
-    int8_t *work = base_alloc(m->work + 1, 1);
-    *out = base_alloc(m->n_golden * n + 1, 1);
-    if (!work || !*out) {
-        base_free(work);
-        base_free(*out);
-        return base_nomem(err, m->work);
-    }
-    for (size_t i = 0; i < m->n_golden; i++)
-        q8_run(m, m->golden + i * q8_input_size(m), *out + i * n, work);
-    base_free(work);
-    return BASE_OK;
-}
-
 static base_status save_golden(const q8_model *m, h5_file *f, base_err *err)
 {
     const int64_t in[] = {(int64_t)m->n_golden, (int64_t)q8_input_size(m)};
     const int64_t out[] = {(int64_t)m->n_golden, (int64_t)q8_output_size(m)};
     int8_t *y;
-    BASE_TRY(golden_outputs(m, &y, err));
+    BASE_TRY(q8_golden_outputs(m, &y, err));
     base_status status = h5_write(f, "q8/golden_in", H5_I8, 2, in, m->golden, err);
     if (status == BASE_OK) status = h5_write(f, "q8/golden_out", H5_I8, 2, out, y, err);
     base_free(y);
@@ -201,7 +184,7 @@ static base_status load_golden(q8_model *m, h5_file *f, base_err *err)
     if (!m->golden || !wanted) return base_nomem(err, m->n_golden * in);
     BASE_TRY(h5_read(f, "q8/golden_in", H5_I8, m->golden, m->n_golden * in, err));
     BASE_TRY(h5_read(f, "q8/golden_out", H5_I8, wanted, m->n_golden * out, err));
-    BASE_TRY(golden_outputs(m, &y, err));
+    BASE_TRY(q8_golden_outputs(m, &y, err));
     size_t i = 0;
     while (i < m->n_golden * out && y[i] == wanted[i]) i++;
     base_free(y);

@@ -32,3 +32,19 @@ void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work)
         l->l.kernel->run(l->l.p, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset);
     }
 }
+
+base_status q8_golden_outputs(const q8_model *m, int8_t **out, base_err *err)
+{
+    const size_t n = q8_output_size(m);
+    int8_t *work = base_alloc(m->work + 1, 1);
+    *out = base_alloc(m->n_golden * n + 1, 1);
+    if (!work || !*out) {
+        base_free(work);
+        base_free(*out);
+        return base_nomem(err, m->work);
+    }
+    for (size_t i = 0; i < m->n_golden; i++)
+        q8_run(m, m->golden + i * q8_input_size(m), *out + i * n, work);
+    base_free(work);
+    return BASE_OK;
+}

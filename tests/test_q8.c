@@ -3,7 +3,7 @@
  * operator, a file brings back every integer, and what cannot be quantized is refused by name.
  */
 #include "nn/h5.h"
-#include "quantize/q8.h"
+#include "tests/q8_nets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,70 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { SAMPLES = 64 };
-
-/* Graphs that together use every operator of the deployed world, and every way a value is shared,
- * fused, passed on and pooled. */
-static const char *const nets[] = {
-    /* a small DS-CNN */
-    "x = input 25x10x1; c1 = conv2d(x) out=16 kernel=10x4 stride=2x2 bias=no; b1 = batchnorm(c1);"
-    "r1 = relu(b1); d1 = dwconv2d(r1) kernel=3x3 bias=no; b2 = batchnorm(d1); r2 = relu(b2);"
-    "p1 = conv2d(r2) out=24 kernel=1x1 bias=no; b3 = batchnorm(p1); r3 = relu(b3);"
-    "do = dropout(r3) rate=0.3; g = globalpool(do); y = dense(g) out=7",
-    /* residual: a relu read twice, an add with a fused relu, groups, dilation */
-    "x = input 20x1x8; c1 = conv2d(x) out=12 kernel=3x1; r1 = relu(c1);"
-    "c2 = conv2d(r1) out=12 kernel=5x1 groups=3 dilation=2x1 bias=no; b2 = batchnorm(c2);"
-    "r2 = relu6(b2); s = add(r2, r1); r3 = relu(s); c3 = conv2d(r3) out=6 kernel=3x1 stride=2x1;"
-    "f = flatten(c3); y = dense(f) out=5",
-    /* an activation that cannot be fused: its input is read by two */
-    "x = input 12x8x2; c1 = conv2d(x) out=6 kernel=3x3 pad=valid; r1 = relu(c1);"
-    "c2 = conv2d(r1) out=6 kernel=1x1; s = add(c1, c2); m = maxpool(s) kernel=2x2 stride=2x2;"
-    "a = avgpool(m) kernel=3x3 pad=same; r2 = relu(a); f = flatten(r2); d1 = dense(f) out=20;"
-    "b = batchnorm(d1); r3 = relu(b); y = dense(r3) out=4 bias=no",
-    /* the input pooled, added to itself, explicit padding, linear output of a convolution */
-    "x = input 16x6x3; p = avgpool(x) kernel=2x2 stride=2x2; s = add(p, p);"
-    "c = conv2d(s) out=4 kernel=3x2 pad=2,0,1,1",
-    "x = input 30; d1 = dense(x) out=24; r1 = relu(d1); y = dense(r1) out=3",
-};
-
-static nn_real *random_inputs(const nn_graph *g, int n, uint64_t seed)
-{
-    const size_t count = (size_t)n * (size_t)nn_count(nn_graph_input(g, 0)->shape);
-    nn_real *x = base_alloc(count, sizeof *x);
-    assert_non_null(x);
-    base_rng r = base_rng_at(seed, BASE_RNG_TEST, 0, 0);
-    for (size_t i = 0; i < count; i++) x[i] = (nn_real)base_rng_normal(&r);
-    return x;
-}
-
-/* Weights of a trained kind: He for weights, batchnorm statistics and biases away from 0 and 1. */
-static nn_model *random_model(const char *text, uint64_t seed)
-{
-    base_err err = {0};
-    nn_model *m = calloc(1, sizeof *m);
-    assert_non_null(m);
-    if (nn_parse(text, NULL, &m->graph, &err) != BASE_OK) fail_msg("%s", err.message);
-    m->weights = base_alloc(nn_graph_params(m->graph), sizeof *m->weights);
-    assert_non_null(m->weights);
-    nn_init_weights(m->graph, seed, m->weights);
-    base_rng r = base_rng_at(seed, BASE_RNG_TEST, 1, 0);
-    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
-        const nn_node *n = nn_graph_node(m->graph, i);
-        for (int k = 0; k < n->n_params; k++) {
-            nn_real *w = m->weights + n->param[k].offset;
-            for (size_t j = 0; j < n->param[k].count; j++) {
-                if (n->param[k].role == NN_GAIN) w[j] = (nn_real)(0.5 + base_rng_uniform(&r));
-                if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
-                if (n->param[k].role != NN_STATISTIC) continue;
-                const bool variance = strcmp(n->param[k].name, "var") == 0;
-                w[j] = (nn_real)(variance ? 0.2 + 2 * base_rng_uniform(&r)
-                                          : 0.4 * base_rng_normal(&r));
-            }
-        }
-    }
-    return m;
-}
 
 static nn_real *evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)
 {
@@ -92,25 +28,16 @@ static nn_real *evaluate(const nn_graph *g, const nn_real *weights, const nn_rea
     return y;
 }
 
-static q8_model *quantized(const nn_model *m, const nn_real *x, q8_range range)
-{
-    base_err err = {0};
-    q8_model *q = NULL;
-    if (q8_quantize(m, x, SAMPLES, range, "calibration.clips = 64\n", &q, &err) != BASE_OK)
-        fail_msg("%s", err.message);
-    return q;
-}
-
 /* ---- folding ---- */
 
 static void folded_net_gives_the_same_values(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < BASE_COUNT(nets); k++) {
+    for (size_t k = 0; k < Q8_NETS; k++) {
         base_err err = {0};
-        nn_model *m = random_model(nets[k], k);
+        nn_model *m = q8_random_model(q8_nets[k], k);
         nn_graph *g = NULL;
-        nn_real *w = NULL, *x = random_inputs(m->graph, 8, k);
+        nn_real *w = NULL, *x = q8_random_inputs(m->graph, 8, k);
         assert_int_equal(q8_fold(m->graph, m->weights, &g, &w, &err), BASE_OK);
         for (int i = 0; i < nn_graph_nodes(g); i++) {
             assert_string_not_equal(nn_graph_node(g, i)->op->name, "batchnorm");
@@ -133,8 +60,8 @@ static void folded_net_gives_the_same_values(void **state)
 static void refused(const char *text, base_status status, const char *part)
 {
     base_err err = {0};
-    nn_model *m = random_model(text, 1);
-    nn_real *x = random_inputs(m->graph, 4, 1);
+    nn_model *m = q8_random_model(text, 1);
+    nn_real *x = q8_random_inputs(m->graph, 4, 1);
     q8_model *q = NULL;
     assert_int_equal(q8_quantize(m, x, 4, Q8_RANGE_MSE, NULL, &q, &err), status);
     assert_null(q);
@@ -161,8 +88,8 @@ static void weights_that_are_not_finite_are_refused(void **state)
 {
     (void)state;
     base_err err = {0};
-    nn_model *m = random_model(nets[0], 1);
-    nn_real *x = random_inputs(m->graph, 4, 1);
+    nn_model *m = q8_random_model(q8_nets[0], 1);
+    nn_real *x = q8_random_inputs(m->graph, 4, 1);
     m->weights[nn_graph_find(m->graph, "p1")->param[0].offset] = (nn_real)NAN;
     q8_model *q = NULL;
     assert_int_equal(q8_quantize(m, x, 4, Q8_RANGE_MSE, NULL, &q, &err), BASE_MISMATCH);
@@ -230,14 +157,14 @@ static double sqnr(const q8_model *q, const nn_real *x, const nn_real *y, int n)
 static void int8_follows_float(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < BASE_COUNT(nets); k++)
+    for (size_t k = 0; k < Q8_NETS; k++)
         for (uint64_t seed = 0; seed < 3; seed++)
             for (int range = Q8_RANGE_MINMAX; range <= Q8_RANGE_MSE; range++) {
-                nn_model *m = random_model(nets[k], seed);
-                nn_real *x = random_inputs(m->graph, SAMPLES, seed);
-                nn_real *y = evaluate(m->graph, m->weights, x, SAMPLES);
-                q8_model *q = quantized(m, x, (q8_range)range);
-                const double db = sqnr(q, x, y, SAMPLES);
+                nn_model *m = q8_random_model(q8_nets[k], seed);
+                nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
+                nn_real *y = evaluate(m->graph, m->weights, x, Q8_SAMPLES);
+                q8_model *q = q8_quantized(m, x, (q8_range)range);
+                const double db = sqnr(q, x, y, Q8_SAMPLES);
                 if (!(db > 28)) fail_msg("net %zu, range %d: %.1f dB", k, range, db);
                 q8_model_free(q);
                 base_free(x);
@@ -250,15 +177,15 @@ static void int8_follows_float(void **state)
 static void odd_channels_keep_their_bias(void **state)
 {
     (void)state;
-    nn_model *m = random_model("x = input 6; y = dense(x) out=4", 5);
+    nn_model *m = q8_random_model("x = input 6; y = dense(x) out=4", 5);
     nn_real *w = m->weights + nn_graph_find(m->graph, "y")->param[0].offset;
     nn_real *b = m->weights + nn_graph_find(m->graph, "y")->param[1].offset;
     const double scale[] = {0, 1e-12, 1e-5, 1}, bias[] = {-0.7, 0.9, 1.9, 0.1};
     for (int i = 0; i < 6; i++)
         for (int o = 0; o < 4; o++) w[i * 4 + o] *= (nn_real)scale[o];
     for (int o = 0; o < 4; o++) b[o] = (nn_real)bias[o];
-    nn_real *x = random_inputs(m->graph, SAMPLES, 5);
-    q8_model *q = quantized(m, x, Q8_RANGE_MINMAX);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 5);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MINMAX);
     const nn_quant out = q->values[q->n_layers].quant;
     int8_t in[6] = {127, -128, 3, -90, 55, 0}, y[4];
     q8_run(q, in, y, in);
@@ -273,10 +200,10 @@ static void odd_channels_keep_their_bias(void **state)
 static void values_have_places_of_their_own(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < BASE_COUNT(nets); k++) {
-        nn_model *m = random_model(nets[k], k);
-        nn_real *x = random_inputs(m->graph, SAMPLES, k);
-        q8_model *q = quantized(m, x, Q8_RANGE_MSE);
+    for (size_t k = 0; k < Q8_NETS; k++) {
+        nn_model *m = q8_random_model(q8_nets[k], k);
+        nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
+        q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
         size_t most = 0;
         for (int a = 1; a < q->n_layers; a++) {
             const q8_value *va = &q->values[a];
@@ -303,9 +230,9 @@ static void values_have_places_of_their_own(void **state)
 static void relu_is_fused_and_adds_run_in_place(void **state)
 {
     (void)state;
-    nn_model *m = random_model(nets[1], 1);
-    nn_real *x = random_inputs(m->graph, SAMPLES, 1);
-    q8_model *q = quantized(m, x, Q8_RANGE_MSE);
+    nn_model *m = q8_random_model(q8_nets[1], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
     static const char *const names[] = {"c1", "c2", "s", "c3", "y"};
     assert_int_equal(q->n_layers, BASE_COUNT(names));
     for (size_t i = 0; i < BASE_COUNT(names); i++) assert_string_equal(q->layers[i].name, names[i]);
@@ -321,9 +248,9 @@ static void relu_is_fused_and_adds_run_in_place(void **state)
 static void input_rounds_halves_away_and_saturates(void **state)
 {
     (void)state;
-    nn_model *m = random_model("x = input 6; y = dense(x) out=1", 1);
-    nn_real *x = random_inputs(m->graph, SAMPLES, 1);
-    q8_model *q = quantized(m, x, Q8_RANGE_MSE);
+    nn_model *m = q8_random_model("x = input 6; y = dense(x) out=1", 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
     q->values[0].quant = (nn_quant){0.5, 10};
     const float in[6] = {0.25F, -0.25F, 0.75F, 0, 1e9F, -1e9F};
     const int8_t wanted[6] = {11, 9, 12, 10, 127, -128};
@@ -385,11 +312,11 @@ static void a_file_brings_back_every_integer(void **state)
     (void)state;
     char path[64];
     temp_path(path);
-    for (size_t k = 0; k < BASE_COUNT(nets); k++) {
+    for (size_t k = 0; k < Q8_NETS; k++) {
         base_err err = {0};
-        nn_model *m = random_model(nets[k], k);
-        nn_real *x = random_inputs(m->graph, SAMPLES, k);
-        q8_model *q = quantized(m, x, Q8_RANGE_MSE), *back = NULL;
+        nn_model *m = q8_random_model(q8_nets[k], k);
+        nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
+        q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE), *back = NULL;
         /* integers that no lowering makes, to see that they come from the file */
         int8_t *weight = NULL;
         for (int f = 0; f < q->layers[0].l.kernel->n_fields && !weight; f++)
@@ -418,7 +345,7 @@ static void float_models_and_other_results_are_refused(void **state)
     char path[64];
     temp_path(path);
     base_err err = {0};
-    nn_model *m = random_model(nets[4], 1);
+    nn_model *m = q8_random_model(q8_nets[4], 1);
     q8_model *q = NULL;
     assert_int_equal(nn_model_save(m, path, &err), BASE_OK);
     assert_int_equal(q8_load(path, &q, &err), BASE_DATA);
@@ -426,8 +353,8 @@ static void float_models_and_other_results_are_refused(void **state)
     assert_non_null(strstr(err.hint, "sotto quantize"));
 
     /* a layer that does not fit its graph: other weights' file with another clamp */
-    nn_real *x = random_inputs(m->graph, SAMPLES, 1);
-    q = quantized(m, x, Q8_RANGE_MSE);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q = q8_quantized(m, x, Q8_RANGE_MSE);
     for (int f = 0; f < q->layers[0].l.kernel->n_fields; f++)
         if (strcmp(q->layers[0].l.kernel->fields[f].name, "in_n") == 0) {
             const int32_t wrong = 29;

@@ -1,0 +1,77 @@
+/* q8_nets: nets and models that the int8 tests share. */
+#include "tests/q8_nets.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const q8_nets[Q8_NETS] = {
+    /* a small DS-CNN */
+    "x = input 25x10x1; c1 = conv2d(x) out=16 kernel=10x4 stride=2x2 bias=no; b1 = batchnorm(c1);"
+    "r1 = relu(b1); d1 = dwconv2d(r1) kernel=3x3 bias=no; b2 = batchnorm(d1); r2 = relu(b2);"
+    "p1 = conv2d(r2) out=24 kernel=1x1 bias=no; b3 = batchnorm(p1); r3 = relu(b3);"
+    "do = dropout(r3) rate=0.3; g = globalpool(do); y = dense(g) out=7",
+    /* residual: a relu read twice, an add with a fused relu, groups, dilation */
+    "x = input 20x1x8; c1 = conv2d(x) out=12 kernel=3x1; r1 = relu(c1);"
+    "c2 = conv2d(r1) out=12 kernel=5x1 groups=3 dilation=2x1 bias=no; b2 = batchnorm(c2);"
+    "r2 = relu6(b2); s = add(r2, r1); r3 = relu(s); c3 = conv2d(r3) out=6 kernel=3x1 stride=2x1;"
+    "f = flatten(c3); y = dense(f) out=5",
+    /* an activation that cannot be fused: its input is read by two */
+    "x = input 12x8x2; c1 = conv2d(x) out=6 kernel=3x3 pad=valid; r1 = relu(c1);"
+    "c2 = conv2d(r1) out=6 kernel=1x1; s = add(c1, c2); m = maxpool(s) kernel=2x2 stride=2x2;"
+    "a = avgpool(m) kernel=3x3 pad=same; r2 = relu(a); f = flatten(r2); d1 = dense(f) out=20;"
+    "b = batchnorm(d1); r3 = relu(b); y = dense(r3) out=4 bias=no",
+    /* the input pooled, added to itself, explicit padding, linear output of a convolution */
+    "x = input 16x6x3; p = avgpool(x) kernel=2x2 stride=2x2; s = add(p, p);"
+    "c = conv2d(s) out=4 kernel=3x2 pad=2,0,1,1",
+    "x = input 30; d1 = dense(x) out=24; r1 = relu(d1); y = dense(r1) out=3",
+};
+
+nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)
+{
+    const size_t count = (size_t)n * (size_t)nn_count(nn_graph_input(g, 0)->shape);
+    nn_real *x = base_alloc(count, sizeof *x);
+    assert_non_null(x);
+    base_rng r = base_rng_at(seed, BASE_RNG_TEST, 0, 0);
+    for (size_t i = 0; i < count; i++) x[i] = (nn_real)base_rng_normal(&r);
+    return x;
+}
+
+nn_model *q8_random_model(const char *text, uint64_t seed)
+{
+    base_err err = {0};
+    nn_model *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    if (nn_parse(text, NULL, &m->graph, &err) != BASE_OK) fail_msg("%s", err.message);
+    m->weights = base_alloc(nn_graph_params(m->graph), sizeof *m->weights);
+    assert_non_null(m->weights);
+    nn_init_weights(m->graph, seed, m->weights);
+    base_rng r = base_rng_at(seed, BASE_RNG_TEST, 1, 0);
+    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
+        const nn_node *n = nn_graph_node(m->graph, i);
+        for (int k = 0; k < n->n_params; k++) {
+            nn_real *w = m->weights + n->param[k].offset;
+            for (size_t j = 0; j < n->param[k].count; j++) {
+                if (n->param[k].role == NN_GAIN) w[j] = (nn_real)(0.5 + base_rng_uniform(&r));
+                if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
+                if (n->param[k].role != NN_STATISTIC) continue;
+                const bool variance = strcmp(n->param[k].name, "var") == 0;
+                w[j] = (nn_real)(variance ? 0.2 + 2 * base_rng_uniform(&r)
+                                          : 0.4 * base_rng_normal(&r));
+            }
+        }
+    }
+    return m;
+}
+
+q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range)
+{
+    base_err err = {0};
+    q8_model *q = NULL;
+    if (q8_quantize(m, x, Q8_SAMPLES, range, "calibration.clips = 64\n", &q, &err) != BASE_OK)
+        fail_msg("%s", err.message);
+    return q;
+}

@@ -1,0 +1,20 @@
+/* q8_nets: nets and models that the int8 tests share. Failures end the cmocka test. */
+#ifndef TESTS_Q8_NETS_H
+#define TESTS_Q8_NETS_H
+
+#include "quantize/q8.h"
+
+enum { Q8_SAMPLES = 64, Q8_NETS = 5 };
+
+/* Graphs that together use every operator of the deployed world, and every way a value is shared,
+ * fused, passed on and pooled. */
+extern const char *const q8_nets[Q8_NETS];
+
+/* n samples of the graph's input, standard normal; freed with base_free. */
+nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed);
+/* Weights of a trained kind: He for weights, batchnorm statistics and biases away from 0 and 1. */
+nn_model *q8_random_model(const char *text, uint64_t seed);
+/* m calibrated on the Q8_SAMPLES samples x. */
+q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range);
+
+#endif

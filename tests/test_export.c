@@ -1,0 +1,288 @@
+/* Exported headers, compiled and run: every compiler at hand takes them without a warning, what
+ * they compute equals the host's int8 model bit for bit on random inputs, and their self-test sees
+ * a table or a result that is not what it was.
+ */
+#include "tests/q8_nets.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FLAGS "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+enum { INPUTS = 200 };
+
+typedef struct fixture {
+    char dir[64];
+    bool gcc, clang, arm;
+} fixture;
+
+static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
+static int sh(const char *fmt, ...)
+{
+    char command[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(command, sizeof command, fmt, args);
+    va_end(args);
+    const int status = system(command);
+    return status == -1 ? -1 : status / 256;
+}
+
+static int set_up(void **state)
+{
+    static const char driver[] = "#include \"model.h\"\n#include <stdio.h>\n"
+                                 "int main(int argc, char **argv)\n{\n"
+                                 "    int8_t in[KWS_INPUT_SIZE], out[KWS_OUTPUT_SIZE];\n"
+                                 "    if (argc == 1) return kws_selftest() & 255;\n"
+                                 "    FILE *f = fopen(argv[1], \"rb\");\n"
+                                 "    if (!f) return 2;\n"
+                                 "    while (fread(in, 1, sizeof in, f) == sizeof in) {\n"
+                                 "        kws_run(in, out);\n"
+                                 "        fwrite(out, 1, sizeof out, stdout);\n"
+                                 "    }\n    fclose(f);\n    return 0;\n}\n";
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    snprintf(f->dir, sizeof f->dir, "/tmp/sotto_export_XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    char path[128];
+    snprintf(path, sizeof path, "%s/driver.c", f->dir);
+    assert_int_equal(base_write_file(path, driver, strlen(driver), NULL), BASE_OK);
+    f->gcc = sh("command -v gcc >/dev/null") == 0;
+    f->clang = sh("command -v clang >/dev/null") == 0;
+    f->arm = sh("command -v arm-none-eabi-gcc >/dev/null") == 0;
+    printf("compilers: gcc %s, clang %s, arm-none-eabi-gcc %s\n", f->gcc ? "yes" : "absent",
+           f->clang ? "yes" : "absent", f->arm ? "yes" : "absent");
+    assert_true(f->gcc || f->clang);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    sh("rm -rf %s", f->dir);
+    free(f);
+    return 0;
+}
+
+static q8_model *some_model(size_t k)
+{
+    nn_model *m = q8_random_model(q8_nets[k], k);
+    /* names that a careless emitter would trip over */
+    m->features = base_strdup("rate = 16000\nwindow = hann\nfloor = 1e-06\n");
+    m->provenance = base_strdup("note = a \\ */ /* // \"quoted\" ?\?/ end\n");
+    static const char *const labels[] = {"yes", "\"no\"\\", "gr\xc3\xbcn?\?/"};
+    char *block = calloc(1, 4 * sizeof(char *) + 64);
+    assert_non_null(block);
+    m->labels = (char **)(void *)block;
+    m->n_labels = BASE_COUNT(labels);
+    char *at = block + 4 * sizeof(char *);
+    for (size_t i = 0; i < m->n_labels; i++) {
+        m->labels[i] = strcpy(at, labels[i]);
+        at += strlen(labels[i]) + 1;
+    }
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    base_free(x);
+    nn_model_free(m);
+    return q;
+}
+
+static char *emitted(const q8_model *q, const char *prefix)
+{
+    base_err err = {0};
+    base_str text = {0};
+    if (q8_emit(q, prefix, &text, &err) != BASE_OK) fail_msg("%s", err.message);
+    return text.s;
+}
+
+static void write_header(const fixture *f, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    assert_int_equal(base_write_file(path, text, strlen(text), NULL), BASE_OK);
+}
+
+/* Random inputs in a file, and what the host gives for them. */
+static int8_t *host_outputs(const fixture *f, const q8_model *q)
+{
+    const size_t in = q8_input_size(q), out = q8_output_size(q);
+    int8_t *x = base_alloc(INPUTS * in, 1), *y = base_alloc(INPUTS * out, 1);
+    int8_t *work = base_alloc(q->work + 1, 1);
+    assert_true(x && y && work);
+    base_rng r = base_rng_at(9, BASE_RNG_TEST, 0, 0);
+    for (size_t i = 0; i < INPUTS * in; i++) x[i] = (int8_t)((int)base_rng_below(&r, 256) - 128);
+    for (size_t i = 0; i < INPUTS; i++) q8_run(q, x + i * in, y + i * out, work);
+    char path[128];
+    snprintf(path, sizeof path, "%s/in", f->dir);
+    assert_int_equal(base_write_file(path, (const char *)x, INPUTS * in, NULL), BASE_OK);
+    base_free(x);
+    base_free(work);
+    return y;
+}
+
+static void same_outputs(const fixture *f, const char *compiler, const int8_t *wanted, size_t n)
+{
+    char path[128], *got = NULL;
+    size_t size = 0;
+    assert_int_equal(sh("cd %s && %s %s -O2 driver.c -o run", f->dir, compiler, FLAGS), 0);
+    assert_int_equal(sh("cd %s && ./run", f->dir), 0); /* the self-test */
+    assert_int_equal(sh("cd %s && ./run in > out", f->dir), 0);
+    snprintf(path, sizeof path, "%s/out", f->dir);
+    assert_int_equal(base_read_file(path, 1 << 20, &got, &size, NULL), BASE_OK);
+    assert_int_equal(size, n);
+    assert_memory_equal(got, wanted, n);
+    free(got);
+}
+
+static void header_equals_host_bit_for_bit(void **state)
+{
+    const fixture *f = *state;
+    for (size_t k = 0; k < Q8_NETS; k++) {
+        q8_model *q = some_model(k);
+        char *text = emitted(q, "kws");
+        write_header(f, "model.h", text);
+        int8_t *y = host_outputs(f, q);
+        const size_t n = INPUTS * q8_output_size(q);
+        if (f->gcc) same_outputs(f, "gcc", y, n);
+        if (f->clang) same_outputs(f, "clang", y, n);
+        if (f->arm)
+            assert_int_equal(sh("cd %s && arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb %s -O2 -c "
+                                "driver.c -o arm.o",
+                                f->dir, FLAGS),
+                             0);
+        base_free(y);
+        free(text);
+        q8_model_free(q);
+    }
+}
+
+static void two_models_share_a_translation_unit(void **state)
+{
+    const fixture *f = *state;
+    static const char both[] = "#include \"a.h\"\n#include \"b.h\"\n#include \"a.h\"\n"
+                               "int main(void)\n{\n"
+                               "    return a_selftest() != 0 || two_selftest() != 0;\n}\n";
+    q8_model *a = some_model(0), *b = some_model(2);
+    char *ta = emitted(a, "a"), *tb = emitted(b, "two");
+    write_header(f, "a.h", ta);
+    write_header(f, "b.h", tb);
+    write_header(f, "both.c", both);
+    assert_int_equal(
+        sh("cd %s && %s %s both.c -o both && ./both", f->dir, f->gcc ? "gcc" : "clang", FLAGS), 0);
+    free(ta);
+    free(tb);
+    q8_model_free(a);
+    q8_model_free(b);
+}
+
+/* The text with one place changed; the result is freed with free(). */
+static char *changed(const char *text, const char *from, size_t skip, const char *to, size_t cut)
+{
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    at += skip;
+    char *result = malloc(strlen(text) + strlen(to) + 1);
+    assert_non_null(result);
+    sprintf(result, "%.*s%s%s", (int)(at - text), text, to, at + cut);
+    return result;
+}
+
+static int selftest_of(const fixture *f, const char *text)
+{
+    write_header(f, "model.h", text);
+    assert_int_equal(sh("cd %s && %s -std=c99 driver.c -o run", f->dir, f->gcc ? "gcc" : "clang"),
+                     0);
+    return sh("cd %s && ./run", f->dir);
+}
+
+static void selftest_sees_what_is_wrong(void **state)
+{
+    const fixture *f = *state;
+    q8_model *q = some_model(4);
+    char *text = emitted(q, "kws");
+    assert_int_equal(selftest_of(f, text), 0);
+
+    /* one more digit in the first weight of the last layer: the checksum sees it */
+    const char weight[] = "kws_1_y_weight[] = {\n    ";
+    char *bad = changed(text, weight, strlen(weight), "1 + ", 0);
+    assert_int_equal(selftest_of(f, bad), 255);
+    free(bad);
+
+    /* the tables are whole, but what is computed is not: the first golden input sees it */
+    bad = changed(text, ".out_zero = ", strlen(".out_zero = "), "7 + ", 0);
+    assert_int_equal(selftest_of(f, bad), 1);
+    free(bad);
+
+    /* a table that lacks an element does not compile */
+    bad = changed(text, weight, strlen(weight), "",
+                  strcspn(strstr(text, weight) + strlen(weight), ",") + 1);
+    write_header(f, "model.h", bad);
+    assert_int_not_equal(
+        sh("cd %s && %s -std=c99 driver.c -o run 2>/dev/null", f->dir, f->gcc ? "gcc" : "clang"),
+        0);
+    free(bad);
+    free(text);
+    q8_model_free(q);
+}
+
+/* Compiled without floating-point registers, what it takes from outside is memcmp at most. */
+static void inference_needs_no_float_and_no_heap(void **state)
+{
+    const fixture *f = *state;
+    static const char unit[] = "#include \"model.h\"\n"
+                               "int all(const int8_t *in, int8_t *out);\n"
+                               "int all(const int8_t *in, int8_t *out)\n{\n"
+                               "    kws_run(in, out);\n    return kws_selftest();\n}\n";
+    q8_model *q = some_model(1);
+    char *text = emitted(q, "kws");
+    assert_null(strstr(text, "#include \""));
+    write_header(f, "model.h", text);
+    write_header(f, "unit.c", unit);
+    const char *compiler = f->gcc ? "gcc" : "clang";
+    assert_int_equal(
+        sh("cd %s && %s -mgeneral-regs-only %s -O2 -c unit.c -o unit.o", f->dir, compiler, FLAGS),
+        0);
+    assert_int_equal(sh("cd %s && ! nm -u unit.o | grep -v 'memcmp\\|memcpy\\|memset'", f->dir), 0);
+    if (f->arm) { /* no FPU: any float would call __aeabi_f..., __aeabi_d... */
+        assert_int_equal(sh("cd %s && arm-none-eabi-gcc -mcpu=cortex-m0 %s -Os -c unit.c -o m0.o",
+                            f->dir, FLAGS),
+                         0);
+        assert_int_equal(
+            sh("cd %s && ! arm-none-eabi-nm -u m0.o | grep '__aeabi_[fd]\\|alloc'", f->dir), 0);
+    }
+    free(text);
+    q8_model_free(q);
+}
+
+static void prefixes_are_checked(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",    "KWS",   "1a",
+                                      "a-b", "sotto", "a_name_that_is_far_too_long"};
+    q8_model *q = some_model(4);
+    for (size_t i = 0; i < BASE_COUNT(bad); i++) {
+        base_err err = {0};
+        base_str text = {0};
+        assert_int_equal(q8_emit(q, bad[i], &text, &err), BASE_USAGE);
+        assert_int_not_equal(err.hint[0], 0);
+        base_str_free(&text);
+    }
+    q8_model_free(q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(header_equals_host_bit_for_bit),
+        cmocka_unit_test(two_models_share_a_translation_unit),
+        cmocka_unit_test(selftest_sees_what_is_wrong),
+        cmocka_unit_test(inference_needs_no_float_and_no_heap),
+        cmocka_unit_test(prefixes_are_checked),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
