@@ -15,10 +15,10 @@ static const cli_spec spec = {
     .about =
         "Costs of a model, trained or not, on microcontroller boards. Flash holds weights,\n"
         "tables and kernels; RAM the input, the output and the work buffer, not the stack and\n"
-        "not the audio front-end. Time is of one inference with the kernels that `sotto\n"
-        "export` writes; cmsis_ms is what published CMSIS-NN figures give for the same layers.\n"
-        "An error of e % means between value / (1 + e/100) and value * (1 + e/100); * marks\n"
-        "an order of magnitude.",
+        "not the audio front-end. MACs, weights, tables and RAM are exact. Time is of one\n"
+        "inference with the kernels that `sotto export` writes; cmsis_ms is what published\n"
+        "CMSIS-NN figures give for the same layers. An error of e % means between\n"
+        "value / (1 + e/100) and value * (1 + e/100); * marks an order of magnitude.",
     .max_args = 1,
 };
 
@@ -103,6 +103,7 @@ static cli_table *board_table(cli *c)
     static const cli_column columns[] = {
         {"target", NULL, CLI_TEXT, 0},
         {"fits", NULL, CLI_BOOL, 0},
+        {"code_bytes", "code", CLI_BYTES, 1},
         {"flash_bytes", "flash", CLI_BYTES, 1},
         {"flash_error_percent", "+-%", CLI_REAL, 0},
         {"ram_bytes", "RAM", CLI_BYTES, 1},
@@ -123,6 +124,7 @@ static void put_board(cli_table *t, const quant_target *target, const quant_esti
 {
     cli_cell_text(t, target->name);
     cli_cell_int(t, e->fits);
+    cli_cell_int(t, e->code);
     cli_cell_int(t, e->flash);
     cli_cell_real(t, e->flash_error);
     cli_cell_int(t, e->ram);
