@@ -219,7 +219,7 @@ static void layers_as_counted(void **state)
     quant_target target;
     bench_csv counted;
     base_err err = {0};
-    double lowest = INFINITY, highest = 0;
+    double lowest = HUGE_VAL, highest = 0;
     int n = 0;
     costs_of(DS_CNN, &costs);
     load("nucleo-l4r5zi", &target);
