@@ -48,7 +48,7 @@ include $(LEVELS:%=build/flags/%.mk) build/flags/build.mk
 endif
 build/flags/build.mk: .ci/deps | $(LEVELS:%=build/flags/%.mk)
 	@CC="$(CC)" .ci/deps build
-	@mkdir -p $(@D) && .ci/deps --flags > $@
+	@mkdir -p $(@D) && CC="$(CC)" .ci/deps --flags > $@
 build/flags/demo.mk: .ci/deps | $(if $(filter test,$(LEVELS)),build/flags/test.mk)
 build/flags/test.mk build/flags/demo.mk: .ci/deps
 	@CC="$(CC)" .ci/deps $(basename $(@F))

@@ -1,5 +1,7 @@
 # The program as a whole: help, exit codes, talk on the right stream.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
     cd "$BATS_TEST_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"

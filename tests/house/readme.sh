@@ -1,8 +1,22 @@
 #!/bin/sh
 # README shows the help that the program prints and speaks of every command and make target.
+# `tests/house/readme.sh --write` puts the present help into README.md.
 . "$(dirname "$0")/lib.sh"
 
 SOTTO=${SOTTO:-$(cd "$(dirname "$0")/../.." && pwd)/build/san/sotto}
+
+if [ "${1:-}" = --write ]; then
+    cd "$(dirname "$0")/../.." || exit 1
+    help=$(mktemp)
+    "$SOTTO" --help >"$help"
+    awk -v help="$help" '
+    /^```/ && on { on = 0 }
+    !on
+    /^\$ sotto --help$/ { on = 1; while ((getline line < help) > 0) print line }' README.md >README.new &&
+        mv README.new README.md
+    rm -f "$help"
+    exit
+fi
 
 check() {
     [ -f README.md ] || { echo "README.md is missing"; return; }
