@@ -57,6 +57,10 @@ const char *data_augment_key(size_t i);
 const char *data_augment_help(size_t i);
 void data_augment_takes(size_t i, base_str *out);
 
+/* "yes, no" as *n words in one block (free the array only). BASE_USAGE: none, one twice, or
+ * something that cannot be the name of a folder. */
+base_status data_words_parse(const char *list, char ***words, size_t *n, base_err *err);
+
 /* ---- speakers and splits ---- */
 
 typedef enum data_split { DATA_TRAIN, DATA_VALIDATION, DATA_TEST, DATA_SPLITS } data_split;

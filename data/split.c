@@ -1,0 +1,50 @@
+/* Speakers and splits. The hash is what keeps a speaker's clips on one side for ever, whatever is
+ * added to a folder later. */
+#include "data/data.h"
+
+#include <sha1.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[DATA_SPLITS] = {"train", "validation", "test"};
+
+const char *data_split_name(data_split split)
+{
+    return names[split];
+}
+
+base_status data_split_parse(const char *name, data_split *split, base_err *err)
+{
+    for (int i = 0; i < DATA_SPLITS; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *split = (data_split)i;
+        return BASE_OK;
+    }
+    return base_fail(err, BASE_USAGE, "'%.60s' is no split: expected train, validation or test",
+                     name);
+}
+
+data_split data_which_set(const char *speaker)
+{
+    enum { MOST = (1 << 27) - 1, VALIDATION = 10, TESTING = 10 }; /* percent */
+    SHA1_CTX ctx;
+    uint8_t digest[SHA1_DIGEST_LENGTH];
+    SHA1Init(&ctx);
+    SHA1Update(&ctx, (const uint8_t *)speaker, strlen(speaker));
+    SHA1Final(digest, &ctx);
+    uint32_t low = 0;
+    for (int i = SHA1_DIGEST_LENGTH - 4; i < SHA1_DIGEST_LENGTH; i++) low = low << 8 | digest[i];
+    double percent = (double)(low & MOST) * (100.0 / MOST);
+    if (percent < VALIDATION) return DATA_VALIDATION;
+    return percent < VALIDATION + TESTING ? DATA_TEST : DATA_TRAIN;
+}
+
+char *data_speaker(const char *base)
+{
+    char *speaker = base_strdup(base);
+    if (!speaker) return NULL;
+    char *cut = strstr(speaker, "_nohash_");
+    if (!cut) cut = strrchr(speaker, '.');
+    if (cut && cut != speaker) *cut = '\0';
+    return speaker;
+}
