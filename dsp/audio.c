@@ -164,6 +164,9 @@ base_status dsp_audio_read(const char *path, int rate, double max_seconds, dsp_a
     if (!r.file)
         return base_fail(err, BASE_DATA, "%s: no audio that can be read: %s", path,
                          sf_strerror(NULL));
+    audio->source_rate = r.info.samplerate;
+    audio->source_channels = r.info.channels;
+    audio->source_frames = r.info.frames < SF_COUNT_MAX ? r.info.frames : -1;
     st = read_open(&r, err);
     if (st == BASE_OK) st = deliver(&r, rate, audio, err);
     sf_close(r.file);

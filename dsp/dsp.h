@@ -143,7 +143,9 @@ typedef struct dsp_audio {
 
 /* Read a file that libsndfile knows (wav, flac, ...), average its channels, resample to rate
  * (0: keep). BASE_DATA naming the file and the reason: missing, not audio, damaged or truncated,
- * without samples, samples that are not finite, longer than max_seconds. dsp_audio_free frees. */
+ * without samples, samples that are not finite, longer than max_seconds; the source members are
+ * then what the file's header says (frames -1: nothing) or 0 when it has none, and there is nothing
+ * to free. dsp_audio_free frees. */
 base_status dsp_audio_read(const char *path, int rate, double max_seconds, dsp_audio *audio,
                            base_err *err);
 void dsp_audio_free(dsp_audio *audio); /* zeroes; safe twice */

@@ -1,0 +1,496 @@
+/* Folders of recordings into a pack. Files are decoded by all threads in blocks and taken in order,
+ * so a pack is the same whatever the number of threads. How many samples there will be is known
+ * only at the end, and /pcm lies in one piece: samples are gathered in a nameless spool file beside
+ * the pack and copied when all have been read, which keeps memory small for any folder.
+ */
+#include "data/import.h"
+#include "nn/h5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BLOCK = 128, NOISE_BLOCK = 4, NOISE_SECONDS_MAX = 3600, COPY_SAMPLES = 1 << 20 };
+enum { SILENT_RANGE = 4 }; /* a clip whose samples all lie in so narrow a band says nothing */
+
+static const char *const skip_names[DATA_SKIPS] = {"unreadable", "empty", "overlong", "silent",
+                                                   "held_out"};
+
+const char *data_skip_name(data_skip why)
+{
+    return skip_names[why];
+}
+
+/* ---- one file ---- */
+
+typedef struct decoded {
+    int16_t *pcm; /* NULL: skipped */
+    size_t n;
+    uint8_t hash[DATA_HASH_BYTES];
+    bool converted; /* had another rate or more channels */
+    data_skip skip;
+    base_status status; /* not BASE_OK and not BASE_DATA: the import ends */
+    char why[400];
+} decoded;
+
+/* Samples that a pack knows. */
+typedef struct spool {
+    int fd;
+    int64_t samples;
+} spool;
+
+typedef struct importer {
+    const data_import *what;
+    data_import_result *result;
+    data_scan scan;
+    spool clips, noise;
+    decoded *block;
+    size_t first; /* file of block[0] */
+    /* columns of the clips taken so far */
+    int64_t *offset, *noise_offset, *noise_length;
+    int32_t *samples, *word, *speaker;
+    uint8_t *split, *hash;
+    size_t *file; /* index into scan.files */
+    size_t n, noises, converted;
+    char **skipped;
+    size_t nskipped, skipped_cap;
+    char **speakers; /* sorted, borrowed from scan */
+    size_t nspeakers;
+} importer;
+
+static bool is_silent(const int16_t *pcm, size_t n)
+{
+    int lo = pcm[0], hi = pcm[0];
+    for (size_t i = 1; i < n; i++) {
+        lo = pcm[i] < lo ? pcm[i] : lo;
+        hi = pcm[i] > hi ? pcm[i] : hi;
+    }
+    return hi - lo <= SILENT_RANGE;
+}
+
+static void hash_samples(const int16_t *pcm, size_t n, uint8_t *hash)
+{
+    SHA2_CTX ctx;
+    uint8_t bytes[1024];
+    SHA256Init(&ctx);
+    for (size_t i = 0; i < n;) {
+        size_t k = 0;
+        for (; k < sizeof bytes && i < n; i++) {
+            bytes[k++] = (uint8_t)((uint16_t)pcm[i] & 255);
+            bytes[k++] = (uint8_t)((uint16_t)pcm[i] >> 8);
+        }
+        SHA256Update(&ctx, bytes, k);
+    }
+    SHA256Final(hash, &ctx);
+}
+
+static data_skip why_not(const char *path, const dsp_audio *audio, double max_seconds)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool empty = fd >= 0 && lseek(fd, 0, SEEK_END) == 0;
+    if (fd >= 0) close(fd);
+    if (empty || (audio->source_rate > 0 && audio->source_frames == 0)) return DATA_SKIP_EMPTY;
+    bool is_long = (double)audio->source_frames > max_seconds * audio->source_rate;
+    return audio->source_rate > 0 && is_long ? DATA_SKIP_LONG : DATA_SKIP_UNREADABLE;
+}
+
+static void decode(const char *path, double max_seconds, bool may_be_silent, decoded *d)
+{
+    dsp_audio audio;
+    base_err err = {0};
+    d->status = dsp_audio_read(path, DATA_RATE, max_seconds, &audio, &err);
+    if (d->status != BASE_OK) {
+        d->skip = why_not(path, &audio, max_seconds);
+        snprintf(d->why, sizeof d->why, "%.399s", err.message);
+        return;
+    }
+    int16_t *pcm = base_alloc(audio.n, sizeof *pcm);
+    if (!pcm) {
+        d->status = BASE_FAILED;
+        snprintf(d->why, sizeof d->why, "no memory for %zu samples", audio.n);
+    } else {
+        dsp_to_pcm16(pcm, audio.pcm, audio.n);
+        d->converted = audio.source_rate != DATA_RATE || audio.source_channels != 1;
+        if (!may_be_silent && is_silent(pcm, audio.n)) {
+            d->status = BASE_DATA;
+            d->skip = DATA_SKIP_SILENT;
+            snprintf(d->why, sizeof d->why, "%.380s: silent", path);
+            base_free(pcm);
+        } else {
+            hash_samples(pcm, audio.n, d->hash);
+            d->pcm = pcm;
+            d->n = audio.n;
+        }
+    }
+    dsp_audio_free(&audio);
+}
+
+static void decode_job(void *ctx, int job)
+{
+    importer *im = ctx;
+    decoded *d = &im->block[job];
+    const data_found *f = &im->scan.files[im->first + (size_t)job];
+    *d = (decoded){0};
+    char *path = base_path(f->source ? im->what->test : im->what->dir, f->name);
+    if (!path) {
+        d->status = BASE_FAILED;
+        snprintf(d->why, sizeof d->why, "no memory for a file name");
+        return;
+    }
+    bool noise = f->word < 0;
+    bool may_be_silent = noise || strcmp(im->scan.words[f->word], DATA_SILENCE) == 0;
+    decode(path, noise ? NOISE_SECONDS_MAX : im->what->max_seconds, may_be_silent, d);
+    free(path);
+}
+
+/* ---- the spool ---- */
+
+static base_status disk_fail(const char *out, base_err *err)
+{
+    int why = errno;
+    base_fail(err, BASE_FAILED, "cannot write '%s': %s", out, strerror(why));
+    return why == ENOSPC ? base_hint(err, "free some space, or write elsewhere with -o")
+                         : BASE_FAILED;
+}
+
+/* A file without a name: beside out, where there is room for the pack, or where that is no folder,
+ * in the temporary one. */
+static base_status spool_open(spool *s, const char *out, base_err *err)
+{
+    char *dir = base_strdup(out);
+    if (!dir) return base_nomem(err, strlen(out));
+    char *slash = strrchr(dir, '/');
+    if (slash) slash[slash == dir] = '\0';
+    s->fd = open(slash ? dir : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    free(dir);
+    if (s->fd >= 0) return BASE_OK;
+    const char *tmp = getenv("TMPDIR");
+    char name[512];
+    snprintf(name, sizeof name, "%.400s/sotto-spool-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    s->fd = mkostemp(name, O_CLOEXEC);
+    if (s->fd < 0) return disk_fail(name, err);
+    unlink(name);
+    return BASE_OK;
+}
+
+static base_status spool_add(spool *s, const int16_t *pcm, size_t n, const char *out, base_err *err)
+{
+    const char *bytes = (const char *)pcm;
+    size_t size = n * sizeof *pcm, done = 0;
+    while (done < size) {
+        ssize_t put = write(s->fd, bytes + done, size - done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return disk_fail(out, err);
+        done += (size_t)put;
+    }
+    s->samples += (int64_t)n;
+    return BASE_OK;
+}
+
+static base_status spool_copy(const spool *s, h5_file *f, const char *name, int16_t *buffer,
+                              base_err *err)
+{
+    BASE_TRY(h5_reserve(f, name, H5_I16, s->samples, err));
+    for (int64_t at = 0; at < s->samples;) {
+        int64_t n = s->samples - at < COPY_SAMPLES ? s->samples - at : COPY_SAMPLES;
+        ssize_t got =
+            pread(s->fd, buffer, (size_t)n * sizeof *buffer, (off_t)at * (off_t)sizeof *buffer);
+        if (got <= 0 || got % (ssize_t)sizeof *buffer) return disk_fail(h5_path(f), err);
+        n = got / (ssize_t)sizeof *buffer;
+        BASE_TRY(h5_write_at(f, name, H5_I16, at, n, buffer, err));
+        at += n;
+    }
+    return BASE_OK;
+}
+
+/* ---- taking what was decoded ---- */
+
+static base_status skip(importer *im, const decoded *d, base_err *err)
+{
+    void *items = im->skipped;
+    if (!base_grow(&items, &im->skipped_cap, im->nskipped + 1, sizeof *im->skipped))
+        return base_nomem(err, im->nskipped);
+    im->skipped = items;
+    im->skipped[im->nskipped] = base_strdup(d->why);
+    if (!im->skipped[im->nskipped]) return base_nomem(err, sizeof d->why);
+    im->nskipped++;
+    im->result->skipped[d->skip]++;
+    return BASE_OK;
+}
+
+static base_status take(importer *im, const decoded *d, size_t file, const char *out, base_err *err)
+{
+    const data_found *f = &im->scan.files[file];
+    if (d->status == BASE_DATA) return skip(im, d, err);
+    if (d->status != BASE_OK) return base_fail(err, d->status, "%s", d->why);
+    im->converted += d->converted;
+    if (f->word < 0) {
+        im->noise_offset[im->noises] = im->noise.samples;
+        im->noise_length[im->noises] = (int64_t)d->n;
+        im->file[im->n + im->noises++] = file;
+        return spool_add(&im->noise, d->pcm, d->n, out, err);
+    }
+    size_t i = im->n++;
+    im->offset[i] = im->clips.samples;
+    im->samples[i] = (int32_t)d->n;
+    im->word[i] = f->word;
+    im->split[i] = (uint8_t)f->split;
+    im->file[i] = file;
+    memcpy(im->hash + i * DATA_HASH_BYTES, d->hash, DATA_HASH_BYTES);
+    return spool_add(&im->clips, d->pcm, d->n, out, err);
+}
+
+static base_status read_files(importer *im, base_pool *pool, const char *out, base_err *err)
+{
+    const data_import *what = im->what;
+    size_t total = im->scan.n;
+    base_status status = BASE_OK;
+    for (size_t at = 0; at < total && status == BASE_OK;) {
+        size_t most = im->scan.files[at].word < 0 ? NOISE_BLOCK : BLOCK, n = 0;
+        while (n < most && at + n < total &&
+               (im->scan.files[at + n].word < 0) == (im->scan.files[at].word < 0))
+            n++;
+        if (what->stop && *what->stop) return base_fail(err, BASE_INTERRUPTED, "interrupted");
+        im->first = at;
+        base_pool_run(pool, (int)n, decode_job, im);
+        for (size_t i = 0; i < n; i++) {
+            if (status == BASE_OK) status = take(im, &im->block[i], at + i, out, err);
+            base_free(im->block[i].pcm);
+        }
+        at += n;
+        if (what->progress) what->progress(what->ctx, (int64_t)at, (int64_t)total);
+    }
+    return status;
+}
+
+/* ---- after all are read ---- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Number the speakers of the clips in the order of their names. */
+static base_status number_speakers(importer *im, base_err *err)
+{
+    im->speakers = calloc(im->n + 1, sizeof *im->speakers);
+    if (!im->speakers) return base_nomem(err, im->n);
+    char **v = im->speakers;
+    for (size_t i = 0; i < im->n; i++) v[i] = im->scan.files[im->file[i]].speaker;
+    qsort(v, im->n, sizeof *v, by_text);
+    for (size_t i = 0; i < im->n; i++)
+        if (i == 0 || strcmp(v[i], v[im->nspeakers - 1]) != 0) v[im->nspeakers++] = v[i];
+    for (size_t i = 0; i < im->n; i++) {
+        char **at =
+            bsearch(&im->scan.files[im->file[i]].speaker, v, im->nspeakers, sizeof *v, by_text);
+        im->speaker[i] = (int32_t)(at - v);
+    }
+    return BASE_OK;
+}
+
+/* Leave out words of which no clip was usable. */
+static base_status number_words(importer *im, base_err *err)
+{
+    data_scan *s = &im->scan;
+    int32_t *place = calloc(s->nwords + 1, sizeof *place), used = 0;
+    if (!place) return base_nomem(err, s->nwords);
+    for (size_t i = 0; i < im->n; i++) place[im->word[i]] = 1;
+    for (size_t i = 0; i < s->nwords; i++) {
+        if (!place[i]) {
+            free(s->words[i]);
+            continue;
+        }
+        s->words[used] = s->words[i];
+        place[i] = used++;
+    }
+    s->nwords = (size_t)used;
+    for (size_t i = 0; i < im->n; i++) im->word[i] = place[im->word[i]];
+    free(place);
+    if (used > 0) return BASE_OK;
+    base_fail(err, BASE_DATA,
+              "folder '%s' holds no usable word: none of %zu recordings could be "
+              "taken",
+              im->what->dir, s->n);
+    return im->nskipped ? base_hint(err, "the first: %.200s", im->skipped[0]) : BASE_DATA;
+}
+
+typedef struct hashed {
+    const uint8_t *hash;
+    int split;
+} hashed;
+
+static int by_hash(const void *a, const void *b)
+{
+    return memcmp(((const hashed *)a)->hash, ((const hashed *)b)->hash, DATA_HASH_BYTES);
+}
+
+/* How many clips have a twin, equal sample by sample, in another split. */
+static base_status count_crossing(const importer *im, base_err *err)
+{
+    hashed *v = calloc(im->n + 1, sizeof *v);
+    if (!v) return base_nomem(err, im->n * sizeof *v);
+    for (size_t i = 0; i < im->n; i++)
+        v[i] = (hashed){im->hash + i * DATA_HASH_BYTES, im->split[i]};
+    qsort(v, im->n, sizeof *v, by_hash);
+    for (size_t i = 0, end; i < im->n; i = end) {
+        bool crosses = false;
+        for (end = i + 1; end < im->n && by_hash(&v[i], &v[end]) == 0; end++)
+            crosses |= v[end].split != v[i].split;
+        if (crosses) im->result->crossing += (int64_t)(end - i);
+    }
+    free(v);
+    return BASE_OK;
+}
+
+static void summarize(importer *im)
+{
+    data_import_result *r = im->result;
+    r->clips = (int64_t)im->n;
+    r->words = (int64_t)im->scan.nwords;
+    r->speakers = (int64_t)im->nspeakers;
+    r->noises = (int64_t)im->noises;
+    r->samples = im->clips.samples;
+    r->skipped[DATA_SKIP_HELD_OUT] = im->scan.held_out;
+    for (size_t i = 0; i < im->n; i++) r->split[im->split[i]]++;
+}
+
+/* ---- writing ---- */
+
+static base_status write_provenance(const importer *im, h5_file *f, base_err *err)
+{
+    base_str s = {0};
+    char date[40];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    base_str_add(&s, "made_by: sotto data import\ndate: %s\nfolder: %s\n", date, im->what->dir);
+    if (im->what->test) base_str_add(&s, "test_folder: %s\n", im->what->test);
+    base_str_add(&s, "max_seconds: %g\nfiles: %zu\nclips: %zu\nnoise_recordings: %zu\n",
+                 im->what->max_seconds, im->scan.n, im->n, im->noises);
+    base_str_add(&s, "converted_to_16_khz_mono: %zu\nother_files_ignored: %lld\n", im->converted,
+                 (long long)im->scan.ignored);
+    for (int i = 0; i < DATA_SKIPS; i++)
+        base_str_add(&s, "skipped_%s: %lld\n", skip_names[i], (long long)im->result->skipped[i]);
+    base_status status =
+        s.failed ? base_nomem(err, s.len) : h5_write_text(f, "provenance", s.s, err);
+    base_str_free(&s);
+    return status;
+}
+
+static base_status write_names(const importer *im, h5_file *f, size_t first, size_t n,
+                               const char *name, base_err *err)
+{
+    const char **v = calloc(n + 1, sizeof *v);
+    if (!v) return base_nomem(err, n * sizeof *v);
+    for (size_t i = 0; i < n; i++) v[i] = im->scan.files[im->file[first + i]].name;
+    base_status status = h5_write_list(f, name, v, n, err);
+    free(v);
+    return status;
+}
+
+static base_status write_columns(const importer *im, h5_file *f, base_err *err)
+{
+    int64_t n = (int64_t)im->n, m = (int64_t)im->noises, hashes[2] = {n, DATA_HASH_BYTES};
+    BASE_TRY(h5_write(f, "clips/offset", H5_I64, 1, &n, im->offset, err));
+    BASE_TRY(h5_write(f, "clips/samples", H5_I32, 1, &n, im->samples, err));
+    BASE_TRY(h5_write(f, "clips/word", H5_I32, 1, &n, im->word, err));
+    BASE_TRY(h5_write(f, "clips/speaker", H5_I32, 1, &n, im->speaker, err));
+    BASE_TRY(h5_write(f, "clips/split", H5_U8, 1, &n, im->split, err));
+    BASE_TRY(h5_write(f, "clips/hash", H5_U8, 2, hashes, im->hash, err));
+    BASE_TRY(write_names(im, f, 0, im->n, "clips/name", err));
+    BASE_TRY(h5_write(f, "noise/offset", H5_I64, 1, &m, im->noise_offset, err));
+    BASE_TRY(h5_write(f, "noise/samples", H5_I64, 1, &m, im->noise_length, err));
+    return write_names(im, f, im->n, im->noises, "noise/name", err);
+}
+
+static base_status write_pack(const importer *im, h5_file *f, base_err *err)
+{
+    int16_t *buffer = base_alloc(COPY_SAMPLES, sizeof *buffer);
+    if (!buffer) return base_nomem(err, COPY_SAMPLES * sizeof *buffer);
+    base_status status = spool_copy(&im->clips, f, "pcm", buffer, err);
+    if (status == BASE_OK) status = spool_copy(&im->noise, f, "noise/pcm", buffer, err);
+    base_free(buffer);
+    BASE_TRY(status);
+    BASE_TRY(h5_stamp(f, "pack", DATA_PACK_VERSION, err));
+    BASE_TRY(h5_set_int(f, "/", "rate", DATA_RATE, err));
+    BASE_TRY(write_columns(im, f, err));
+    const data_scan *s = &im->scan;
+    BASE_TRY(h5_write_list(f, "words", (const char *const *)s->words, s->nwords, err));
+    BASE_TRY(h5_write_list(f, "speakers", (const char *const *)im->speakers, im->nspeakers, err));
+    BASE_TRY(h5_write_list(f, "skipped", (const char *const *)im->skipped, im->nskipped, err));
+    return write_provenance(im, f, err);
+}
+
+/* ---- the whole ---- */
+
+static base_status allocate(importer *im, base_err *err)
+{
+    size_t n = im->scan.n + 1;
+    im->block = base_alloc(BLOCK, sizeof *im->block);
+    im->offset = base_alloc(n, sizeof *im->offset);
+    im->noise_offset = base_alloc(n, sizeof *im->noise_offset);
+    im->noise_length = base_alloc(n, sizeof *im->noise_length);
+    im->samples = base_alloc(n, sizeof *im->samples);
+    im->word = base_alloc(n, sizeof *im->word);
+    im->speaker = base_alloc(n, sizeof *im->speaker);
+    im->split = base_alloc(n, sizeof *im->split);
+    im->hash = base_alloc(n, DATA_HASH_BYTES);
+    im->file = base_alloc(n, sizeof *im->file);
+    bool ok = im->block && im->offset && im->noise_offset && im->noise_length && im->samples &&
+              im->word && im->speaker && im->split && im->hash && im->file;
+    return ok ? BASE_OK : base_nomem(err, n * 64);
+}
+
+static void release(importer *im)
+{
+    void *const blocks[] = {im->block,   im->offset, im->noise_offset, im->noise_length, im->file,
+                            im->samples, im->word,   im->speaker,      im->split,        im->hash};
+    for (size_t i = 0; i < BASE_COUNT(blocks); i++) base_free(blocks[i]);
+    for (size_t i = 0; i < im->nskipped; i++) free(im->skipped[i]);
+    free(im->skipped);
+    free(im->speakers);
+    if (im->clips.fd >= 0) close(im->clips.fd);
+    if (im->noise.fd >= 0) close(im->noise.fd);
+    data_scan_free(&im->scan);
+}
+
+static base_status gather(importer *im, const char *out, base_err *err)
+{
+    base_pool *pool;
+    BASE_TRY(allocate(im, err));
+    BASE_TRY(spool_open(&im->clips, out, err));
+    BASE_TRY(spool_open(&im->noise, out, err));
+    BASE_TRY(base_pool_new(im->what->threads, &pool, err));
+    base_status status = read_files(im, pool, out, err);
+    base_pool_free(pool);
+    BASE_TRY(status);
+    BASE_TRY(number_words(im, err));
+    BASE_TRY(number_speakers(im, err));
+    BASE_TRY(count_crossing(im, err));
+    summarize(im);
+    return BASE_OK;
+}
+
+base_status data_import_run(const data_import *what, const char *out, data_import_result *result,
+                            base_err *err)
+{
+    importer im = {.what = what, .result = result, .clips.fd = -1, .noise.fd = -1};
+    h5_file *f;
+    *result = (data_import_result){0};
+    BASE_TRY(data_scan_run(what, &im.scan, err));
+    base_status status = h5_create(out, &f, err); /* first of all: can it be written? */
+    if (status == BASE_OK) {
+        status = gather(&im, out, err);
+        if (status == BASE_OK) status = write_pack(&im, f, err);
+        if (status == BASE_OK)
+            status = h5_commit(f, err);
+        else
+            h5_close(f);
+    }
+    release(&im);
+    return status;
+}
