@@ -1,0 +1,65 @@
+/* sotto export: an int8 model as one C99 header. */
+#include "quantize/q8.h"
+#include "train/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
+
+static const cli_spec spec = {
+    .usage = "MODEL.int8.h5",
+    .about =
+        "Writes one self-contained C99 header: constant tables, kernels, a planned work buffer,\n"
+        "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
+        "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.",
+    .min_args = 1,
+    .max_args = 1,
+    .output = "the header to write",
+    .takes = CLI_OUTPUT_NEEDED,
+};
+
+static void put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes)
+{
+    size_t weights, tables;
+    char hash[65], shape[64];
+    q8_table_bytes(m, &weights, &tables);
+    cli_put_text(c, "header", c->output);
+    cli_put_bytes(c, "header_bytes", (int64_t)header_bytes);
+    cli_put_text(c, "prefix", prefix);
+    cli_put_text(c, "input", nn_shape_text(m->values[0].shape, shape));
+    cli_put_int(c, "outputs", (int64_t)q8_output_size(m));
+    cli_put_int(c, "layers", m->n_layers);
+    cli_put_bytes(c, "weight_bytes", (int64_t)weights);
+    cli_put_bytes(c, "table_bytes", (int64_t)tables);
+    cli_put_bytes(c, "work_bytes", (int64_t)m->work);
+    cli_put_int(c, "golden_inputs", (int64_t)m->n_golden);
+    if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
+}
+
+static base_status export_model(cli *c, const q8_model *m, const char *prefix, base_err *err)
+{
+    base_str text = {0};
+    base_status status = q8_emit(m, prefix, &text, err);
+    if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
+    if (status == BASE_OK) put_result(c, m, prefix, text.len);
+    base_str_free(&text);
+    return status;
+}
+
+base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
+{
+    const char *prefix = "kws";
+    const struct poptOption options[] = {
+        {"prefix", 'p', POPT_ARG_STRING, &prefix, 0, "what all names begin with", "NAME"},
+        POPT_TABLEEND};
+    if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
+    char *path = NULL;
+    q8_model *m = NULL;
+    BASE_TRY(nn_model_path(c->args[0], &path, err));
+    base_status status = q8_load(path, &m, err);
+    free(path);
+    if (status == BASE_OK) status = export_model(c, m, prefix, err);
+    q8_model_free(m);
+    return status;
+}

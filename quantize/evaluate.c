@@ -1,0 +1,307 @@
+/* evaluate: see evaluate.h. Clips are cut into blocks, block b belongs to job b modulo the number
+ * of jobs; a job has a front-end, a net and counts of its own, so nothing is shared while it runs.
+ */
+#include "quantize/evaluate.h"
+
+#include "data/metrics.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 32 };
+
+base_status quant_features(const nn_model *m, dsp_config *cfg, base_err *err)
+{
+    if (!m->features || !*m->features)
+        return base_fail(err, BASE_DATA, "the model does not say which features it takes");
+    BASE_TRY(dsp_config_parse(m->features, cfg, err));
+    int frames, bins;
+    char takes[64];
+    dsp_config_shape(cfg, &frames, &bins);
+    const nn_shape in = nn_graph_input(m->graph, 0)->shape;
+    if (nn_count(in) != (int64_t)frames * bins || (in.n > 1 && in.d[0] != frames)) {
+        base_fail(err, BASE_DATA, "the features of the model are %dx%d, but its graph takes %s",
+                  frames, bins, nn_shape_text(in, takes));
+        return base_hint(err, "train the graph with features of its shape (`sotto features`)");
+    }
+    if (cfg->normalize == DSP_NORMALIZE_FEATURE && (!m->mean || m->n_stats != (size_t)bins))
+        return base_fail(err, BASE_DATA, "the model normalizes %d features but knows %zu means",
+                         bins, m->n_stats);
+    return BASE_OK;
+}
+
+base_status quant_task(const nn_model *m, const data_pack *pack, data_task **task, base_err *err)
+{
+    const int64_t outputs = nn_count(nn_graph_output(m->graph)->shape);
+    *task = NULL;
+    if (m->n_labels == 0 || outputs != (int64_t)m->n_labels)
+        return base_fail(err, BASE_DATA, "the model has %lld outputs but %zu labels",
+                         (long long)outputs, m->n_labels);
+    const data_config cfg = data_config_default();
+    return data_task_of_labels(pack, (const char *const *)m->labels, (int)m->n_labels, &cfg, task,
+                               err);
+}
+
+/* ---- walking over clips ---- */
+
+typedef struct walk walk;
+/* What to do with n features (n x size) of the clips first .. first+n-1; job says whose turn. */
+typedef void (*visitor)(walk *w, int job, size_t first, size_t n, const float *features);
+
+struct walk {
+    const quant_source *s;
+    dsp_config cfg;
+    data_sample *list; /* the whole split */
+    uint32_t *order;   /* which of list, n of them */
+    size_t n, size;    /* reals of one clip's features */
+    int jobs;
+    base_err *errs; /* of each job */
+    visitor visit;
+    void *ctx; /* of visit */
+    pthread_mutex_t lock;
+    int64_t done;
+};
+
+static void tell(walk *w, size_t n)
+{
+    pthread_mutex_lock(&w->lock);
+    w->done += (int64_t)n;
+    if (w->s->progress) w->s->progress(w->s->ctx, w->done, (int64_t)w->n);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* A job's own memory. */
+typedef struct hands {
+    dsp_frontend *fe;
+    int16_t *pcm16;
+    float *pcm, *features;
+} hands;
+
+static base_status make_hands(const walk *w, hands *h, base_err *err)
+{
+    const nn_model *m = w->s->model;
+    const bool normalize = w->cfg.normalize == DSP_NORMALIZE_FEATURE;
+    BASE_TRY(dsp_frontend_new(&w->cfg, normalize ? m->mean : NULL, normalize ? m->std : NULL,
+                              &h->fe, err));
+    const size_t samples = (size_t)w->cfg.samples;
+    h->pcm16 = base_alloc(samples, sizeof *h->pcm16);
+    h->pcm = base_alloc(samples, sizeof *h->pcm);
+    h->features = base_alloc(BLOCK * w->size, sizeof *h->features);
+    return h->pcm16 && h->pcm && h->features ? BASE_OK : base_nomem(err, BLOCK * w->size);
+}
+
+static base_status walk_block(walk *w, const hands *h, int job, size_t first, base_err *err)
+{
+    const size_t samples = (size_t)w->cfg.samples, left = w->n - first;
+    const size_t n = left < BLOCK ? left : BLOCK;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t at = w->order[first + i];
+        BASE_TRY(data_task_pcm(w->s->task, w->s->split, at, &w->list[at], samples, h->pcm16, err));
+        dsp_from_pcm16(h->pcm, h->pcm16, samples);
+        dsp_frontend_run(h->fe, h->pcm, h->features + i * w->size);
+    }
+    w->visit(w, job, first, n, h->features);
+    tell(w, n);
+    return BASE_OK;
+}
+
+static void walk_job(void *ctx, int job)
+{
+    walk *w = ctx;
+    hands h = {0};
+    base_err *err = &w->errs[job];
+    base_status status = make_hands(w, &h, err);
+    for (size_t b = (size_t)job; status == BASE_OK && b * BLOCK < w->n; b += (size_t)w->jobs)
+        status = walk_block(w, &h, job, b * BLOCK, err);
+    dsp_frontend_free(h.fe);
+    base_free(h.pcm16);
+    base_free(h.pcm);
+    base_free(h.features);
+}
+
+static base_status walk_open(walk *w, const quant_source *s, base_err *err)
+{
+    int frames, bins;
+    *w = (walk){.s = s, .jobs = s->threads > 0 ? s->threads : 1};
+    pthread_mutex_init(&w->lock, NULL);
+    BASE_TRY(quant_features(s->model, &w->cfg, err));
+    dsp_config_shape(&w->cfg, &frames, &bins);
+    w->size = (size_t)frames * (size_t)bins;
+    w->n = data_task_count(s->task, s->split, -1);
+    if (w->n == 0) {
+        base_fail(err, BASE_DATA, "'%s' has no %s clips of the model's classes",
+                  data_pack_path(data_task_pack(s->task)), data_split_name(s->split));
+        return base_hint(err, "import with --test DIR, or choose another --split");
+    }
+    w->list = base_alloc(w->n, sizeof *w->list);
+    w->order = base_alloc(w->n, sizeof *w->order);
+    w->errs = base_alloc((size_t)w->jobs, sizeof *w->errs);
+    if (!w->list || !w->order || !w->errs) return base_nomem(err, w->n * sizeof *w->list);
+    data_task_evaluation(s->task, s->split, w->list);
+    for (size_t i = 0; i < w->n; i++) w->order[i] = (uint32_t)i;
+    return BASE_OK;
+}
+
+static void walk_close(walk *w)
+{
+    base_free(w->list);
+    base_free(w->order);
+    base_free(w->errs);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static base_status walk_run(walk *w, visitor visit, void *ctx, base_err *err)
+{
+    base_pool *pool = NULL;
+    BASE_TRY(base_pool_new(w->jobs, &pool, err));
+    w->visit = visit;
+    w->ctx = ctx;
+    base_pool_run(pool, w->jobs, walk_job, w);
+    base_pool_free(pool);
+    for (int j = 0; j < w->jobs; j++) {
+        if (w->errs[j].status == BASE_OK) continue;
+        if (err) *err = w->errs[j];
+        return w->errs[j].status;
+    }
+    return BASE_OK;
+}
+
+/* ---- evaluation ---- */
+
+/* A job's nets and counts. */
+typedef struct judge {
+    nn_net *net;
+    nn_real *x, *y;
+    int8_t *qx, *qy, *work;
+    int64_t *float_counts, *q8_counts;
+} judge;
+
+typedef struct evaluation {
+    const q8_model *q8;
+    size_t classes;
+    judge *judges;
+} evaluation;
+
+static base_status make_judge(const evaluation *e, const nn_model *m, size_t size, judge *j,
+                              base_err *err)
+{
+    const size_t cells = e->classes * e->classes;
+    j->float_counts = base_alloc(cells, sizeof *j->float_counts);
+    j->q8_counts = base_alloc(cells, sizeof *j->q8_counts);
+    j->x = base_alloc(BLOCK * size, sizeof *j->x);
+    j->y = base_alloc(BLOCK * e->classes, sizeof *j->y);
+    j->qx = base_alloc(size, 1);
+    j->qy = base_alloc(e->classes, 1);
+    j->work = base_alloc(e->q8 ? e->q8->work + 1 : 1, 1);
+    if (!j->float_counts || !j->q8_counts || !j->x || !j->y || !j->qx || !j->qy || !j->work)
+        return base_nomem(err, BLOCK * size);
+    if (!m) return BASE_OK;
+    BASE_TRY(nn_net_new(m->graph, (nn_net_options){.batch = BLOCK, .shards = 1}, &j->net, err));
+    memcpy(nn_net_weights(j->net), m->weights, nn_graph_params(m->graph) * sizeof *m->weights);
+    return BASE_OK;
+}
+
+static void free_judge(judge *j)
+{
+    nn_net_free(j->net);
+    base_free(j->x);
+    base_free(j->y);
+    base_free(j->qx);
+    base_free(j->qy);
+    base_free(j->work);
+    base_free(j->float_counts);
+    base_free(j->q8_counts);
+}
+
+/* The index of the largest, the first of equals. */
+static int largest(const nn_real *v, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (v[i] > v[best]) best = i;
+    return (int)best;
+}
+
+static void judge_block(walk *w, int job, size_t first, size_t n, const float *features)
+{
+    const evaluation *e = w->ctx;
+    judge *j = &e->judges[job];
+    for (size_t i = 0; i < n * w->size; i++) j->x[i] = (nn_real)features[i];
+    if (j->net) nn_net_forward(j->net, &(const nn_real *){j->x}, (int)n, j->y);
+    for (size_t i = 0; i < n; i++) {
+        const int truth = w->list[w->order[first + i]].label;
+        if (j->net) {
+            const int said = largest(j->y + i * e->classes, e->classes);
+            data_confuse(j->float_counts, (int)e->classes, &truth, &said, 1);
+        }
+        if (!e->q8) continue;
+        q8_quantize_input(e->q8, features + i * w->size, j->qx);
+        q8_run(e->q8, j->qx, j->qy, j->work);
+        for (size_t k = 0; k < e->classes; k++) j->y[i * e->classes + k] = j->qy[k];
+        const int said = largest(j->y + i * e->classes, e->classes);
+        data_confuse(j->q8_counts, (int)e->classes, &truth, &said, 1);
+    }
+}
+
+static base_status evaluate(walk *w, evaluation *e, const nn_model *m, int64_t *float_confusion,
+                            int64_t *q8_confusion, base_err *err)
+{
+    for (int j = 0; j < w->jobs; j++) BASE_TRY(make_judge(e, m, w->size, &e->judges[j], err));
+    BASE_TRY(walk_run(w, judge_block, e, err));
+    for (int j = 0; j < w->jobs; j++)
+        for (size_t i = 0; i < e->classes * e->classes; i++) {
+            if (float_confusion) float_confusion[i] += e->judges[j].float_counts[i];
+            if (q8_confusion) q8_confusion[i] += e->judges[j].q8_counts[i];
+        }
+    return BASE_OK;
+}
+
+base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
+                           int64_t *float_confusion, int64_t *q8_confusion, base_err *err)
+{
+    walk w;
+    int classes = 0;
+    base_status status = walk_open(&w, s, err);
+    data_task_classes(s->task, &classes);
+    evaluation e = {.q8 = q8, .classes = (size_t)classes};
+    if (status == BASE_OK) {
+        e.judges = base_alloc((size_t)w.jobs, sizeof *e.judges);
+        status = e.judges ? evaluate(&w, &e, float_model, float_confusion, q8_confusion, err)
+                          : base_nomem(err, (size_t)w.jobs * sizeof *e.judges);
+    }
+    for (int j = 0; e.judges && j < w.jobs; j++) free_judge(&e.judges[j]);
+    base_free(e.judges);
+    walk_close(&w);
+    return status;
+}
+
+/* ---- calibration ---- */
+
+static void keep_block(walk *w, int job, size_t first, size_t n, const float *features)
+{
+    nn_real *inputs = w->ctx;
+    (void)job;
+    for (size_t i = 0; i < n * w->size; i++) inputs[first * w->size + i] = (nn_real)features[i];
+}
+
+base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_real **inputs,
+                         base_err *err)
+{
+    walk w;
+    *inputs = NULL;
+    base_status status = walk_open(&w, s, err);
+    if (status == BASE_OK) {
+        base_rng r = base_rng_at(seed, BASE_RNG_SELECT, 0, 1);
+        base_shuffle(&r, w.order, w.n);
+        if (w.n > *n) w.n = *n;
+        *n = w.n;
+        *inputs = base_alloc(w.n * w.size, sizeof **inputs);
+        status = *inputs ? walk_run(&w, keep_block, *inputs, err) : base_nomem(err, w.n * w.size);
+    }
+    walk_close(&w);
+    if (status == BASE_OK) return BASE_OK;
+    base_free(*inputs);
+    *inputs = NULL;
+    return status;
+}

@@ -1,0 +1,40 @@
+/* evaluate: models on the clips of a pack, with the features a model asks for: the float net, the
+ * int8 kernels, or both on the same features; and the inputs that calibration looks at.
+ */
+#ifndef QUANTIZE_EVALUATE_H
+#define QUANTIZE_EVALUATE_H
+
+#include "data/data.h"
+#include "quantize/q8.h"
+
+/* Called from one thread at a time, not always the same. */
+typedef void (*quant_progress)(void *ctx, int64_t done, int64_t total);
+
+typedef struct quant_source {
+    const nn_model *model; /* whose features (an int8 model's `folded`) */
+    const data_task *task; /* classes in the order of the model's labels */
+    data_split split;
+    int threads;
+    quant_progress progress; /* may be NULL */
+    void *ctx;
+} quant_source;
+
+/* The feature settings of a model. BASE_DATA when it has none, or when what they give is not what
+ * its graph takes. */
+base_status quant_features(const nn_model *m, dsp_config *cfg, base_err *err);
+/* The classes of a model found in a pack. BASE_DATA when the model has no labels for its outputs.
+ */
+base_status quant_task(const nn_model *m, const data_pack *pack, data_task **task, base_err *err);
+
+/* Count what a float model, an int8 model or both (NULL: not wanted) say about every clip of the
+ * split: classes x classes each, rows the truth; added to what is there. BASE_DATA when the split
+ * has no clips. The counts do not depend on the number of threads. */
+base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
+                           int64_t *float_confusion, int64_t *q8_confusion, base_err *err);
+
+/* Features of at most *n clips of the split, a choice that depends on the seed only; *n becomes how
+ * many. *inputs is freed with base_free. */
+base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_real **inputs,
+                         base_err *err);
+
+#endif
