@@ -8,7 +8,8 @@
  * Order. A training batch is cut into a fixed number of shards; a shard runs forward and backward
  * through the whole graph in one worker's workspace while it is warm in cache, and leaves its
  * gradients in a block of its own. The blocks are then summed in shard order, so the result does
- * not depend on which worker ran what.
+ * not depend on which worker ran what. Evaluation too cuts samples without regard to the number of
+ * workers, because the bits of a matrix product depend on how many rows it has.
  */
 #include "nn/blas.h"
 #include "nn/op.h"
@@ -16,6 +17,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { EVALUATION_SHARDS = 8 };
 
 /* Where a node's tensors lie in a workspace, in reals. */
 typedef struct place {
@@ -195,7 +198,7 @@ base_status nn_net_new(const nn_graph *g, nn_net_options o, nn_net **result, bas
 {
     *result = NULL;
     BASE_TRY(nn_graph_check(g, err));
-    if (!o.training) o.shards = 1;
+    if (!o.training) o.shards = o.batch < EVALUATION_SHARDS ? o.batch : EVALUATION_SHARDS;
     if (o.batch < 1 || o.shards < 1 || o.shards > o.batch)
         return base_fail(err, BASE_USAGE, "%d shards of a batch of %d are not possible", o.shards,
                          o.batch);
@@ -420,9 +423,7 @@ void nn_net_observe(nn_net *net, const nn_real *const *in, int n, nn_real *out,
                     nn_net_observer observe, void *observer)
 {
     run r = {.net = net, .in = in, .out = out, .n = n, .observe = observe, .observer = observer};
-    int threads = observe ? 1 : net->n_spaces;
-    r.chunk = (n + threads - 1) / threads;
-    if (r.chunk > net->shard_batch) r.chunk = net->shard_batch;
+    r.chunk = net->shard_batch;
     if (n > 0)
         base_pool_run(observe ? NULL : net->o.pool, (n + r.chunk - 1) / r.chunk, forward_job, &r);
 }

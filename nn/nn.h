@@ -146,7 +146,7 @@ size_t nn_plan(nn_span *span, int n, size_t align);
 
 typedef struct nn_net nn_net;
 typedef struct nn_net_options {
-    int batch;            /* most samples of one nn_net_step or of one chunk of nn_net_forward */
+    int batch;            /* most samples of one nn_net_step, or at work in nn_net_forward */
     int shards;           /* training: a batch is cut into this many parts, 1 .. batch */
     bool training;        /* gradients, batch statistics, dropout; the last node is the loss */
     bool input_grads;     /* also gradients of the inputs (nn_net_input_grad) */
@@ -162,7 +162,8 @@ nn_real *nn_net_grads(nn_net *net);     /* the same layout; for statistics: what
 size_t nn_net_bytes(const nn_net *net); /* memory of activations, gradients and scratch */
 void nn_init_weights(const nn_graph *g, uint64_t seed, nn_real *weights);
 
-/* Evaluation: in[k] holds n samples of input k, out takes n outputs of the last node. */
+/* Evaluation: in[k] holds n samples of input k, out takes n outputs of the last node. The bits
+ * depend on options.batch, never on threads. */
 void nn_net_forward(nn_net *net, const nn_real *const *in, int n, nn_real *out);
 
 /* The same in one thread, showing every node's values [batch, node shape] as they are computed;

@@ -14,6 +14,16 @@ const char nets_ds_cnn[] = "x = input 12x8x1; t = input 4;"
                            "p1 = globalpool(m1); q1 = dropout(p1) rate=0.3;"
                            "y = dense(q1) out=4; l = cross_entropy(y, t) smoothing=0.1";
 
+#define BLOCK(from, i)                                                                             \
+    "d" i " = dwconv2d(" from ") kernel=3x3; e" i " = relu(d" i ");"                               \
+    "c" i " = conv2d(e" i ") out=64 kernel=1x1; a" i " = relu(c" i ");"
+
+const char nets_kws[] =
+    "x = input 49x10x1;"
+    "c0 = conv2d(x) out=64 kernel=10x4 stride=2x2; a0 = relu(c0);" BLOCK("a0", "1") BLOCK("a1", "2")
+        BLOCK("a2", "3")
+            BLOCK("a3", "4") "p = avgpool(a4) kernel=25x5; f = flatten(p); y = dense(f) out=12";
+
 nn_graph *nets_parse(const char *text)
 {
     base_err err = {0};

@@ -7,6 +7,9 @@
 /* A DS-CNN in small: every operator that a real one has, and a residual branch; x 12x8x1, t 4. */
 extern const char nets_ds_cnn[];
 
+/* The DS-CNN of MLPerf Tiny with folded batchnorms, up to its logits; x 49x10x1, 12 classes. */
+extern const char nets_kws[];
+
 nn_graph *nets_parse(const char *text); /* fails the test when it does not parse */
 nn_net *nets_new(const nn_graph *g, nn_net_options o);
 

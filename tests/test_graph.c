@@ -2,6 +2,7 @@
  * copies, texts mutated at random, and the cost of a known network. */
 #include "nn/op.h"
 #include "tests/check.h"
+#include "tests/nets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -365,23 +366,13 @@ static void long_texts_are_refused_or_fine(void **state)
 static void ds_cnn_costs_what_is_published(void **state)
 {
     (void)state;
-    base_str s = {0};
-    base_str_add(&s,
-                 "x = input 49x10x1; c0 = conv2d(x) out=64 kernel=10x4 stride=2x2; a0=relu(c0)");
-    for (int i = 1; i <= 4; i++)
-        base_str_add(&s,
-                     ";d%d = dwconv2d(a%d) kernel=3x3; e%d = relu(d%d);"
-                     "c%d = conv2d(e%d) out=64 kernel=1x1; a%d = relu(c%d)",
-                     i, i - 1, i, i, i, i, i, i);
-    base_str_add(&s, "; p = avgpool(a4) kernel=25x5; f = flatten(p); y = dense(f) out=12");
-    nn_graph *g = parsed(s.s);
+    nn_graph *g = nets_parse(nets_kws);
     nn_cost cost = nn_graph_cost(g);
     assert_int_equal(cost.macs, 2656768);
     assert_int_equal(nn_graph_params(g), 22604);
     assert_int_equal(cost.weights + cost.biases, 22604);
     assert_int_equal(nn_graph_trainable(g), 22604);
     nn_graph_free(g);
-    base_str_free(&s);
 }
 
 int main(void)
