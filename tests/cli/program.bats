@@ -87,16 +87,17 @@ hint: did you mean sotto data import?" ]
     done < <(commands)
 }
 
-@test "sotto --help starts in less than 10 ms" {
+@test "sotto --help takes less than 10 ms to start" {
     release="$root/build/sotto"
     [ -x "$release" ] || skip "no release build"
+    # Processor time, which other jobs on the machine disturb least; the best of five rounds.
     best=1000000
-    for _ in $(seq 30); do
-        from=$(date +%s%N)
-        "$release" --help >/dev/null
-        took=$((($(date +%s%N) - from) / 1000))
-        [ "$took" -ge "$best" ] || best=$took
+    for _ in 1 2 3 4 5; do
+        TIMEFORMAT='%U %S'
+        used=$({ time for _ in 1 2 3 4 5 6 7 8 9 10; do "$release" --help >/dev/null; done; } 2>&1)
+        us=$(echo "$used" | awk '{ print int(($1 + $2) * 1e5) }')
+        [ "$us" -ge "$best" ] || best=$us
     done
-    echo "best of 30: $best us, of which date and fork take about 2 ms"
+    echo "$best us a start"
     [ "$best" -lt 10000 ]
 }

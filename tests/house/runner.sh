@@ -13,6 +13,7 @@ program() { # name, body
     chmod +x "$1"
 }
 program good 'echo 1..2; echo ok 1 - a; echo "ok 2 - b # SKIP no such tool"'
+program skip 'echo 1..2; echo ok 1 - a; echo "not ok 2 # SKIP b"'
 program bad 'echo 1..2; echo ok 1 - a; echo not ok 2 - b; exit 1'
 program crash 'echo 1..2; echo ok 1 - a; kill -SEGV $$'
 program leak 'echo 1..1; echo ok 1 - a; exit 23'
@@ -35,6 +36,7 @@ expect() { # last line, status, arguments of run.sh
     fi
 }
 expect '2 passed, 0 failed, 1 skipped' 0 good
+expect '2 passed, 0 failed, 1 skipped' 0 skip
 expect '2 passed, 1 failed' 1 bad
 expect '2 passed, 1 failed' 1 crash
 expect '2 passed, 1 failed' 1 leak
@@ -42,4 +44,4 @@ expect '2 passed, 1 failed' 1 short
 expect '1 passed, 1 failed' 1 silent
 expect '1 passed, 1 failed' 1 ./no_such_program
 expect '6 passed, 5 failed, 1 skipped' 1 good bad crash leak short silent
-echo 1..8
+echo 1..9
