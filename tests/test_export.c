@@ -17,7 +17,7 @@ enum { INPUTS = 200 };
 
 typedef struct fixture {
     char dir[64];
-    bool gcc, clang, arm;
+    bool gcc, clang, arm, qemu;
 } fixture;
 
 static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
@@ -54,8 +54,10 @@ static int set_up(void **state)
     f->gcc = sh("command -v gcc >/dev/null") == 0;
     f->clang = sh("command -v clang >/dev/null") == 0;
     f->arm = sh("command -v arm-none-eabi-gcc >/dev/null") == 0;
-    printf("compilers: gcc %s, clang %s, arm-none-eabi-gcc %s\n", f->gcc ? "yes" : "absent",
-           f->clang ? "yes" : "absent", f->arm ? "yes" : "absent");
+    f->qemu = f->arm && sh("command -v qemu-system-arm >/dev/null") == 0;
+    printf("gcc %s, clang %s, arm-none-eabi-gcc %s, qemu-system-arm %s\n",
+           f->gcc ? "yes" : "absent", f->clang ? "yes" : "absent", f->arm ? "yes" : "absent",
+           f->qemu ? "yes" : "absent");
     assert_true(f->gcc || f->clang);
     *state = f;
     return 0;
@@ -161,6 +163,66 @@ static void header_equals_host_bit_for_bit(void **state)
     }
 }
 
+/* The text with one place changed; the result is freed with free(). */
+static char *changed(const char *text, const char *from, size_t skip, const char *to, size_t cut)
+{
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    at += skip;
+    char *result = malloc(strlen(text) + strlen(to) + 1);
+    assert_non_null(result);
+    sprintf(result, "%.*s%s%s", (int)(at - text), text, to, at + cut);
+    return result;
+}
+
+/* A bare Cortex-M4: vectors, self-test, its result as the exit code of the emulator. */
+static const char bare[] =
+    "#include \"model.h\"\n"
+    "void reset(void);\n"
+    "void reset(void)\n{\n"
+    "    static uint32_t block[2];\n"
+    "    block[0] = 0x20026u;\n"
+    "    block[1] = (uint32_t)kws_selftest();\n"
+    "    register uint32_t r0 __asm__(\"r0\") = 0x20u; /* SYS_EXIT_EXTENDED */\n"
+    "    register uint32_t *r1 __asm__(\"r1\") = block;\n"
+    "    __asm__ volatile(\"bkpt 0xab\" : : \"r\"(r0), \"r\"(r1) : \"memory\");\n"
+    "    for (;;) {\n    }\n}\n";
+static const char script[] =
+    "ENTRY(reset)\nMEMORY { F : ORIGIN = 0, LENGTH = 4M R : ORIGIN = 0x20000000, LENGTH = 4M }\n"
+    "SECTIONS { .text : { LONG(0x20100000) LONG(reset | 1) KEEP(*(.text*)) *(.rodata*) } > F\n"
+    ".bss : { *(.data*) *(.bss*) *(COMMON) } > R /DISCARD/ : { *(.ARM*) } }\n";
+
+/* The exit code of the self-test in the emulator. */
+static int emulated(const fixture *f, const char *header)
+{
+    write_header(f, "model.h", header);
+    assert_int_equal(sh("cd %s && arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -std=c99 -O2 "
+                        "-nostartfiles -T bare.ld bare.c -o bare.elf 2>&1",
+                        f->dir),
+                     0);
+    return sh("cd %s && timeout 60 qemu-system-arm -M mps2-an386 -nographic -semihosting -kernel "
+              "bare.elf",
+              f->dir);
+}
+
+static void a_cortex_m4_computes_the_same(void **state)
+{
+    const fixture *f = *state;
+    if (!f->qemu) skip();
+    write_header(f, "bare.c", bare);
+    write_header(f, "bare.ld", script);
+    for (size_t k = 0; k < Q8_NETS; k++) {
+        q8_model *q = some_model(k);
+        char *text = emitted(q, "kws");
+        assert_int_equal(emulated(f, text), 0);
+        char *bad = changed(text, ".lo = ", strlen(".lo = "), "90 + ", 0);
+        assert_int_equal(emulated(f, bad), 1);
+        free(bad);
+        free(text);
+        q8_model_free(q);
+    }
+}
+
 static void two_models_share_a_translation_unit(void **state)
 {
     const fixture *f = *state;
@@ -178,18 +240,6 @@ static void two_models_share_a_translation_unit(void **state)
     free(tb);
     q8_model_free(a);
     q8_model_free(b);
-}
-
-/* The text with one place changed; the result is freed with free(). */
-static char *changed(const char *text, const char *from, size_t skip, const char *to, size_t cut)
-{
-    const char *at = strstr(text, from);
-    assert_non_null(at);
-    at += skip;
-    char *result = malloc(strlen(text) + strlen(to) + 1);
-    assert_non_null(result);
-    sprintf(result, "%.*s%s%s", (int)(at - text), text, to, at + cut);
-    return result;
 }
 
 static int selftest_of(const fixture *f, const char *text)
@@ -279,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_equals_host_bit_for_bit),
+        cmocka_unit_test(a_cortex_m4_computes_the_same),
         cmocka_unit_test(two_models_share_a_translation_unit),
         cmocka_unit_test(selftest_sees_what_is_wrong),
         cmocka_unit_test(inference_needs_no_float_and_no_heap),
