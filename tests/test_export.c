@@ -216,7 +216,7 @@ static void a_cortex_m4_computes_the_same(void **state)
         char *text = emitted(q, "kws");
         assert_int_equal(emulated(f, text), 0);
         char *bad = changed(text, ".lo = ", strlen(".lo = "), "90 + ", 0);
-        assert_int_equal(emulated(f, bad), 1);
+        assert_in_range(emulated(f, bad), 1, q->n_golden);
         free(bad);
         free(text);
         q8_model_free(q);
