@@ -157,14 +157,14 @@ static void load_data(rig *r)
         copy(r->aw[k], r->w[k], r->nw[k]);
         if (r->n->param[k].role == NN_STATISTIC) fill(r->a.dw[k], r->nw[k], 0);
     }
-    fill(r->a.saved, r->n_saved, NAN);
-    fill(r->a.scratch, r->n_scratch, NAN);
+    fill(r->a.saved, r->n_saved, (double)NAN);
+    fill(r->a.scratch, r->n_scratch, (double)NAN);
 }
 
 void rig_forward(rig *r)
 {
     load_data(r);
-    fill(r->a.y, r->ny, NAN);
+    fill(r->a.y, r->ny, (double)NAN);
     r->n->op->forward(r->n, &r->a);
 }
 
@@ -181,9 +181,9 @@ void rig_backward(rig *r)
 {
     unsigned flags = r->n->op->flags;
     for (int k = 0; k < r->n->n_in; k++)
-        if (!(flags & NN_KEEP_X)) fill(r->ax[k], r->nx[k], NAN);
-    if (!(flags & NN_KEEP_Y)) fill(r->a.y, r->ny, NAN);
-    fill(r->a.scratch, r->n_scratch, NAN);
+        if (!(flags & NN_KEEP_X)) fill(r->ax[k], r->nx[k], (double)NAN);
+    if (!(flags & NN_KEEP_Y)) fill(r->a.y, r->ny, (double)NAN);
+    fill(r->a.scratch, r->n_scratch, (double)NAN);
     copy(r->ady, r->dy, r->ny);
     r->n->op->backward(r->n, &r->a);
 }
@@ -236,7 +236,7 @@ double battery_error(const nn_real *a, const double *b, size_t n, size_t *at)
     for (size_t i = 0; i < n; i++) {
         double v = (double)a[i], e = fabs(v - b[i]);
         if (isnan(v) && isnan(b[i])) continue;
-        if (isnan(v) || isnan(b[i])) e = INFINITY;
+        if (isnan(v) || isnan(b[i])) e = (double)INFINITY;
         if (e > 0) e /= fabs(b[i]) + scale + 1e-30;
         if (e <= worst) continue;
         worst = e;

@@ -65,7 +65,7 @@ void battery_observed(const battery_case *c, base_str *why)
 static void nan_at(rig *r, int k, size_t i, base_str *why)
 {
     double before = r->x[k][i];
-    r->x[k][i] = NAN;
+    r->x[k][i] = (double)NAN;
     double *y = rig_oracle(r, NULL, NULL);
     rig_forward(r);
     for (size_t j = 0; j < r->ny; j++)

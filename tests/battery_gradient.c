@@ -21,11 +21,11 @@ static long double scalar(rig *r, bool of_oracle)
     long double sum = 0;
     if (of_oracle) {
         double *y = rig_oracle(r, NULL, NULL);
-        for (size_t i = 0; i < r->ny; i++) sum += (long double)r->dy[i] * y[i];
+        for (size_t i = 0; i < r->ny; i++) sum += (long double)r->dy[i] * (long double)y[i];
         free(y);
     } else {
         rig_forward(r);
-        for (size_t i = 0; i < r->ny; i++) sum += (long double)r->dy[i] * r->a.y[i];
+        for (size_t i = 0; i < r->ny; i++) sum += (long double)r->dy[i] * (long double)r->a.y[i];
     }
     return sum;
 }

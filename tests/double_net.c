@@ -45,7 +45,7 @@ static double step(fixture *f)
 static double difference(fixture *f, nn_real *p, double gradient)
 {
     static const double widths[] = {1e-4, 1e-5, 1e-6};
-    double best = INFINITY;
+    double best = (double)INFINITY;
     nn_real kept = *p;
     for (size_t i = 0; i < BASE_COUNT(widths); i++) {
         *p = (nn_real)((double)kept + widths[i]);

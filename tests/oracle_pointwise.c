@@ -134,9 +134,10 @@ static void cross_entropy_forward(oracle_call *c)
         const double *x = c->x[0] + b * n, *t = c->x[1] + b * n;
         long double loss = 0;
         for (size_t k = 0; k < n; k++) {
-            long double sum = 0, q = (1 - smoothing) * t[k] + smoothing / (double)n;
-            for (size_t j = 0; j < n; j++) sum += expl((long double)x[j] - x[k]);
-            loss += q * logl(sum);
+            double q = (1 - smoothing) * t[k] + smoothing / (double)n;
+            long double sum = 0;
+            for (size_t j = 0; j < n; j++) sum += expl((long double)x[j] - (long double)x[k]);
+            loss += (long double)q * logl(sum);
         }
         c->y[b] = (double)loss;
     }

@@ -73,7 +73,7 @@ static void avgpool_forward(oracle_call *c)
 
 static void maxpool_forward(oracle_call *c)
 {
-    pool_run(c, -INFINITY, maximum_visit);
+    pool_run(c, -(double)INFINITY, maximum_visit);
 }
 
 const oracle oracle_avgpool = {"avgpool", window_shape, NULL, avgpool_forward, false};
