@@ -3,12 +3,16 @@
  */
 #include "train/cli_state.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -247,6 +251,159 @@ static void for_programs(void **state)
     free(text);
 }
 
+/* Run fn with descriptor fd going to `path` and give back what the file then holds (path NULL: a
+ * temporary file). */
+static char *captured(int fd, const char *path, void (*fn)(void *ctx), void *ctx)
+{
+    char temp[] = "/tmp/test_cli_XXXXXX";
+    int file = path ? open(path, O_WRONLY) : mkstemp(temp);
+    assert_true(file >= 0);
+    fflush(NULL);
+    int saved = dup(fd);
+    dup2(file, fd);
+    fn(ctx);
+    fflush(NULL);
+    dup2(saved, fd);
+    close(saved);
+    close(file);
+    if (path) return NULL;
+    char *text;
+    size_t n;
+    base_err err = {0};
+    assert_int_equal(base_read_file(temp, 1 << 20, &text, &n, &err), BASE_OK);
+    unlink(temp);
+    return text;
+}
+
+/* A command that puts one value and ends with `status`. */
+typedef struct ending {
+    base_status status, closed;
+    base_err err;
+} ending;
+
+static void end_with(void *ctx)
+{
+    ending *e = ctx;
+    cli c;
+    assert_int_equal(cli_open(&c, "try", &e->err), BASE_OK);
+    c.format = CLI_FORMAT_TSV;
+    cli_put_int(&c, "n", 3);
+    e->closed = cli_close(&c, e->status, &e->err);
+}
+
+static void result_is_printed_when_there_is_one(void **state)
+{
+    (void)state;
+    for (int i = BASE_OK; i <= BASE_INTERRUPTED; i++) {
+        ending e = {.status = (base_status)i};
+        char *text = captured(STDOUT_FILENO, NULL, end_with, &e);
+        bool wanted = i == BASE_OK || i == BASE_GATE || i == BASE_MISMATCH || i == BASE_INTERRUPTED;
+        assert_string_equal(text, wanted ? "n\t3\n" : "");
+        assert_int_equal(e.closed, i);
+        free(text);
+    }
+}
+
+static void full_output_is_a_failure(void **state)
+{
+    (void)state;
+    ending e = {.status = BASE_OK};
+    captured(STDOUT_FILENO, "/dev/full", end_with, &e);
+    clearerr(stdout);
+    assert_int_equal(e.closed, BASE_FAILED);
+    assert_string_equal(e.err.message,
+                        "cannot write the result to standard output: No space left on device");
+}
+
+/* ---- talk ---- */
+
+static void talk(void *ctx)
+{
+    cli *c = ctx;
+    struct timespec tick = {.tv_nsec = 10000000};
+    cli_progress_begin(c, "import", "clips", 60);
+    for (int i = 0; i < 60; i++) {
+        if (i == 40) cli_progress_note(c, "loss %.2f", 0.25);
+        if (i == 50) cli_say(c, "one line");
+        cli_progress_at(c, i);
+        nanosleep(&tick, NULL);
+    }
+    cli_progress_end(c);
+    cli_verbose(c, "details");
+    cli_warn(c, "%d files", 2);
+}
+
+static char *said(int verbosity, bool live)
+{
+    cli c;
+    base_err err = {0};
+    assert_int_equal(cli_open(&c, "try", &err), BASE_OK);
+    c.verbosity = verbosity;
+    c.state->live = live;
+    char *text = captured(STDERR_FILENO, NULL, talk, &c);
+    close_quietly(&c);
+    return text;
+}
+
+static void talk_follows_verbosity(void **state)
+{
+    (void)state;
+    char *text = said(0, false);
+    assert_string_equal(text, "one line\nsotto: warning: 2 files\n");
+    free(text);
+    text = said(1, false);
+    assert_string_equal(text, "one line\ndetails\nsotto: warning: 2 files\n");
+    free(text);
+    text = said(-1, true);
+    assert_string_equal(text, "sotto: warning: 2 files\n");
+    free(text);
+}
+
+/* On a terminal: drawn at most six times a second, and nothing of it stays. */
+static void progress_is_drawn_on_terminals(void **state)
+{
+    (void)state;
+    double start = base_seconds();
+    char *text = said(0, true);
+    int most = 1 + (int)(6 * (base_seconds() - start));
+    int bars = 0;
+    for (const char *s = text; (s = strstr(s, "\rimport [")) != NULL; s++) bars++;
+    assert_in_range(bars, 2, most);
+    assert_non_null(strstr(text, "/60 clips"));
+    assert_non_null(strstr(text, "ETA 0:0"));
+    assert_non_null(strstr(text, "loss 0.25"));
+    assert_non_null(strstr(text, "\r\033[Kone line\n"));
+    const char *last = strstr(text, "sotto: warning");
+    assert_non_null(last);
+    assert_memory_equal(last - 4, "\r\033[K", 4);
+    free(text);
+}
+
+/* The first signal is heard, the second one kills. */
+static void two_signals(void **state)
+{
+    (void)state;
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < BASE_COUNT(numbers); i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            cli c = {0};
+            const volatile sig_atomic_t *stop = cli_interrupt(&c);
+            close(STDERR_FILENO);
+            if (*stop) _exit(1);
+            raise(numbers[i]);
+            if (!*stop) _exit(2);
+            raise(numbers[i]);
+            _exit(3);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), numbers[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +415,11 @@ int main(void)
         cmocka_unit_test(for_people),
         cmocka_unit_test(for_pipes),
         cmocka_unit_test(for_programs),
+        cmocka_unit_test(result_is_printed_when_there_is_one),
+        cmocka_unit_test(full_output_is_a_failure),
+        cmocka_unit_test(talk_follows_verbosity),
+        cmocka_unit_test(progress_is_drawn_on_terminals),
+        cmocka_unit_test(two_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

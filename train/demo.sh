@@ -80,9 +80,8 @@ say "quantize to int8"
 say "export to C, compile, run the self-test"
 "$sotto" export "$out/model.int8.h5" -o "$out/kws_model.h"
 cat >"$out/self_test.c" <<'END'
-#define KWS_SELF_TEST
 #include "kws_model.h"
-int main(void) { return kws_self_test() == 0 ? 0 : 1; }
+int main(void) { return kws_selftest() == 0 ? 0 : 6; }
 END
 ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -O2 "$out/self_test.c" -o "$out/self_test"
 "$out/self_test"
