@@ -150,7 +150,7 @@ static void layout_does_not_matter(void **state)
     static const char *const same[] = {
         "x = input 6x5x2\ny = maxpool(x) kernel=2x3\nz=flatten(y)\n",
         "x=input 6x5x2;y=maxpool(x)kernel=2x3;z=flatten( y )",
-        "\r\n x =\tinput   6x5x2 # 4x1; a = b\r\n\ny=maxpool( x ) kernel=2x3 #; z\r\n#\nz=flatten(y)",
+        "\r\n x =\tinput   6x5x2 # 4; b\r\n\ny=maxpool( x ) kernel=2x3 #; z\r\n#\nz=flatten(y)",
     };
     base_str first = {0};
     for (size_t i = 0; i < BASE_COUNT(same); i++) {
