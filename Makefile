@@ -109,10 +109,10 @@ build/gen/embedded_files.c: $(EMBEDDED) build/gen/embedded.list
 # ---- what is run ----
 
 test: build/sotto build/san/sotto $(TESTS) ## everything that can be checked; last line: N passed, N failed
-	@tests/run.sh $(TESTS)
+	@CC="$(CC)" tests/run.sh $(TESTS)
 
 demo: build/sotto ## the main job on the best data there is, under five minutes
-	@train/demo.sh
+	@CC="$(CC)" train/demo.sh
 
 bench: $(BENCH_SRC:%.c=build/release/%) build/sotto ## build and run the benchmarks
 	@for b in $(BENCH_SRC:%.c=build/release/%); do echo "== $$b"; ./$$b || exit 1; done
