@@ -145,7 +145,7 @@ struct nn_op {
     bool (*clamp)(const nn_node *n, double *lo, double *hi); /* fuses into its producer */
     /* per-channel y = mul x + add in evaluation; folds into the convolution or dense before */
     void (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
-    const char *const *cases;   /* graphs for the test battery, ending in this operator */
+    const char *const *cases; /* graphs for the test battery, ending in this operator */
     int n_cases;
 };
 
