@@ -1,0 +1,41 @@
+/* session: what is alive while a run trains, for train.c. */
+#ifndef TRAIN_SESSION_H
+#define TRAIN_SESSION_H
+
+#include "train/checkpoint.h"
+#include "train/train.h"
+
+typedef struct session {
+    const train_setup *setup;
+    data_pack *pack;
+    data_task *task;
+    const char *const *labels;
+    int classes;
+    nn_graph *graph;  /* the model */
+    nn_graph *losses; /* the model, a target input and the loss: same parameters */
+    nn_net *net;      /* of losses, training */
+    nn_net *eval;     /* of graph, evaluation */
+    nn_optim *optim;
+    base_pool *pool;
+    data_loader *loader;
+    float *mean, *std; /* NULL unless features are normalised */
+    int bins, frames;
+    nn_real *x, *target; /* one batch, in nn_real */
+    nn_real *val_x;      /* validation features, all of them */
+    int *val_label;
+    int n_val;
+} session;
+
+/* threads: workers and loader threads. On failure nothing is left open. */
+base_status session_open(session *s, const train_setup *setup, int threads, base_err *err);
+void session_close(session *s);
+
+/* Loss and accuracy of weights on the validation split; NaN when it is empty. */
+base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
+                             base_err *err);
+int session_argmax(const nn_real *logits, int classes);
+/* The model file of these weights. */
+base_status session_save(const session *s, const nn_real *weights, const char *path,
+                         const char *provenance, base_err *err);
+
+#endif

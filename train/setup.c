@@ -1,0 +1,131 @@
+/* See train/setup.h. */
+#include "train/setup.h"
+
+#include "train/zoo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+train_setup train_setup_default(void)
+{
+    train_setup s = {.data = data_config_default(),
+                     .augment = data_augment_default(),
+                     .model = model_settings_default(),
+                     .train = train_settings_default()};
+    dsp_preset("mfcc_49x10", &s.features, NULL);
+    return s;
+}
+
+/* ---- sections of data ---- */
+
+static base_status data_set(void *s, const char *key, const char *value, base_err *err)
+{
+    return data_config_set(s, key, value, err);
+}
+
+static void data_print(const void *s, base_str *out)
+{
+    data_config_print(s, out);
+}
+
+static base_status data_check(const void *s, base_err *err)
+{
+    return data_config_check(s, err);
+}
+
+static base_status augment_set(void *s, const char *key, const char *value, base_err *err)
+{
+    return data_augment_set(s, key, value, err);
+}
+
+static void augment_print(const void *s, base_str *out)
+{
+    data_augment_print(s, out);
+}
+
+static base_status augment_check(const void *s, base_err *err)
+{
+    return data_augment_check(s, err);
+}
+
+base_status train_config_new(train_setup *s, config **cfg, base_err *err)
+{
+    const config_section sections[] = {
+        {.name = "data",
+         .settings = &s->data,
+         .set = data_set,
+         .print = data_print,
+         .check = data_check,
+         .key = data_config_key,
+         .help = data_config_help,
+         .takes = data_config_takes},
+        features_section(&s->features),
+        {.name = "augment",
+         .settings = &s->augment,
+         .set = augment_set,
+         .print = augment_print,
+         .check = augment_check,
+         .key = data_augment_key,
+         .help = data_augment_help,
+         .takes = data_augment_takes},
+        model_section(&s->model),
+        train_section(&s->train),
+    };
+    return config_new(sections, BASE_COUNT(sections), cfg, err);
+}
+
+/* ---- the graph ---- */
+
+enum { MAX_GRAPH = 1 << 20 };
+
+static base_status graph_of_file(const char *path, nn_graph **g, base_err *err)
+{
+    char *text;
+    BASE_TRY(base_read_file(path, MAX_GRAPH, &text, NULL, err));
+    base_status s = nn_parse(text, path, g, err);
+    free(text);
+    return s;
+}
+
+static base_status check_fit(const nn_graph *g, int frames, int bins, int classes, base_err *err)
+{
+    char a[64];
+    const nn_node *in = nn_graph_input(g, 0), *out = nn_graph_output(g);
+    if (!in || nn_graph_input(g, 1))
+        return base_fail(err, BASE_USAGE, "the model must have exactly one input");
+    if (nn_count(in->shape) != (int64_t)frames * bins) {
+        base_fail(err, BASE_USAGE, "the model's input '%s' is %s, the features are %dx%d", in->name,
+                  nn_shape_text(in->shape, a), frames, bins);
+        return base_hint(err, "change [features], or the input to %dx%dx1", frames, bins);
+    }
+    if (out->shape.n != 1 || out->shape.d[0] != classes) {
+        base_fail(err, BASE_USAGE, "the model's output '%s' is %s, there are %d classes", out->name,
+                  nn_shape_text(out->shape, a), classes);
+        return base_hint(err, "end it with: y = dense(...) out=%d", classes);
+    }
+    return BASE_OK;
+}
+
+base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, base_err *err)
+{
+    int frames, bins;
+    dsp_config_shape(&s->features, &frames, &bins);
+    *g = NULL;
+    if (s->model.file[0]) {
+        BASE_TRY(graph_of_file(s->model.file, g, err));
+    } else {
+        const zoo_model *model;
+        BASE_TRY(zoo_find(s->model.arch, &model, err));
+        zoo_options o = {.frames = frames,
+                         .bins = bins,
+                         .classes = classes,
+                         .width = (int)s->model.width,
+                         .dropout = s->model.dropout};
+        BASE_TRY(zoo_build(model, o, g, err));
+    }
+    base_status status = check_fit(*g, frames, bins, classes, err);
+    if (status == BASE_OK) return BASE_OK;
+    nn_graph_free(*g);
+    *g = NULL;
+    return status;
+}

@@ -1,0 +1,325 @@
+/* The training loop: see train/train.h. */
+#include "train/train.h"
+
+#include "train/session.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHECKPOINT_SECONDS = 5 }; /* epochs shorter than this do not each write one */
+
+typedef struct trainer {
+    session s;
+    const rundir *run;
+    const train_hooks *hooks;
+    checkpoint c;
+    nn_schedule schedule;
+    int64_t steps;  /* batches of an epoch */
+    double started; /* of this process */
+    double before;  /* seconds trained by earlier ones */
+    double saved_at;
+    char *provenance;
+} trainer;
+
+static nn_schedule schedule_of(const train_settings *t)
+{
+    return (nn_schedule){.kind = (nn_schedule_kind)t->schedule,
+                         .lr = t->lr,
+                         .final_lr = t->final_lr,
+                         .warmup = t->warmup_epochs,
+                         .total = (double)t->epochs,
+                         .step_epochs = t->step_epochs,
+                         .step_factor = t->step_factor};
+}
+
+/* ---- saving ---- */
+
+static base_status save_checkpoint(trainer *t, base_err *err)
+{
+    char *path = rundir_file(t->run, "checkpoint.h5");
+    if (!path) return base_nomem(err, 1);
+    t->c.seconds = t->before + base_seconds() - t->started;
+    t->c.optim_steps = nn_optim_steps(t->s.optim);
+    base_status status = checkpoint_save(&t->c, path, err);
+    free(path);
+    t->saved_at = base_seconds();
+    return status;
+}
+
+static base_status load_checkpoint(trainer *t, base_err *err)
+{
+    char *path = rundir_file(t->run, "checkpoint.h5");
+    if (!path) return base_nomem(err, 1);
+    base_status status = BASE_OK;
+    if (base_exists(path)) status = checkpoint_load(&t->c, path, err);
+    free(path);
+    BASE_TRY(status);
+    nn_optim_set_steps(t->s.optim, t->c.optim_steps);
+    t->before = t->c.seconds;
+    BASE_TRY(rundir_rewind(t->run, (size_t)t->c.epoch, err));
+    return rundir_clear_end(t->run, err);
+}
+
+static base_status save_model(const trainer *t, const char *name, base_err *err)
+{
+    char *path = rundir_file(t->run, name);
+    if (!path) return base_nomem(err, 1);
+    base_status status = session_save(&t->s, nn_net_weights(t->s.net), path, t->provenance, err);
+    free(path);
+    return status;
+}
+
+/* One line of metrics.jsonl. */
+static base_status record(const trainer *t, const train_epoch *e, base_err *err)
+{
+    json_t *o =
+        json_pack("{sI sI sf sf sf sf sf}", "epoch", (json_int_t)e->epoch, "step",
+                  (json_int_t)(e->epoch * t->steps), "lr", e->lr, "loss", e->loss, "accuracy",
+                  e->accuracy, "seconds", e->seconds, "clips_per_s", e->clips_per_s);
+    if (o && e->validated && isfinite(e->val_loss)) {
+        json_object_set_new(o, "val_loss", json_real(e->val_loss));
+        json_object_set_new(o, "val_accuracy", json_real(e->val_accuracy));
+    }
+    char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    base_status status = line ? rundir_append(t->run, line, err) : base_nomem(err, 1);
+    free(line);
+    json_decref(o);
+    return status;
+}
+
+/* ---- an epoch ---- */
+
+/* The batch as the net wants it. */
+static void convert(const session *s, const data_batch *b)
+{
+    size_t inputs = (size_t)(s->frames * s->bins), k = (size_t)s->classes;
+    for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
+    memset(s->target, 0, (size_t)b->n * k * sizeof *s->target);
+    for (int i = 0; i < b->n; i++) s->target[(size_t)i * k + (size_t)b->labels[i]] = 1;
+}
+
+static void count_correct(trainer *t, const data_batch *b)
+{
+    const nn_real *logits = nn_net_watched(t->s.net);
+    for (int i = 0; i < b->n; i++)
+        t->c.correct +=
+            session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) == b->labels[i];
+    t->c.seen += b->n;
+}
+
+static double lr_now(const trainer *t)
+{
+    return nn_schedule_lr(&t->schedule, (double)t->c.epoch + (double)t->c.step / (double)t->steps);
+}
+
+static base_status one_step(trainer *t, base_err *err)
+{
+    session *s = &t->s;
+    data_batch b;
+    BASE_TRY(data_loader_next(s->loader, &b, err));
+    convert(s, &b);
+    uint32_t global = (uint32_t)(t->c.epoch * t->steps + t->c.step);
+    double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target}, b.n,
+                              (uint64_t)s->setup->train.seed, global);
+    if (!isfinite(loss)) {
+        base_fail(err, BASE_MISMATCH, "the loss is %g in epoch %lld, step %lld", loss,
+                  (long long)t->c.epoch + 1, (long long)t->c.step + 1);
+        return base_hint(err, "lower train.lr (now %g) or give it some train.warmup_epochs",
+                         s->setup->train.lr);
+    }
+    nn_optim_step(s->optim, nn_net_weights(s->net), nn_net_grads(s->net), lr_now(t));
+    t->c.loss += loss * b.n;
+    count_correct(t, &b);
+    t->c.step++;
+    return BASE_OK;
+}
+
+static void show_progress(const trainer *t)
+{
+    const train_settings *set = &t->s.setup->train;
+    if (!t->hooks->step) return;
+    int64_t per_epoch = t->steps * set->batch;
+    train_progress p = {.done = t->c.epoch * per_epoch + t->c.step * set->batch,
+                        .total = set->epochs * per_epoch,
+                        .epoch = t->c.epoch + 1,
+                        .epochs = set->epochs,
+                        .loss = t->c.loss / (double)t->c.seen,
+                        .accuracy = (double)t->c.correct / (double)t->c.seen};
+    t->hooks->step(t->hooks->ctx, &p);
+}
+
+static bool must_stop(const trainer *t)
+{
+    return t->hooks->stop && *t->hooks->stop;
+}
+
+/* Steps until the epoch's end; BASE_INTERRUPTED when asked to stop before it. */
+static base_status train_steps(trainer *t, base_err *err)
+{
+    double began = base_seconds() - t->c.epoch_seconds;
+    while (t->c.step < t->steps) {
+        BASE_TRY(one_step(t, err));
+        t->c.epoch_seconds = base_seconds() - began;
+        show_progress(t);
+        if (must_stop(t) && (t->c.step < t->steps || t->c.epoch + 1 < t->s.setup->train.epochs))
+            return BASE_INTERRUPTED;
+    }
+    return BASE_OK;
+}
+
+static base_status end_epoch(trainer *t, base_err *err)
+{
+    const train_settings *set = &t->s.setup->train;
+    checkpoint *c = &t->c;
+    train_epoch e = {.epoch = c->epoch + 1,
+                     .epochs = set->epochs,
+                     .lr = lr_now(t),
+                     .loss = c->loss / (double)c->seen,
+                     .accuracy = (double)c->correct / (double)c->seen,
+                     .seconds = c->epoch_seconds,
+                     .clips_per_s = (double)c->seen / c->epoch_seconds};
+    e.validated = t->s.n_val > 0 && (e.epoch % set->val_every == 0 || e.epoch == set->epochs);
+    if (e.validated) {
+        BASE_TRY(
+            session_validate(&t->s, nn_net_weights(t->s.net), &e.val_loss, &e.val_accuracy, err));
+        e.best = e.val_accuracy > c->best_accuracy;
+    }
+    BASE_TRY(record(t, &e, err));
+    if (e.best) {
+        BASE_TRY(save_model(t, "best.h5", err));
+        c->best_accuracy = e.val_accuracy;
+        c->best_epoch = e.epoch;
+    }
+    c->epoch++;
+    c->step = c->seen = c->correct = 0;
+    c->loss = c->epoch_seconds = 0;
+    if (t->hooks->epoch) t->hooks->epoch(t->hooks->ctx, &e);
+    bool due = base_seconds() - t->saved_at >= CHECKPOINT_SECONDS || c->epoch == set->epochs;
+    return due ? save_checkpoint(t, err) : BASE_OK;
+}
+
+static base_status train_epochs(trainer *t, base_err *err)
+{
+    while (t->c.epoch < t->s.setup->train.epochs) {
+        base_status status = train_steps(t, err);
+        if (status == BASE_INTERRUPTED) {
+            BASE_TRY(save_checkpoint(t, err));
+            base_fail(err, BASE_INTERRUPTED, "stopped in epoch %lld; the checkpoint is in '%s'",
+                      (long long)t->c.epoch + 1, t->run->path);
+            return base_hint(err, "go on with: sotto train --resume %s", t->run->path);
+        }
+        BASE_TRY(status);
+        BASE_TRY(end_epoch(t, err));
+    }
+    return BASE_OK;
+}
+
+/* ---- the run ---- */
+
+static base_status finish(trainer *t, train_result *r, base_err *err)
+{
+    const train_settings *set = &t->s.setup->train;
+    bool best = set->keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
+    char *from = rundir_file(t->run, "best.h5"), *to = rundir_file(t->run, "model.h5");
+    base_status status = from && to ? BASE_OK : base_nomem(err, 1);
+    if (status == BASE_OK && !best) status = save_model(t, "model.h5", err);
+    if (status == BASE_OK && best) {
+        char *bytes;
+        size_t n;
+        status = base_read_file(from, SIZE_MAX / 2, &bytes, &n, err);
+        if (status == BASE_OK) status = base_write_file(to, bytes, n, err);
+        if (status == BASE_OK) free(bytes);
+    }
+    free(from);
+    free(to);
+    BASE_TRY(status);
+    r->epochs = t->c.epoch;
+    r->best_epoch = t->c.best_epoch;
+    r->seconds = t->before + base_seconds() - t->started;
+    r->clips = t->c.epoch * t->steps * set->batch;
+    r->clips_per_s = (double)r->clips / r->seconds;
+    r->parameters = (int64_t)nn_graph_trainable(t->s.graph);
+    r->macs = nn_graph_cost(t->s.graph).macs;
+    r->val_clips = t->s.n_val;
+    r->val_accuracy = t->c.best_accuracy;
+    double loss;
+    if (!best)
+        BASE_TRY(session_validate(&t->s, nn_net_weights(t->s.net), &loss, &r->val_accuracy, err));
+    char text[256];
+    snprintf(text, sizeof text,
+             "{\"epochs\":%lld,\"kept_epoch\":%lld,\"val_accuracy\":%.17g,\"seconds\":%.3f}\n",
+             (long long)r->epochs, (long long)(best ? r->best_epoch : r->epochs),
+             isfinite(r->val_accuracy) ? r->val_accuracy : 0, r->seconds);
+    return rundir_end(t->run, RUN_DONE, text, err);
+}
+
+static base_status make_provenance(trainer *t, base_err *err)
+{
+    const train_setup *s = t->s.setup;
+    base_str b = {0};
+    base_str_add(&b, "pack = %s\n", s->data.pack);
+    base_str_add(&b, "train_clips = %zu\nvalidation_clips = %d\n",
+                 data_task_count(t->s.task, DATA_TRAIN, -1), t->s.n_val);
+    base_str_add(&b, "arch = %s\nepochs = %lld\nseed = %lld\n",
+                 s->model.file[0] ? s->model.file : s->model.arch, (long long)s->train.epochs,
+                 (long long)s->train.seed);
+    t->provenance = b.s;
+    return b.failed ? base_nomem(err, b.len) : BASE_OK;
+}
+
+static base_status start(trainer *t, bool resume, base_err *err)
+{
+    session *s = &t->s;
+    const train_settings *set = &s->setup->train;
+    t->c = (checkpoint){.best_accuracy = -1, .graph = s->losses};
+    t->c.weights = nn_net_weights(s->net);
+    t->c.state = nn_optim_state(s->optim, &t->c.n_state);
+    t->schedule = schedule_of(set);
+    t->steps = data_loader_steps(s->loader);
+    t->started = t->saved_at = base_seconds();
+    BASE_TRY(make_provenance(t, err));
+    nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
+    if (resume) BASE_TRY(load_checkpoint(t, err));
+    data_loader_seek(s->loader, t->c.epoch, t->c.step);
+    if (t->hooks->note) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
+                 nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,
+                 data_task_count(s->task, DATA_TRAIN, -1), s->n_val, s->classes);
+        t->hooks->note(t->hooks->ctx, text);
+    }
+    return BASE_OK;
+}
+
+base_status train_run(const train_setup *setup, const rundir *run, bool resume,
+                      const train_hooks *hooks, train_result *result, base_err *err)
+{
+    trainer t = {.run = run, .hooks = hooks};
+    base_err e = {0};
+    *result = (train_result){0};
+    base_status status = session_open(&t.s, setup, hooks->threads, &e);
+    if (status == BASE_OK) {
+        status = start(&t, resume, &e);
+        if (status == BASE_OK) status = train_epochs(&t, &e);
+        if (status == BASE_OK) status = finish(&t, result, &e);
+        session_close(&t.s);
+    }
+    free(t.provenance);
+    if (status == BASE_OK) return BASE_OK;
+    char line[sizeof e.message + 1];
+    snprintf(line, sizeof line, "%s\n", e.message);
+    rundir_end(run, status == BASE_INTERRUPTED ? RUN_INTERRUPTED : RUN_FAILED, line, NULL);
+    if (err) *err = e;
+    return status;
+}
+
+base_status train_check(const train_setup *setup, base_err *err)
+{
+    session s;
+    base_status status = session_open(&s, setup, 1, err);
+    if (status == BASE_OK) session_close(&s);
+    return status;
+}

@@ -1,0 +1,58 @@
+/* train: a run from its settings to its final model.
+ *
+ * Everything random is a pure function of the seed, the epoch and the sample, gradients are summed
+ * in a fixed order, and a checkpoint holds all that changes: the weights after N steps are the same
+ * bits for 1 or n threads, and for a run that was stopped and resumed.
+ */
+#ifndef TRAIN_TRAIN_H
+#define TRAIN_TRAIN_H
+
+#include "train/rundir.h"
+#include "train/setup.h"
+
+#include <signal.h>
+
+/* One finished epoch; numbers over the augmented training clips are of the weights as they
+ * changed. */
+typedef struct train_epoch {
+    int64_t epoch, epochs; /* 1-based */
+    double lr, loss, accuracy;
+    bool validated;
+    double val_loss, val_accuracy;
+    bool best;
+    double seconds, clips_per_s;
+} train_epoch;
+
+typedef struct train_progress {
+    int64_t done, total; /* clips, of the whole training */
+    int64_t epoch, epochs;
+    double loss, accuracy; /* so far in this epoch */
+} train_progress;
+
+typedef struct train_hooks {
+    void *ctx;
+    void (*step)(void *ctx, const train_progress *p); /* may be NULL */
+    void (*epoch)(void *ctx, const train_epoch *e);   /* may be NULL */
+    void (*note)(void *ctx, const char *text);        /* one line about the run; may be NULL */
+    const volatile sig_atomic_t *stop;                /* may be NULL */
+    int threads;
+} train_hooks;
+
+typedef struct train_result {
+    int64_t epochs, best_epoch, clips, parameters, macs;
+    double loss, accuracy, val_accuracy; /* of the model that was kept: validation */
+    int64_t val_clips;
+    double seconds, clips_per_s;
+} train_result;
+
+/* Train into an open run directory; `resume` goes on from its checkpoint (from the start when there
+ * is none yet). Leaves DONE, FAILED or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero,
+ * after a checkpoint; BASE_MISMATCH when the loss is no longer finite. */
+base_status train_run(const train_setup *s, const rundir *run, bool resume,
+                      const train_hooks *hooks, train_result *result, base_err *err);
+
+/* The same without a run directory, for what only wants to know whether it can start: opens the
+ * pack, builds everything, trains nothing. */
+base_status train_check(const train_setup *s, base_err *err);
+
+#endif
