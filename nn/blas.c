@@ -18,3 +18,8 @@ void nn_blas_single_thread(void)
 {
     openblas_set_num_threads(1);
 }
+
+const char *nn_blas_name(void)
+{
+    return openblas_get_corename();
+}

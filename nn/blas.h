@@ -10,5 +10,7 @@ void nn_gemm(bool ta, bool tb, int m, int n, int k, const nn_real *a, int lda, c
              int ldb, nn_real beta, nn_real *c, int ldc);
 /* Threads are ours: BLAS must not start its own. Called once per net. */
 void nn_blas_single_thread(void);
+/* Which kernels it chose ("Haswell"), for manifests and benches. Static storage. */
+const char *nn_blas_name(void);
 
 #endif

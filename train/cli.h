@@ -69,6 +69,10 @@ base_status cli_check_range(const char *option, double value, double lo, double 
 base_status cli_check_choice(const char *option, const char *value, const char *const *choices,
                              int *index, base_err *err);
 
+/* The graph text of a zoo architecture with the command's overrides (model.*, features.*,
+ * data.keywords), for commands of folders that know no zoo. BASE_USAGE when there is none. */
+base_status cli_architecture(cli *c, const char *name, base_str *net, base_err *err);
+
 /* ---- the result, on stdout ---- */
 
 /* What is put is printed once, by main, after the command returned BASE_OK, BASE_GATE,

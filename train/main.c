@@ -1,10 +1,9 @@
 /* main: sotto <command>. Finds the command, runs it, prints its result, its error, and exits. */
 #include "train/cli.h"
+#include "train/version.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define SOTTO_VERSION "0.1"
 
 typedef base_status command_fn(cli *c, int argc, char **argv, base_err *err);
 

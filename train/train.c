@@ -1,6 +1,7 @@
 /* The training loop: see train/train.h. */
 #include "train/train.h"
 
+#include "train/manifest.h"
 #include "train/session.h"
 
 #include <jansson.h>
@@ -12,7 +13,7 @@ enum { CHECKPOINT_SECONDS = 5 }; /* epochs shorter than this do not each write o
 
 typedef struct trainer {
     session s;
-    const rundir *run;
+    rundir run;
     const train_hooks *hooks;
     checkpoint c;
     nn_schedule schedule;
@@ -38,7 +39,7 @@ static nn_schedule schedule_of(const train_settings *t)
 
 static base_status save_checkpoint(trainer *t, base_err *err)
 {
-    char *path = rundir_file(t->run, "checkpoint.h5");
+    char *path = rundir_file(&t->run, "checkpoint.h5");
     if (!path) return base_nomem(err, 1);
     t->c.seconds = t->before + base_seconds() - t->started;
     t->c.optim_steps = nn_optim_steps(t->s.optim);
@@ -50,7 +51,7 @@ static base_status save_checkpoint(trainer *t, base_err *err)
 
 static base_status load_checkpoint(trainer *t, base_err *err)
 {
-    char *path = rundir_file(t->run, "checkpoint.h5");
+    char *path = rundir_file(&t->run, "checkpoint.h5");
     if (!path) return base_nomem(err, 1);
     base_status status = BASE_OK;
     if (base_exists(path)) status = checkpoint_load(&t->c, path, err);
@@ -58,13 +59,13 @@ static base_status load_checkpoint(trainer *t, base_err *err)
     BASE_TRY(status);
     nn_optim_set_steps(t->s.optim, t->c.optim_steps);
     t->before = t->c.seconds;
-    BASE_TRY(rundir_rewind(t->run, (size_t)t->c.epoch, err));
-    return rundir_clear_end(t->run, err);
+    BASE_TRY(rundir_rewind(&t->run, (size_t)t->c.epoch, err));
+    return rundir_clear_end(&t->run, err);
 }
 
 static base_status save_model(const trainer *t, const char *name, base_err *err)
 {
-    char *path = rundir_file(t->run, name);
+    char *path = rundir_file(&t->run, name);
     if (!path) return base_nomem(err, 1);
     base_status status = session_save(&t->s, nn_net_weights(t->s.net), path, t->provenance, err);
     free(path);
@@ -83,7 +84,7 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
         json_object_set_new(o, "val_accuracy", json_real(e->val_accuracy));
     }
     char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    base_status status = line ? rundir_append(t->run, line, err) : base_nomem(err, 1);
+    base_status status = line ? rundir_append(&t->run, line, err) : base_nomem(err, 1);
     free(line);
     json_decref(o);
     return status;
@@ -207,8 +208,8 @@ static base_status train_epochs(trainer *t, base_err *err)
         if (status == BASE_INTERRUPTED) {
             BASE_TRY(save_checkpoint(t, err));
             base_fail(err, BASE_INTERRUPTED, "stopped in epoch %lld; the checkpoint is in '%s'",
-                      (long long)t->c.epoch + 1, t->run->path);
-            return base_hint(err, "go on with: sotto train --resume %s", t->run->path);
+                      (long long)t->c.epoch + 1, t->run.path);
+            return base_hint(err, "go on with: sotto train --resume %s", t->run.path);
         }
         BASE_TRY(status);
         BASE_TRY(end_epoch(t, err));
@@ -222,7 +223,7 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
 {
     const train_settings *set = &t->s.setup->train;
     bool best = set->keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
-    char *from = rundir_file(t->run, "best.h5"), *to = rundir_file(t->run, "model.h5");
+    char *from = rundir_file(&t->run, "best.h5"), *to = rundir_file(&t->run, "model.h5");
     base_status status = from && to ? BASE_OK : base_nomem(err, 1);
     if (status == BASE_OK && !best) status = save_model(t, "model.h5", err);
     if (status == BASE_OK && best) {
@@ -252,7 +253,7 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
              "{\"epochs\":%lld,\"kept_epoch\":%lld,\"val_accuracy\":%.17g,\"seconds\":%.3f}\n",
              (long long)r->epochs, (long long)(best ? r->best_epoch : r->epochs),
              isfinite(r->val_accuracy) ? r->val_accuracy : 0, r->seconds);
-    return rundir_end(t->run, RUN_DONE, text, err);
+    return rundir_end(&t->run, RUN_DONE, text, err);
 }
 
 static base_status make_provenance(trainer *t, base_err *err)
@@ -294,32 +295,44 @@ static base_status start(trainer *t, bool resume, base_err *err)
     return BASE_OK;
 }
 
-base_status train_run(const train_setup *setup, const rundir *run, bool resume,
-                      const train_hooks *hooks, train_result *result, base_err *err)
+/* The run directory with what is known before the first step. */
+static base_status open_run(trainer *t, const train_output *out, base_err *err)
 {
-    trainer t = {.run = run, .hooks = hooks};
-    base_err e = {0};
-    *result = (train_result){0};
-    base_status status = session_open(&t.s, setup, hooks->threads, &e);
-    if (status == BASE_OK) {
-        status = start(&t, resume, &e);
-        if (status == BASE_OK) status = train_epochs(&t, &e);
-        if (status == BASE_OK) status = finish(&t, result, &e);
-        session_close(&t.s);
-    }
-    free(t.provenance);
-    if (status == BASE_OK) return BASE_OK;
-    char line[sizeof e.message + 1];
-    snprintf(line, sizeof line, "%s\n", e.message);
-    rundir_end(run, status == BASE_INTERRUPTED ? RUN_INTERRUPTED : RUN_FAILED, line, NULL);
-    if (err) *err = e;
+    if (out->resume) return rundir_reopen(out->dir, &t->run, err);
+    BASE_TRY(rundir_create(out->dir, &t->run, err));
+    base_status status = rundir_write(&t->run, "config.ini", out->config_text, err);
+    if (status == BASE_OK)
+        status = manifest_write(&t->s, &t->run, out->command, t->hooks->threads, err);
+    if (status != BASE_OK) rundir_discard(&t->run);
     return status;
 }
 
-base_status train_check(const train_setup *setup, base_err *err)
+static base_status run_open_session(trainer *t, const train_output *out, train_result *result,
+                                    base_err *err)
 {
-    session s;
-    base_status status = session_open(&s, setup, 1, err);
-    if (status == BASE_OK) session_close(&s);
+    BASE_TRY(open_run(t, out, err));
+    base_err e = {0};
+    base_status status = start(t, out->resume, &e);
+    if (status == BASE_OK) status = train_epochs(t, &e);
+    if (status == BASE_OK) status = finish(t, result, &e);
+    if (status != BASE_OK) {
+        char line[sizeof e.message + 1];
+        snprintf(line, sizeof line, "%s\n", e.message);
+        rundir_end(&t->run, status == BASE_INTERRUPTED ? RUN_INTERRUPTED : RUN_FAILED, line, NULL);
+        if (err) *err = e;
+    }
+    rundir_close(&t->run);
+    return status;
+}
+
+base_status train_run(const train_setup *setup, const train_output *out, const train_hooks *hooks,
+                      train_result *result, base_err *err)
+{
+    trainer t = {.hooks = hooks};
+    *result = (train_result){0};
+    BASE_TRY(session_open(&t.s, setup, hooks->threads, err));
+    base_status status = run_open_session(&t, out, result, err);
+    session_close(&t.s);
+    free(t.provenance);
     return status;
 }

@@ -45,14 +45,19 @@ typedef struct train_result {
     double seconds, clips_per_s;
 } train_result;
 
-/* Train into an open run directory; `resume` goes on from its checkpoint (from the start when there
- * is none yet). Leaves DONE, FAILED or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero,
- * after a checkpoint; BASE_MISMATCH when the loss is no longer finite. */
-base_status train_run(const train_setup *s, const rundir *run, bool resume,
-                      const train_hooks *hooks, train_result *result, base_err *err);
+/* Where a run goes and what it says of itself. */
+typedef struct train_output {
+    const char *dir;         /* the run directory, made by train_run */
+    const char *config_text; /* config.ini: resolved, reads back to the setup */
+    const char *command;     /* the command line, for the manifest; may be NULL */
+    bool resume;             /* the directory is there: go on from its checkpoint, or from the
+                              * start when there is none yet */
+} train_output;
 
-/* The same without a run directory, for what only wants to know whether it can start: opens the
- * pack, builds everything, trains nothing. */
-base_status train_check(const train_setup *s, base_err *err);
+/* Train a run. Whatever is wrong with settings or data is found before the directory is made;
+ * afterwards it ends in DONE, FAILED or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero,
+ * after a checkpoint; BASE_MISMATCH when the loss is no longer finite. */
+base_status train_run(const train_setup *s, const train_output *out, const train_hooks *hooks,
+                      train_result *result, base_err *err);
 
 #endif

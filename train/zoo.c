@@ -1,6 +1,8 @@
 /* See train/zoo.h. */
 #include "train/zoo.h"
 
+#include "dsp/dsp.h"
+
 #include <string.h>
 
 #define ZOO_MODEL(name) extern const zoo_model zoo_##name;
@@ -42,4 +44,13 @@ base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_
     base_fail(err, e.status, "%s on %d x %d features: %.380s", model->name, o.frames, o.bins,
               e.message);
     return e.hint[0] ? base_hint(err, "%s", e.hint) : e.status;
+}
+
+base_status zoo_build_default(const zoo_model *model, int classes, nn_graph **g, base_err *err)
+{
+    dsp_config features;
+    zoo_options o = {.classes = classes, .dropout = -1};
+    BASE_TRY(dsp_preset(model->features, &features, err));
+    dsp_config_shape(&features, &o.frames, &o.bins);
+    return zoo_build(model, o, g, err);
 }

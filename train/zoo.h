@@ -29,4 +29,7 @@ base_status zoo_find(const char *name, const zoo_model **model, base_err *err);
 /* The graph, ending in the logits "y". BASE_USAGE when the options do not fit together. */
 base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_err *err);
 
+/* The same at its own width, on the features it is meant for. */
+base_status zoo_build_default(const zoo_model *model, int classes, nn_graph **g, base_err *err);
+
 #endif

@@ -1,0 +1,160 @@
+/* sotto train: a run from a config file. */
+#include "train/cli.h"
+#include "train/train.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_note(void *ctx, const char *text)
+{
+    cli_say(ctx, "%s", text);
+}
+
+static void on_step(void *ctx, const train_progress *p)
+{
+    cli_progress_note(ctx, "epoch %lld/%lld  loss %.4f  accuracy %.2f %%", (long long)p->epoch,
+                      (long long)p->epochs, p->loss, 100 * p->accuracy);
+    cli_progress_at(ctx, p->done);
+}
+
+static void on_epoch(void *ctx, const train_epoch *e)
+{
+    if (cli_is_live(ctx)) return;
+    char val[64] = "";
+    if (e->validated)
+        snprintf(val, sizeof val, "  validation %.2f %%%s", 100 * e->val_accuracy,
+                 e->best ? " *" : "");
+    cli_say(ctx,
+            "epoch %lld/%lld  loss %.4f  accuracy %.2f %%%s  lr %.3g  %.0f clips/s  %.0f s left",
+            (long long)e->epoch, (long long)e->epochs, e->loss, 100 * e->accuracy, val, e->lr,
+            e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
+}
+
+/* The pack by its full path, so that a run can be resumed from anywhere. */
+static void make_absolute(char path[1024])
+{
+    char full[PATH_MAX];
+    if (path[0] && realpath(path, full) && strlen(full) < 1024) strcpy(path, full);
+}
+
+/* Settings from the config file, or of the run that is resumed, and the overrides. */
+static base_status read_config(cli *c, config *cfg, bool resume, base_err *err)
+{
+    if (resume) {
+        char *path = base_path(c->args[0], "config.ini");
+        if (!path) return base_nomem(err, 1);
+        base_status status = BASE_OK;
+        if (!rundir_is_run(c->args[0])) {
+            status = base_fail(err, BASE_DATA, "there is no run in '%s'", c->args[0]);
+            base_hint(err, "`sotto runs ls` shows those there are");
+        } else if (c->noverrides > 0) {
+            status =
+                base_fail(err, BASE_USAGE, "'%s' cannot be changed when resuming", c->overrides[0]);
+            base_hint(err, "start a new run with -o");
+        }
+        if (status == BASE_OK) status = config_read(cfg, path, err);
+        free(path);
+        return status;
+    }
+    if (c->nargs > 0) BASE_TRY(config_read(cfg, c->args[0], err));
+    for (int i = 0; i < c->noverrides; i++) BASE_TRY(config_override(cfg, c->overrides[i], err));
+    if (c->seed_given) {
+        char seed[64];
+        snprintf(seed, sizeof seed, "train.seed=%llu", (unsigned long long)c->seed);
+        BASE_TRY(config_override(cfg, seed, err));
+    }
+    return BASE_OK;
+}
+
+static void put_result(cli *c, const char *dir, const train_result *r)
+{
+    cli_put_text(c, "run", dir);
+    cli_put_int(c, "epochs", r->epochs);
+    cli_put_int(c, "parameters", r->parameters);
+    cli_put_int(c, "macs", r->macs);
+    cli_put_percent(c, "val_accuracy", r->val_accuracy, 2);
+    cli_put_int(c, "best_epoch", r->best_epoch);
+    cli_put_real(c, "seconds", r->seconds, 1);
+    cli_put_real(c, "clips_per_s", r->clips_per_s, 0);
+}
+
+static base_status train(cli *c, const train_setup *s, const config *cfg, bool resume,
+                         const char *command, base_err *err)
+{
+    base_str text = {0};
+    config_print(cfg, &text);
+    if (text.failed) return base_nomem(err, text.len);
+    train_output out = {.dir = resume ? c->args[0] : c->output,
+                        .config_text = text.s,
+                        .command = command,
+                        .resume = resume};
+    train_hooks hooks = {.ctx = c,
+                         .step = on_step,
+                         .epoch = on_epoch,
+                         .note = on_note,
+                         .stop = cli_interrupt(c),
+                         .threads = c->threads};
+    train_result r;
+    cli_progress_begin(c, "training", "clips", 0);
+    base_status status = train_run(s, &out, &hooks, &r, err);
+    cli_progress_end(c);
+    if (status == BASE_OK) put_result(c, out.dir, &r);
+    base_str_free(&text);
+    return status;
+}
+
+static base_status run(cli *c, bool resume, bool print, const char *command, base_err *err)
+{
+    train_setup s = train_setup_default();
+    config *cfg;
+    BASE_TRY(train_config_new(&s, &cfg, err));
+    base_status status = read_config(c, cfg, resume, err);
+    if (status == BASE_OK) status = config_check(cfg, err);
+    if (status == BASE_OK && print) {
+        base_str text = {0};
+        config_print(cfg, &text);
+        status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
+                     ? base_fail(err, BASE_FAILED, "cannot write to stdout")
+                     : BASE_OK;
+        base_str_free(&text);
+    } else if (status == BASE_OK) {
+        make_absolute(s.data.pack);
+        make_absolute(s.model.file);
+        status = train(c, &s, cfg, resume, command, err);
+    }
+    config_free(cfg);
+    return status;
+}
+
+base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
+{
+    int resume = 0, print = 0;
+    const struct poptOption options[] = {
+        {"resume", '\0', POPT_ARG_NONE, &resume, 0, "go on with the run in the folder given", NULL},
+        {"print-config", '\0', POPT_ARG_NONE, &print, 0, "show the resolved config, train nothing",
+         NULL},
+        POPT_TABLEEND};
+    const cli_spec spec = {.usage = "[CONFIG.ini|RECIPE|RUN] [section.key=value ...]",
+                           .about = "Trains the model that the config describes. Recipes that come "
+                                    "along: ds_cnn, cnn, dnn.\nCtrl-C leaves a checkpoint; "
+                                    "`sotto train --resume RUN` goes on to the same weights.",
+                           .max_args = 1,
+                           .output = "the run directory to make",
+                           .takes = CLI_SEED | CLI_THREADS | CLI_OVERRIDES};
+    base_str command = {0};
+    base_str_add(&command, "sotto train");
+    for (int i = 1; i < argc; i++) base_str_add(&command, " %s", argv[i]);
+    base_status status = BASE_OK;
+    if (!cli_parse(c, argc, argv, &spec, options, err))
+        status = err->status;
+    else if (resume && c->nargs == 0)
+        status = base_fail(err, BASE_USAGE, "--resume needs the folder of a run");
+    else if (!resume && !print && !c->output) {
+        status = base_fail(err, BASE_USAGE, "-o is missing: the run directory to make");
+        base_hint(err, "for example -o runs/first");
+    } else
+        status = run(c, resume != 0, print != 0, command.s, err);
+    base_str_free(&command);
+    return status;
+}

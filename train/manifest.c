@@ -1,0 +1,60 @@
+/* See train/manifest.h. */
+#include "train/manifest.h"
+
+#include "nn/blas.h"
+#include "train/version.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static json_t *data_of(const session *s)
+{
+    size_t words, speakers;
+    data_pack_words(s->pack, &words);
+    data_pack_speakers(s->pack, &speakers);
+    json_t *labels = json_array();
+    for (int i = 0; i < s->classes; i++) json_array_append_new(labels, json_string(s->labels[i]));
+    return json_pack("{ss sI sI sI sI sI sI so}", "pack", data_pack_path(s->pack), "clips",
+                     (json_int_t)data_pack_clips(s->pack), "words", (json_int_t)words, "speakers",
+                     (json_int_t)speakers, "training",
+                     (json_int_t)data_task_count(s->task, DATA_TRAIN, -1), "validation",
+                     (json_int_t)data_task_count(s->task, DATA_VALIDATION, -1), "test",
+                     (json_int_t)data_task_count(s->task, DATA_TEST, -1), "labels", labels);
+}
+
+static json_t *model_of(const session *s)
+{
+    return json_pack("{ss sI sI sI}", "arch",
+                     s->setup->model.file[0] ? s->setup->model.file : s->setup->model.arch,
+                     "parameters", (json_int_t)nn_graph_trainable(s->graph), "macs",
+                     (json_int_t)nn_graph_cost(s->graph).macs, "bytes",
+                     (json_int_t)nn_net_bytes(s->net));
+}
+
+static json_t *machine_of(int threads)
+{
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    return json_pack("{ss si si ss}", "host", host, "cores", base_cores(), "threads", threads,
+                     "blas", nn_blas_name());
+}
+
+base_status manifest_write(const session *s, const rundir *run, const char *command, int threads,
+                           base_err *err)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    json_t *o =
+        json_pack("{ss ss ss sI so so so}", "sotto", SOTTO_VERSION, "started", when, "command",
+                  command ? command : "", "seed", (json_int_t)s->setup->train.seed, "data",
+                  data_of(s), "model", model_of(s), "machine", machine_of(threads));
+    char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+    base_status status = text ? rundir_write(run, "manifest.json", text, err) : base_nomem(err, 1);
+    free(text);
+    json_decref(o);
+    return status;
+}

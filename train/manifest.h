@@ -1,0 +1,11 @@
+/* manifest: what a run is made of, as manifest.json: data, model, seed, machine, command. */
+#ifndef TRAIN_MANIFEST_H
+#define TRAIN_MANIFEST_H
+
+#include "train/rundir.h"
+#include "train/session.h"
+
+base_status manifest_write(const session *s, const rundir *run, const char *command, int threads,
+                           base_err *err);
+
+#endif
