@@ -6,27 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the hooks know: clips done by an earlier process are not part of this one's rate. */
+typedef struct talk {
+    cli *c;
+    bool begun;
+    int64_t first;
+} talk;
+
 static void on_note(void *ctx, const char *text)
 {
-    cli_say(ctx, "%s", text);
+    cli_say(((talk *)ctx)->c, "%s", text);
 }
 
 static void on_step(void *ctx, const train_progress *p)
 {
-    cli_progress_note(ctx, "epoch %lld/%lld  loss %.4f  accuracy %.2f %%", (long long)p->epoch,
+    talk *t = ctx;
+    if (!t->begun) {
+        t->begun = true;
+        t->first = p->done;
+        cli_progress_begin(t->c, "training", "clips", p->total - t->first);
+    }
+    cli_progress_note(t->c, "epoch %lld/%lld  loss %.4f  accuracy %.2f %%", (long long)p->epoch,
                       (long long)p->epochs, p->loss, 100 * p->accuracy);
-    cli_progress_at(ctx, p->done);
+    cli_progress_at(t->c, p->done - t->first);
 }
 
 static void on_epoch(void *ctx, const train_epoch *e)
 {
-    if (cli_is_live(ctx)) return;
+    cli *c = ((talk *)ctx)->c;
+    if (cli_is_live(c)) return;
     char val[64] = "";
     if (e->validated)
         snprintf(val, sizeof val, "  validation %.2f %%%s", 100 * e->val_accuracy,
                  e->best ? " *" : "");
-    cli_say(ctx,
-            "epoch %lld/%lld  loss %.4f  accuracy %.2f %%%s  lr %.3g  %.0f clips/s  %.0f s left",
+    cli_say(c, "epoch %lld/%lld  loss %.4f  accuracy %.2f %%%s  lr %.3g  %.0f clips/s  %.0f s left",
             (long long)e->epoch, (long long)e->epochs, e->loss, 100 * e->accuracy, val, e->lr,
             e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
 }
@@ -89,14 +102,14 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
                         .config_text = text.s,
                         .command = command,
                         .resume = resume};
-    train_hooks hooks = {.ctx = c,
+    talk t = {.c = c};
+    train_hooks hooks = {.ctx = &t,
                          .step = on_step,
                          .epoch = on_epoch,
                          .note = on_note,
                          .stop = cli_interrupt(c),
                          .threads = c->threads};
     train_result r;
-    cli_progress_begin(c, "training", "clips", 0);
     base_status status = train_run(s, &out, &hooks, &r, err);
     cli_progress_end(c);
     if (status == BASE_OK) put_result(c, out.dir, &r);
