@@ -11,7 +11,7 @@
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err);
 
 static const cli_spec spec = {
-    .usage = "MODEL|RUN|ARCH.net",
+    .usage = "MODEL|RUN|ARCH.net|NAME [model.width=N ...]",
     .about =
         "Costs of a model, trained or not, on microcontroller boards. Flash holds weights,\n"
         "tables and kernels; RAM the input, the output and the work buffer, not the stack and\n"
@@ -20,6 +20,7 @@ static const cli_spec spec = {
         "CMSIS-NN figures give for the same layers. An error of e % means between\n"
         "value / (1 + e/100) and value * (1 + e/100); * marks an order of magnitude.",
     .max_args = 1,
+    .takes = CLI_OVERRIDES,
 };
 
 typedef struct options {
@@ -35,16 +36,32 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-static base_status costs_of_text(const char *path, quant_costs *costs, base_err *err)
+static base_status costs_of_text(const char *text, const char *name, quant_costs *costs,
+                                 base_err *err)
 {
-    char *text = NULL;
-    size_t n = 0;
     nn_graph *graph = NULL;
-    BASE_TRY(base_read_file(path, 1 << 20, &text, &n, err));
-    base_status status = nn_parse(text, path, &graph, err);
-    free(text);
+    base_status status = nn_parse(text, name, &graph, err);
     if (status == BASE_OK) status = quant_costs_of_graph(graph, costs, err);
     nn_graph_free(graph);
+    return status;
+}
+
+static base_status costs_of_file(const char *path, quant_costs *costs, base_err *err)
+{
+    char *text = NULL;
+    BASE_TRY(base_read_file(path, 1 << 20, &text, NULL, err));
+    base_status status = costs_of_text(text, path, costs, err);
+    free(text);
+    return status;
+}
+
+/* An architecture of the zoo, with the command's overrides. */
+static base_status costs_of_name(cli *c, const char *name, quant_costs *costs, base_err *err)
+{
+    base_str text = {0};
+    base_status status = cli_architecture(c, name, &text, err);
+    if (status == BASE_OK) status = costs_of_text(text.s, name, costs, err);
+    base_str_free(&text);
     return status;
 }
 
@@ -64,6 +81,20 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
     q8_model_free(q8);
     free(file);
     return status;
+}
+
+/* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
+static base_status costs_of(cli *c, const char *what, quant_costs *costs, base_err *err)
+{
+    bool path = ends_with(what, ".h5") || strchr(what, '/') || base_exists(what);
+    if (!path && !ends_with(what, ".net")) return costs_of_name(c, what, costs, err);
+    if (c->noverrides > 0) {
+        base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], what);
+        return base_hint(err, "settings go with an architecture's name: sotto estimate ds_cnn %s",
+                         c->overrides[0]);
+    }
+    return ends_with(what, ".net") ? costs_of_file(what, costs, err)
+                                   : costs_of_model(what, costs, err);
 }
 
 /* ---- the boards ---- */
@@ -228,11 +259,11 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
     if (o.list) return put_list(c, err);
     if (c->nargs != 1) {
         base_fail(err, BASE_USAGE, "which model is missing");
-        return base_hint(err, "give a model, a run directory or a .net file");
+        return base_hint(
+            err, "give a model, a run directory, a .net file or the name of an architecture");
     }
     quant_costs costs = {0};
-    BASE_TRY(ends_with(c->args[0], ".net") ? costs_of_text(c->args[0], &costs, err)
-                                           : costs_of_model(c->args[0], &costs, err));
+    BASE_TRY(costs_of(c, c->args[0], &costs, err));
     base_status status = put_boards(c, &o, &costs, err);
     quant_costs_free(&costs);
     return status;
