@@ -1,0 +1,138 @@
+# Training: runs from a config, what they leave behind, stopping and resuming, and that a short
+# training on real clips learns something. Words are tones here: a corpus of 4 words made in a
+# second, so that nothing but the program is needed.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    "$SOTTO" -q data import tones -o tones.h5
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    pack="$BATS_FILE_TMPDIR/tones.h5"
+    small=(data.pack="$pack" data.keywords=low,high model.width=8 train.epochs=2 train.batch=20)
+}
+
+@test "a run directory holds config, manifest, metrics, checkpoints, model and DONE" {
+    run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" -o run --format json
+    [ "$status" -eq 0 ]
+    for f in config.ini manifest.json metrics.jsonl checkpoint.h5 best.h5 model.h5 DONE; do
+        [ -s "run/$f" ]
+    done
+    [ "$(wc -l <run/metrics.jsonl)" -eq 2 ]
+    [ "$(echo "$output" | jq .epochs)" -eq 2 ]
+    [ "$(jq -r .data.labels[0] run/manifest.json)" = low ]
+    [ "$(find run -name '.*' -type f | wc -l)" -eq 0 ]
+    run "$SOTTO" train run/config.ini --print-config
+    [ "$output" = "$(cat run/config.ini)" ]
+}
+
+@test "the same seed gives the same weights for one thread and three, another seed others" {
+    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 1 -o one
+    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 3 -o three
+    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 2 --seed 7 -o other
+    h5diff one/model.h5 three/model.h5 /weights
+    ! h5diff -q one/model.h5 other/model.h5 /weights
+}
+
+@test "killed at any moment, listed as interrupted, resumed to the same weights" {
+    long=("${small[@]}" train.epochs=12)
+    "$SOTTO" -q train ds_cnn "${long[@]}" -o whole
+    "$SOTTO" -q train ds_cnn "${long[@]}" -o cut &
+    pid=$!
+    while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
+    kill -9 $pid
+    wait $pid || true
+    run "$SOTTO" runs ls cut --format tsv
+    [[ "$output" == *interrupted* ]]
+    run --separate-stderr "$SOTTO" train --resume cut
+    [ "$status" -eq 0 ]
+    h5diff whole/model.h5 cut/model.h5 /weights
+    [ "$(wc -l <cut/metrics.jsonl)" -eq 12 ]
+    [ "$("$SOTTO" runs ls cut --format json | jq -r .runs[0].state)" = done ]
+}
+
+@test "Ctrl-C leaves a checkpoint and exits 130; resuming ends at the same weights" {
+    long=("${small[@]}" train.epochs=12)
+    "$SOTTO" -q train ds_cnn "${long[@]}" -o whole
+    "$SOTTO" -q train ds_cnn "${long[@]}" -o cut 2>talk &
+    pid=$!
+    while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
+    kill -INT $pid
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 130 ]
+    grep -q 'sotto train --resume cut' talk
+    [ -s cut/INTERRUPTED ]
+    [ ! -e cut/model.h5 ]
+    "$SOTTO" -q train --resume cut
+    h5diff whole/model.h5 cut/model.h5 /weights
+    [ ! -e cut/INTERRUPTED ]
+}
+
+@test "bad settings and data are refused before anything is written" {
+    refuse() { # status, fragment, arguments
+        local want=$1 fragment=$2
+        shift 2
+        run --separate-stderr "$SOTTO" train "$@" -o run
+        [ "$status" -eq "$want" ]
+        [[ "$stderr" == *"$fragment"* ]]
+        [ ! -e run ]
+    }
+    refuse 2 "train.lrr" ds_cnn "${small[@]}" train.lrr=1
+    refuse 2 "train.lr" ds_cnn "${small[@]}" train.lr=-0.1
+    refuse 2 "did you mean" ds_cnn "${small[@]}" model.arch=ds_cn
+    refuse 2 "data.pack" ds_cnn
+    refuse 3 "nothing.h5" ds_cnn "${small[@]}" data.pack=nothing.h5
+    refuse 3 "hihg" ds_cnn "${small[@]}" data.keywords=low,hihg
+    printf 'x = input 49x10x1\nc = conv2d(x) out=4 kernel=60x4\n' >big.net
+    refuse 2 "big.net:2: conv2d 'c': kernel 60" ds_cnn "${small[@]}" model.file=big.net
+    printf 'x = input 40x10x1\nf = flatten(x)\ny = dense(f) out=4\n' >other.net
+    refuse 2 "40x10x1" ds_cnn "${small[@]}" model.file=other.net
+    printf '[train]\nepochs = 2\nlearning_rate = 1\n' >bad.ini
+    refuse 2 "bad.ini:3" bad.ini "${small[@]}"
+}
+
+@test "a run directory is not trained into twice" {
+    "$SOTTO" -q train ds_cnn "${small[@]}" -o run
+    run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"already holds a run"* ]]
+    run --separate-stderr "$SOTTO" train --resume nowhere
+    [ "$status" -eq 3 ]
+    run --separate-stderr "$SOTTO" train --resume run train.lr=1
+    [ "$status" -eq 2 ]
+}
+
+@test "a loss that is not finite stops the run as failed" {
+    run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.optimizer=sgd train.lr=10 \
+        train.warmup_epochs=0 train.final_lr=10 train.epochs=20 train.momentum=0.99 -o run
+    [ "$status" -eq 6 ]
+    [[ "$stderr" == *"lower train.lr"* ]]
+    [ -s run/FAILED ]
+    [ "$("$SOTTO" runs ls run --format json | jq -r .runs[0].state)" = failed ]
+}
+
+@test "a model can be defined in a .net file alone" {
+    "$SOTTO" model show ds_cnn model.width=8 data.keywords=low,high -o my.net
+    run --separate-stderr "$SOTTO" train "${small[@]}" model.file=my.net -o run
+    [ "$status" -eq 0 ]
+    [[ "$(h5dump -d /graph run/model.h5)" == *dwconv2d* ]]
+}
+
+@test "real clips: four epochs of DS-CNN beat 78 % on speakers never heard" {
+    : "${SOTTO_SPEECH_COMMANDS:=$BATS_TEST_DIRNAME/../../../shared/speech_commands}"
+    [ -d "$SOTTO_SPEECH_COMMANDS/yes" ] || skip "no clips in $SOTTO_SPEECH_COMMANDS"
+    release="$BATS_TEST_DIRNAME/../../build/sotto"
+    test_set=()
+    [ ! -d "${SOTTO_SPEECH_COMMANDS}_test" ] || test_set=(--test "${SOTTO_SPEECH_COMMANDS}_test")
+    "$release" -q data import "$SOTTO_SPEECH_COMMANDS" "${test_set[@]}" -o sc.h5
+    "$release" -q train ds_cnn data.pack=sc.h5 train.epochs=4 train.warmup_epochs=1 -o run
+    run --separate-stderr "$release" eval run sc.h5 --split validation --min-accuracy 0.78
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
