@@ -8,13 +8,14 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
     "$BATS_TEST_DIRNAME/../tones.pl" tones
-    "$SOTTO" -q data import tones -o tones.h5
+    "$SOTTO" data import -q tones -o tones.h5
 }
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
     pack="$BATS_FILE_TMPDIR/tones.h5"
-    small=(data.pack="$pack" data.keywords=low,high model.width=8 train.epochs=2 train.batch=20)
+    small=(data.pack="$pack" data.keywords=low,high model.width=8 train.epochs=2 train.batch=20
+        train.warmup_epochs=0)
 }
 
 @test "a run directory holds config, manifest, metrics, checkpoints, model and DONE" {
@@ -32,17 +33,17 @@ setup() {
 }
 
 @test "the same seed gives the same weights for one thread and three, another seed others" {
-    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 1 -o one
-    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 3 -o three
-    "$SOTTO" -q train ds_cnn "${small[@]}" --threads 2 --seed 7 -o other
+    "$SOTTO" train -q ds_cnn "${small[@]}" --threads 1 -o one
+    "$SOTTO" train -q ds_cnn "${small[@]}" --threads 3 -o three
+    "$SOTTO" train -q ds_cnn "${small[@]}" --threads 2 --seed 7 -o other
     h5diff one/model.h5 three/model.h5 /weights
     ! h5diff -q one/model.h5 other/model.h5 /weights
 }
 
 @test "killed at any moment, listed as interrupted, resumed to the same weights" {
     long=("${small[@]}" train.epochs=12)
-    "$SOTTO" -q train ds_cnn "${long[@]}" -o whole
-    "$SOTTO" -q train ds_cnn "${long[@]}" -o cut &
+    "$SOTTO" train -q ds_cnn "${long[@]}" -o whole
+    "$SOTTO" train -q ds_cnn "${long[@]}" -o cut &
     pid=$!
     while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
     kill -9 $pid
@@ -58,8 +59,8 @@ setup() {
 
 @test "Ctrl-C leaves a checkpoint and exits 130; resuming ends at the same weights" {
     long=("${small[@]}" train.epochs=12)
-    "$SOTTO" -q train ds_cnn "${long[@]}" -o whole
-    "$SOTTO" -q train ds_cnn "${long[@]}" -o cut 2>talk &
+    "$SOTTO" train -q ds_cnn "${long[@]}" -o whole
+    "$SOTTO" train -q ds_cnn "${long[@]}" -o cut 2>talk &
     pid=$!
     while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
     kill -INT $pid
@@ -69,7 +70,7 @@ setup() {
     grep -q 'sotto train --resume cut' talk
     [ -s cut/INTERRUPTED ]
     [ ! -e cut/model.h5 ]
-    "$SOTTO" -q train --resume cut
+    "$SOTTO" train -q --resume cut
     h5diff whole/model.h5 cut/model.h5 /weights
     [ ! -e cut/INTERRUPTED ]
 }
@@ -98,7 +99,7 @@ setup() {
 }
 
 @test "a run directory is not trained into twice" {
-    "$SOTTO" -q train ds_cnn "${small[@]}" -o run
+    "$SOTTO" train -q ds_cnn "${small[@]}" -o run
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"already holds a run"* ]]
@@ -110,7 +111,7 @@ setup() {
 
 @test "a loss that is not finite stops the run as failed" {
     run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.optimizer=sgd train.lr=10 \
-        train.warmup_epochs=0 train.final_lr=10 train.epochs=20 train.momentum=0.99 -o run
+        train.final_lr=10 train.epochs=20 train.momentum=0.99 -o run
     [ "$status" -eq 6 ]
     [[ "$stderr" == *"lower train.lr"* ]]
     [ -s run/FAILED ]
@@ -130,8 +131,8 @@ setup() {
     release="$BATS_TEST_DIRNAME/../../build/sotto"
     test_set=()
     [ ! -d "${SOTTO_SPEECH_COMMANDS}_test" ] || test_set=(--test "${SOTTO_SPEECH_COMMANDS}_test")
-    "$release" -q data import "$SOTTO_SPEECH_COMMANDS" "${test_set[@]}" -o sc.h5
-    "$release" -q train ds_cnn data.pack=sc.h5 train.epochs=4 train.warmup_epochs=1 -o run
+    "$release" data import -q "$SOTTO_SPEECH_COMMANDS" "${test_set[@]}" -o sc.h5
+    "$release" train -q ds_cnn data.pack=sc.h5 train.epochs=4 train.warmup_epochs=1 -o run
     run --separate-stderr "$release" eval run sc.h5 --split validation --min-accuracy 0.78
     echo "$output"
     [ "$status" -eq 0 ]
