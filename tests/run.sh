@@ -16,7 +16,9 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 # No test reads the user's settings or speaks to a terminal.
-unset SOTTO_SPEECH_COMMANDS DATA
+unset DATA
+# Clips of their own; tests that need them skip where they are absent.
+export SOTTO_SPEECH_COMMANDS="${SOTTO_SPEECH_COMMANDS:-$PWD/../shared/speech_commands}"
 
 job() { # run one file, leave its output and status in $logs
     log=build/test/$(echo "$1" | sed 's|^build/||; s|/|.|g')
