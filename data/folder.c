@@ -100,3 +100,29 @@ void data_folder_remove(const char *path)
 {
     nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
+
+char *data_folder_missing(const char *path)
+{
+    char *top = base_strdup(path);
+    for (size_t i = 1; top && top[i - 1]; i++) {
+        if (top[i] != '/' && top[i] != '\0') continue;
+        char end = top[i];
+        top[i] = '\0';
+        if (!base_exists(top)) return top;
+        top[i] = end;
+    }
+    free(top);
+    return NULL;
+}
+
+void data_folder_prune(const char *path, const char *top)
+{
+    char *at = top ? base_strdup(path) : NULL;
+    while (at && strlen(at) >= strlen(top)) {
+        if (rmdir(at) != 0 && errno != ENOENT) break;
+        char *slash = strrchr(at, '/');
+        if (!slash) break;
+        *slash = '\0';
+    }
+    free(at);
+}

@@ -19,4 +19,10 @@ base_status data_folder_commit(const char *temp, const char *path, base_err *err
 /* Remove a folder and all that is in it, as far as that is possible; links are not followed. */
 void data_folder_remove(const char *path);
 
+/* For leaving nothing behind: before a folder is made, the uppermost part of its path that does not
+ * exist yet (freed with free(); NULL: all of it exists, or no memory); after a failure, remove the
+ * empty folders from path up to that one. top may be NULL. */
+char *data_folder_missing(const char *path);
+void data_folder_prune(const char *path, const char *top);
+
 #endif

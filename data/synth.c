@@ -438,7 +438,10 @@ base_status data_synth_run(const data_synth *what, const char *dir, data_synth_r
     BASE_TRY(data_folder_check_free(dir, err));
     BASE_TRY(data_voices_find(&voices, err));
     base_arena *arena = base_arena_new();
+    char *top = data_folder_missing(dir);
     base_status st = arena ? run_with(what, dir, &voices, arena, result, err) : base_nomem(err, 0);
+    if (st != BASE_OK) data_folder_prune(dir, top);
+    free(top);
     base_arena_free(arena);
     data_voices_free(&voices);
     return st;

@@ -19,15 +19,15 @@ const char *data_noise_name(data_noise_kind kind)
     return names[kind];
 }
 
-/* pcm += noise of power 1, low-passed with one pole at `corner` Hz:
+/* pcm += noise of RMS `level`, low-passed with one pole at `corner` Hz:
  * y[i] = a y[i-1] + sqrt(1 - a^2) x[i], a = exp(-2 pi corner / rate) */
-static void add_pole(base_rng *rng, double corner, float *pcm, size_t n)
+static void add_pole(base_rng *rng, double corner, double level, float *pcm, size_t n)
 {
     double a = exp(-2 * PI * corner / DATA_SYNTH_RATE), b = sqrt(1 - a * a);
     double y = base_rng_normal(rng);
     for (size_t i = 0; i < n; i++) {
         y = a * y + b * base_rng_normal(rng);
-        pcm[i] += (float)y;
+        pcm[i] += (float)(level * y);
     }
 }
 
@@ -67,10 +67,10 @@ void data_noise_make(data_noise_kind kind, uint64_t seed, float *pcm, size_t n)
         for (size_t i = 0; i < n; i++) pcm[i] = (float)base_rng_normal(&rng);
         break;
     case DATA_NOISE_PINK:
-        for (double corner = 10; corner < DATA_SYNTH_RATE; corner *= 3)
-            add_pole(&rng, corner, pcm, n);
+        for (double corner = 10; corner < 3000; corner *= 3) add_pole(&rng, corner, 1, pcm, n);
+        add_pole(&rng, 7290, 0.76, pcm, n); /* less: the others' folded tails are there too */
         break;
-    case DATA_NOISE_BROWN: add_pole(&rng, 20, pcm, n); break;
+    case DATA_NOISE_BROWN: add_pole(&rng, 20, 1, pcm, n); break;
     case DATA_NOISE_HUM:
         add_hum(&rng, 50, pcm, n / 2);
         add_hum(&rng, 60, pcm + n / 2, n - n / 2);
