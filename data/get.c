@@ -365,7 +365,10 @@ base_status data_get_run(const data_get *get, const char *dir, data_get_result *
     char *top = data_folder_missing(part.s);
     base_status st = base_mkdirs(part.s, err);
     if (st == BASE_OK) st = get_into(get, part.s, dir, result, err);
-    if (st != BASE_OK) data_folder_prune(part.s, top); /* stays when something was received */
+    if (st != BASE_OK) { /* it stays when something was received */
+        rmdir(part.s);
+        data_folder_prune(part.s, top);
+    }
     free(top);
     base_str_free(&part);
     return st;
