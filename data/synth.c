@@ -166,8 +166,14 @@ static void make_speaker(const job *j, const data_voices *voices, int s, const d
     choose_name(j, s);
 }
 
-/* Timbres in turn, in an order of the seed; accents in turn among the speakers of a timbre. The
- * last timbres of the order are those of validation and test. With fewer than three timbres the
+/* Whether group is one of `held` among `groups` at equal distances, of which the last is one. */
+static bool is_held(uint32_t group, uint32_t held, uint32_t groups)
+{
+    return (group + 1) * held / groups > group * held / groups;
+}
+
+/* Timbres in turn, in an order of the seed; accents in turn among the speakers of a timbre. Every
+ * tenth timbre is of the test, the one before it of validation. With fewer than three timbres the
  * splits share them. */
 static base_status make_speakers(const job *j, const data_voices *voices, base_err *err)
 {
@@ -181,9 +187,9 @@ static base_status make_speakers(const job *j, const data_voices *voices, base_e
     uint32_t held = (groups + 5) / 10 > 0 ? (groups + 5) / 10 : 1;
     for (uint32_t s = 0; s < all; s++) {
         uint32_t group = s % groups, timbre = order[s % used];
-        j->speakers[s].split = group >= groups - held       ? DATA_TEST
-                               : group >= groups - 2 * held ? DATA_VALIDATION
-                                                            : DATA_TRAIN;
+        j->speakers[s].split = is_held(group, held, groups)       ? DATA_TEST
+                               : is_held(group + 1, held, groups) ? DATA_VALIDATION
+                                                                  : DATA_TRAIN;
         make_speaker(j, voices, (int)s, &voices->timbres[timbre], s / used + 5 * timbre);
     }
     base_free(order);

@@ -21,13 +21,14 @@ enum { FASTER_TRIES = 3, MAX_SECONDS = 600 };
 
 /* ---- finding voices ---- */
 
-/* Variants that whisper, that are drowned in echo or otherwise hard to understand, and one that is
- * the same as none. "Mr" is a name with a space in it, which cannot be told on a command line. */
+/* Variants that whisper, that are drowned in echo or otherwise hard to understand, and those that
+ * are the same as another: fast as none at all, klatt and klatt6 as caleb. "Mr" is a name with a
+ * space in it, which cannot be told in the list of voices. */
 static bool refused(const char *name)
 {
     static const char *const starts[] = {"whisper", "Ricishay", "robosoft",  "UniRobot",
                                          "Demonic", "announce", "anikaRobo", "fast",
-                                         "Mr",      "Storm",    "croak"};
+                                         "klatt",   "Mr",       "Storm",     "croak"};
     for (size_t i = 0; i < BASE_COUNT(starts); i++)
         if (strncmp(name, starts[i], strlen(starts[i])) == 0) return true;
     return false;

@@ -231,40 +231,68 @@ static bool speechless(void)
     return !data_process_found("espeak-ng") && !data_process_found("flite");
 }
 
-/* Whether two voices say the same samples. */
-static bool same_voice(const data_voice *a, const data_voice *b, const char *scratch)
+static data_take say(const data_voice *voice, const char *text, const char *scratch)
 {
-    const char *text = "yes";
-    data_take x = {0}, y = {0};
+    data_take take;
     base_err err = {0};
-    assert_int_equal(data_voice_say(a, &text, 1, scratch, NULL, &x, &err), BASE_OK);
-    assert_int_equal(data_voice_say(b, &text, 1, scratch, NULL, &y, &err), BASE_OK);
-    bool same = x.n == y.n && memcmp(x.pcm, y.pcm, x.n * sizeof *x.pcm) == 0;
-    data_takes_free(&x, 1);
-    data_takes_free(&y, 1);
-    return same;
+    if (data_voice_say(voice, &text, 1, scratch, NULL, &take, &err) != BASE_OK)
+        fail_msg("%s", err.message);
+    return take;
 }
 
-static void voices_differ(void **state)
+static bool same(const data_take *a, const data_take *b)
+{
+    return a->n == b->n && memcmp(a->pcm, b->pcm, a->n * sizeof *a->pcm) == 0;
+}
+
+/* No timbre is another one under a second name: else test voices would be heard in training. */
+static void timbres_differ(void **state)
 {
     if (speechless()) skip();
     data_voices v;
     base_err err = {0};
     char *scratch = base_path(*state, "s.wav");
     assert_int_equal(data_voices_find(&v, &err), BASE_OK);
-    assert_true(v.n_timbres >= 2);
-    /* Every third timbre against the one before, in the accent it is used with. */
-    for (size_t i = 1; i < v.n_timbres; i += 3) {
-        if (v.timbres[i].flite != v.timbres[i - 1].flite) continue;
-        const char *accent = v.timbres[i].flite ? NULL : v.accents[i % v.n_accents];
-        data_voice a = {&v.timbres[i - 1], accent, 0.5, 1, 1},
-                   b = {&v.timbres[i], accent, 0.5, 1, 1};
-        assert_false(same_voice(&a, &b, scratch));
-        assert_true(same_voice(&b, &b, scratch));
+    data_take *takes = base_alloc(v.n_timbres, sizeof *takes);
+    for (size_t i = 0; i < v.n_timbres; i++) {
+        const char *accent = v.timbres[i].flite ? NULL : v.accents[0];
+        data_voice voice = {&v.timbres[i], accent, 0.5, 1, 1};
+        takes[i] = say(&voice, "yes", scratch);
+        for (size_t k = 0; k < i; k++)
+            if (same(&takes[i], &takes[k]))
+                fail_msg("%s is %s", v.timbres[i].name, v.timbres[k].name);
     }
-    data_voice a = {&v.timbres[0], v.timbres[0].flite ? NULL : v.accents[0], 0.5, 1, 1}, b = a;
-    b.pitch = 0.8;
-    assert_false(same_voice(&a, &b, scratch));
+    data_takes_free(takes, v.n_timbres);
+    base_free(takes);
+    data_voices_free(&v);
+    free(scratch);
+}
+
+static void accent_pitch_rate_and_size_are_heard(void **state)
+{
+    if (speechless()) skip();
+    data_voices v;
+    base_err err = {0};
+    char *scratch = base_path(*state, "s.wav");
+    assert_int_equal(data_voices_find(&v, &err), BASE_OK);
+    data_voice voice = {&v.timbres[0], v.timbres[0].flite ? NULL : v.accents[0], 0.5, 1, 1};
+    data_voice others[4] = {voice, voice, voice, voice};
+    others[0].pitch = 0.8;
+    others[1].rate = 1.4;
+    others[2].size = 1.1;
+    if (v.n_accents > 1) others[3].accent = v.accents[1];
+    data_take first = say(&voice, "house", scratch);
+    for (int i = 0; i < (v.n_accents > 1 ? 4 : 3); i++) {
+        data_take other = say(&others[i], "house", scratch);
+        assert_false(same(&first, &other));
+        if (i == 1) assert_true(other.n < first.n * 9 / 10); /* faster */
+        if (i == 2) assert_in_range(other.n, first.n * 88 / 100, first.n * 95 / 100);
+        data_takes_free(&other, 1);
+    }
+    data_take again = say(&voice, "house", scratch);
+    assert_true(same(&first, &again));
+    data_takes_free(&first, 1);
+    data_takes_free(&again, 1);
     data_voices_free(&v);
     free(scratch);
 }
@@ -522,7 +550,8 @@ int main(void)
         cmocka_unit_test(noises_have_their_colours),
         cmocka_unit_test(hum_is_of_both_mains),
         cmocka_unit_test(noises_follow_the_seed),
-        cmocka_unit_test(voices_differ),
+        cmocka_unit_test(timbres_differ),
+        cmocka_unit_test(accent_pitch_rate_and_size_are_heard),
         cmocka_unit_test(lists_are_cut_into_their_words),
         cmocka_unit_test(long_words_are_said_faster),
         cmocka_unit_test(the_same_seed_gives_the_same_folder),
