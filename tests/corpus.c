@@ -1,9 +1,7 @@
-#include "corpus.h"
+/* Tones as recordings: what tests/corpus.h promises. */
+#include "tests/corpus.h"
+#include "tests/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,11 +2,8 @@
  * or cannot be written is refused with a plain message and leaves nothing behind.
  */
 #include "nn/h5.h"
+#include "tests/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>

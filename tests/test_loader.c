@@ -1,12 +1,9 @@
 /* Tasks and batches: shares hold, silence has no speech, and a batch depends on seed, epoch and
  * index only: not on threads, not on where a run was resumed.
  */
-#include "corpus.h"
+#include "tests/check.h"
+#include "tests/corpus.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
