@@ -37,6 +37,11 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 
+# `make clean all` cleans first.
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
 # ---- packages ----
 # build/flags/<level>.mk exists once the packages of that level are there. make builds it before it
 # reads on, so that a bare system is set up by the first command, and asks pkg-config only then.
