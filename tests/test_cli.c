@@ -323,8 +323,8 @@ static void talk(void *ctx)
     struct timespec tick = {.tv_nsec = 10000000};
     cli_progress_begin(c, "import", "clips", 60);
     for (int i = 0; i < 60; i++) {
-        if (i == 40) cli_progress_note(c, "loss %.2f", 0.25);
-        if (i == 50) cli_say(c, "one line");
+        if (i == 20) cli_progress_note(c, "loss %.2f", 0.25);
+        if (i == 30) cli_say(c, "one line");
         cli_progress_at(c, i);
         nanosleep(&tick, NULL);
     }
