@@ -1,0 +1,171 @@
+# From a trained run to int8 and C: quantize, eval, export, and what each refuses. Words are tones
+# (tests/tones.pl), so that a run takes seconds.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    "$SOTTO" data import -q tones -o tones.h5
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
+        train.epochs=4 train.batch=20 train.warmup_epochs=0 -o run
+    "$SOTTO" quantize -q run --calibrate tones.h5 -o run.int8.h5 --format json >quantize.json
+    "$SOTTO" export -q run.int8.h5 -o kws_model.h --format json >export.json
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR"
+    out="$BATS_TEST_TMPDIR/out"
+    mkdir "$out"
+}
+
+refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing in $out
+    want=$1 text=$2
+    shift 2
+    run --separate-stderr "$SOTTO" "$@"
+    echo "status $status: $stderr"
+    [ "$status" -eq "$want" ]
+    [[ "$stderr" == *"$text"* ]]
+    [ -z "$output" ]
+    [ -z "$(find "$out" -mindepth 1)" ]
+}
+
+@test "float and int8 side by side, on validation and test, with intervals" {
+    [ "$(jq -c '[.results[] | [.split, .kind]]' quantize.json)" = \
+        '[["validation","float"],["validation","int8"],["test","float"],["test","int8"]]' ]
+    jq -e 'all(.results[]; .n > 9 and .accuracy_lo <= .accuracy and .accuracy <= .accuracy_hi
+        and .accuracy_lo < .accuracy_hi)' quantize.json
+    # tones are easy: int8 keeps what float knows
+    jq -e '(.results[] | select(.split == "test") | .accuracy) > 0.8' quantize.json
+    jq -e '.weight_bytes < .float_bytes / 3 and .layers == 11' quantize.json
+}
+
+@test "eval agrees with quantize, for both kinds of models" {
+    for kind in float int8; do
+        model=run
+        [ $kind = float ] || model=run.int8.h5
+        "$SOTTO" eval $model tones.h5 --split test --format json >"$out/$kind.json"
+        [ "$(jq -r .kind "$out/$kind.json")" = $kind ]
+        jq -e --slurpfile q quantize.json --arg kind $kind '.accuracy ==
+            ($q[0].results[] | select(.split == "test" and .kind == $kind) | .accuracy)' \
+            "$out/$kind.json"
+    done
+}
+
+@test "eval: the counts of the confusion matrix are those of the classes and the accuracy" {
+    "$SOTTO" eval run.int8.h5 tones.h5 --format json >"$out/eval.json"
+    [ "$(jq -c .labels "$out/eval.json")" = '["low","high","_unknown_","_silence_"]' ]
+    jq -e '.labels as $l | [.confusion[] | .[$l[]]] | add' "$out/eval.json" >"$out/sum"
+    [ "$(cat "$out/sum")" = "$(jq .n "$out/eval.json")" ]
+    jq -e '([.confusion[] | .[.truth]] | add) / .n == .accuracy' "$out/eval.json"
+    jq -e '. as $e | all(.per_class[]; . as $c |
+        $c.n == ([$e.confusion[] | select(.truth == $c.label) | .[$e.labels[]]] | add))' \
+        "$out/eval.json"
+}
+
+@test "eval: a gate that is not met exits 4 and still shows the result" {
+    # the same clips under each other's names: everything but silence and unknown is wrong
+    cp -r tones "$out/swapped"
+    mv "$out/swapped/low" "$out/swapped/was"
+    mv "$out/swapped/high" "$out/swapped/low"
+    mv "$out/swapped/was" "$out/swapped/high"
+    "$SOTTO" data import -q "$out/swapped" -o "$BATS_TEST_TMPDIR/swapped.h5" >&2
+    rm -r "$out/swapped"
+    run --separate-stderr "$SOTTO" eval run.int8.h5 "$BATS_TEST_TMPDIR/swapped.h5" \
+        --min-accuracy 0.9 --format json
+    [ "$status" -eq 4 ]
+    [[ "$stderr" == *"below the required 0.9"* ]]
+    jq -e '.accuracy < 0.9 and .n > 9' <<<"$output"
+    run "$SOTTO" eval run.int8.h5 tones.h5 --min-accuracy 0.3
+    [ "$status" -eq 0 ]
+    refused 2 "--min-accuracy" eval run.int8.h5 tones.h5 --min-accuracy 93
+}
+
+@test "the same clips and seed give the same model, another seed other ranges" {
+    "$SOTTO" quantize -q run --calibrate tones.h5 --threads 1 -o "$out/one.h5"
+    "$SOTTO" quantize -q run --calibrate tones.h5 --threads 3 -o "$out/three.h5"
+    "$SOTTO" quantize -q run --calibrate tones.h5 --clips 20 --seed 9 -o "$out/other.h5"
+    h5diff "$out/one.h5" "$out/three.h5"
+    h5diff "$out/one.h5" run.int8.h5
+    ! h5diff -q "$out/one.h5" "$out/other.h5" /q8
+    [[ "$(h5dump -d /provenance "$out/other.h5")" == *"calibration.clips = 20"* ]]
+}
+
+@test "h5dump shows kernels by name, integers and quantization" {
+    dump=$(h5dump run.int8.h5)
+    [[ "$dump" == *'"sotto_dwconv2d"'* ]]
+    [[ "$dump" == *'"tflm"'* ]]
+    h5dump -d /q8/scale run.int8.h5 | grep -q H5T_IEEE_F64LE
+    h5dump -d /q8/y/weight run.int8.h5 | grep -q H5T_STD_I8LE
+}
+
+@test "the header compiles without a warning and passes its self-test" {
+    printf '#include "kws_model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >main.c
+    for cc in gcc clang; do
+        command -v $cc >/dev/null || continue
+        $cc -std=c99 -Wall -Wextra -Wpedantic -Werror main.c -o "$out/main"
+        "$out/main"
+        $cc -fsanitize=address,undefined -fno-sanitize-recover=all -std=c99 main.c -o "$out/main"
+        "$out/main"
+    done
+    grep -q "#define KWS_MODEL_HASH \"$(jq -r .model_hash quantize.json)\"" kws_model.h
+    grep -q '#define KWS_FEATURE_RATE 16000' kws_model.h
+}
+
+@test "a weight that is not what it was fails the self-test" {
+    awk '/kws_0_.*_weight\[\]/ && !done { print; getline; sub(/-?[0-9]+,/, "&1+"); done = 1 } 1' \
+        kws_model.h >"$out/bad.h"
+    ! cmp -s kws_model.h "$out/bad.h"
+    printf '#include "bad.h"\nint main(void)\n{\n    return kws_selftest() & 255;\n}\n' >"$out/main.c"
+    cc -std=c99 "$out/main.c" -o "$out/main"
+    run "$out/main"
+    [ "$status" -eq 255 ]
+}
+
+@test "another prefix names everything" {
+    "$SOTTO" export -q run.int8.h5 --prefix door -o "$out/door.h"
+    grep -q 'static inline void door_run(const int8_t in\[DOOR_INPUT_SIZE\]' "$out/door.h"
+    ! grep -qi kws "$out/door.h"
+    rm "$out/door.h"
+    refused 2 "cannot begin the names" export run.int8.h5 --prefix Door -o "$out/x.h"
+}
+
+@test "models of the wrong kind" {
+    refused 3 "an int8 model already" quantize run.int8.h5 --calibrate tones.h5 -o "$out/x.h5"
+    refused 3 "is a float model" export run -o "$out/x.h"
+    [[ "$stderr" == *"sotto quantize"* ]]
+    refused 3 "is a pack" eval tones.h5 tones.h5
+    refused 3 "a pack is wanted" eval run run/model.h5
+    refused 3 "there is no model" quantize nowhere --calibrate tones.h5 -o "$out/x.h5"
+    refused 3 "" quantize run --calibrate nowhere.h5 -o "$out/x.h5"
+}
+
+@test "usage" {
+    refused 2 "calibrate with are missing" quantize run -o "$out/x.h5"
+    refused 2 "-o" quantize run --calibrate tones.h5
+    refused 2 "--clips 0" quantize run --calibrate tones.h5 --clips 0 -o "$out/x.h5"
+    refused 2 "least" quantize run --calibrate tones.h5 --range least -o "$out/x.h5"
+    refused 2 "is no split" eval run tones.h5 --split exam
+}
+
+@test "a damaged int8 model is refused, wherever it is cut" {
+    size=$(stat -c %s run.int8.h5)
+    for part in 0 1 30 60 99; do
+        head -c $((size * part / 100)) run.int8.h5 >"$BATS_TEST_TMPDIR/cut.h5"
+        refused 3 "cut.h5" export "$BATS_TEST_TMPDIR/cut.h5" -o "$out/x.h"
+        refused 3 "cut.h5" eval "$BATS_TEST_TMPDIR/cut.h5" tones.h5
+    done
+}
+
+@test "a full disk and a folder without permission leave nothing behind" {
+    refused 1 "No space left" quantize run --calibrate tones.h5 -o /dev/full
+    refused 1 "No space left" export run.int8.h5 -o /dev/full
+    refused 1 "cannot write" export run.int8.h5 -o "$out/no/such/x.h"
+    run bash -c '"$SOTTO" eval run.int8.h5 tones.h5 >/dev/full'
+    [ "$status" -eq 1 ]
+    [ "$(id -u)" -ne 0 ] || skip "root may write everywhere"
+    mkdir -m 555 "$BATS_TEST_TMPDIR/locked"
+    run "$SOTTO" export run.int8.h5 -o "$BATS_TEST_TMPDIR/locked/x.h"
+    [ "$status" -eq 1 ]
+}
