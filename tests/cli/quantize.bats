@@ -9,7 +9,7 @@ setup_file() {
     "$BATS_TEST_DIRNAME/../tones.pl" tones
     "$SOTTO" data import -q tones -o tones.h5
     "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
-        train.epochs=4 train.batch=20 train.warmup_epochs=0 -o run
+        train.epochs=20 train.batch=20 train.warmup_epochs=0 -o run
     "$SOTTO" quantize -q run --calibrate tones.h5 -o run.int8.h5 --format json >quantize.json
     "$SOTTO" export -q run.int8.h5 -o kws_model.h --format json >export.json
 }
