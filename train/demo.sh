@@ -6,14 +6,14 @@
 #   DATA=DIR                a folder of words, laid out as Speech Commands
 #   SOTTO_SPEECH_COMMANDS   the same, from the environment
 #   ../shared/speech_commands, datasets/*, the mini set from the net, synthesized words
-# Clips of a folder DIR_test beside DIR are the test split. EPOCHS overrides the time budget.
+# Clips of a folder DIR_test beside DIR (or DIR/test beside DIR/train) are the test split. EPOCHS overrides the time budget.
 set -eu
 cd "$(dirname "$0")/.."
 sotto=build/sotto
 out=${OUT:-demo}
 keywords=yes,no,up,down,left,right,go,stop
 others=bed,bird,cat,dog,eight,five,four,happy,house,nine,one,seven,six,three,tree,two,wow,zero
-budget=${BUDGET:-300000} # training clips that fit the time
+budget=${BUDGET:-450000} # training clips that fit the time
 mkdir -p "$out"
 
 say() { printf '\n== %s\n' "$*"; }
@@ -35,7 +35,7 @@ choose_data() { # sets data, origin
         data=$SOTTO_SPEECH_COMMANDS origin="SOTTO_SPEECH_COMMANDS=$data"
         return
     fi
-    for d in ../shared/speech_commands datasets/*; do
+    for d in ../shared/speech_commands datasets/* datasets/*/train; do
         case $d in *_test) continue ;; esac
         if is_corpus "$d"; then
             data=$d origin="found in $d"
@@ -59,14 +59,16 @@ say "data"
 choose_data
 echo "$origin"
 test_set=
-if [ -d "${data}_test" ]; then test_set=${data}_test; fi
+for d in "${data}_test" "${data%/train}/test"; do
+    if [ "$d" != "$data/test" ] && [ -d "$d" ]; then test_set=$d; fi
+done
 "$sotto" data import "$data" ${test_set:+--test "$test_set"} -o "$out/data.h5" \
     --format tsv >"$out/import.tsv"
 clips=$(value "$out/import.tsv" train)
 echo "$clips training clips"
 
 epochs=${EPOCHS:-$(awk -v n="$clips" -v b="$budget" \
-    'BEGIN { e = int(b / (n > 0 ? n : 1)); print e < 3 ? 3 : e > 60 ? 60 : e }')}
+    'BEGIN { e = int(b / (n > 0 ? n : 1)); if (e < 5) e = 5; if (e > 60) e = 60; print e }')}
 say "train DS-CNN for $epochs epochs"
 rm -rf "$out/run"
 "$sotto" train train/recipes/ds_cnn.ini "data.pack=$out/data.h5" "data.keywords=$keywords" \
@@ -92,10 +94,14 @@ cat <<END
 ==================================================================================================
 data      $data
           $origin; $clips training clips${test_set:+, tested on $test_set}
-accuracy  float $(percent "$(value "$out/float.tsv" accuracy)"), int8 $(percent "$(value "$out/int8.tsv" accuracy)") of $(value "$out/int8.tsv" clips) test clips
+accuracy  float $(percent "$(value "$out/float.tsv" accuracy)"), int8 $(percent "$(value "$out/int8.tsv" accuracy)") of $(value "$out/int8.tsv" n) test clips
 model     $out/kws_model.h: one C99 header; its self-test passed with ${CC:-cc}
 run       $out/run: settings, metrics, checkpoints; int8 model in $out/model.int8.h5
 time      $(($(date +%s) - started)) s, $epochs epochs
 
 END
-"$sotto" estimate "$out/model.int8.h5" --format table
+boards=nucleo-l4r5zi,arduino-nano-33-ble,nucleo-u575zi-q,nrf5340-dk,stm32f746g-disco,nucleo-h743zi
+boards=$boards,nucleo-g0b1re,rp2040-pico,rp2350-pico2,bluepill,apollo510-evb,esp32-devkit
+boards=$boards,esp32-s3-devkitc,esp32-c3-devkitm
+"$sotto" estimate "$out/model.int8.h5" --target "$boards" --format table
+echo "$sotto estimate --list names $("$sotto" estimate --list | awk 'NR > 1' | wc -l) boards"
