@@ -95,7 +95,7 @@ static double squared_error(const seen *s, const moments *m, double lo, double h
 
 static void cut_by_error(const seen *s, const moments *m, double *lo, double *hi)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
     const double low = fmin(s->lo, 0.0), high = fmax(s->hi, 0.0);
     for (int i = 1; i <= (low < 0.0 ? GRID : 1); i++)
         for (int j = 1; j <= (high > 0.0 ? GRID : 1); j++) {
@@ -201,7 +201,7 @@ static base_status calibrate(const nn_graph *g, const nn_real *weights, const nn
     for (int i = 0; i < count; i++) {
         seen *s = &w.nodes[c.range[c.head[i]]];
         if (!c.live[i] || s->wanted) continue;
-        *s = (seen){.wanted = true, .lo = INFINITY, .hi = -INFINITY};
+        *s = (seen){.wanted = true, .lo = HUGE_VAL, .hi = -HUGE_VAL};
         s->bins = base_arena_alloc(arena, BINS, sizeof *s->bins);
         if (!s->bins) return base_nomem(err, BINS * sizeof *s->bins);
     }

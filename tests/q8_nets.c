@@ -10,23 +10,23 @@
 
 const char *const q8_nets[Q8_NETS] = {
     /* a small DS-CNN */
-    "x = input 25x10x1; c1 = conv2d(x) out=16 kernel=10x4 stride=2x2 bias=no; b1 = batchnorm(c1);"
-    "r1 = relu(b1); d1 = dwconv2d(r1) kernel=3x3 bias=no; b2 = batchnorm(d1); r2 = relu(b2);"
-    "p1 = conv2d(r2) out=24 kernel=1x1 bias=no; b3 = batchnorm(p1); r3 = relu(b3);"
-    "do = dropout(r3) rate=0.3; g = globalpool(do); y = dense(g) out=7",
+    ("x = input 25x10x1; c1 = conv2d(x) out=16 kernel=10x4 stride=2x2 bias=no; b1 = batchnorm(c1);"
+     "r1 = relu(b1); d1 = dwconv2d(r1) kernel=3x3 bias=no; b2 = batchnorm(d1); r2 = relu(b2);"
+     "p1 = conv2d(r2) out=24 kernel=1x1 bias=no; b3 = batchnorm(p1); r3 = relu(b3);"
+     "do = dropout(r3) rate=0.3; g = globalpool(do); y = dense(g) out=7"),
     /* residual: a relu read twice, an add with a fused relu, groups, dilation */
-    "x = input 20x1x8; c1 = conv2d(x) out=12 kernel=3x1; r1 = relu(c1);"
-    "c2 = conv2d(r1) out=12 kernel=5x1 groups=3 dilation=2x1 bias=no; b2 = batchnorm(c2);"
-    "r2 = relu6(b2); s = add(r2, r1); r3 = relu(s); c3 = conv2d(r3) out=6 kernel=3x1 stride=2x1;"
-    "f = flatten(c3); y = dense(f) out=5",
+    ("x = input 20x1x8; c1 = conv2d(x) out=12 kernel=3x1; r1 = relu(c1);"
+     "c2 = conv2d(r1) out=12 kernel=5x1 groups=3 dilation=2x1 bias=no; b2 = batchnorm(c2);"
+     "r2 = relu6(b2); s = add(r2, r1); r3 = relu(s); c3 = conv2d(r3) out=6 kernel=3x1 stride=2x1;"
+     "f = flatten(c3); y = dense(f) out=5"),
     /* an activation that cannot be fused: its input is read by two */
-    "x = input 12x8x2; c1 = conv2d(x) out=6 kernel=3x3 pad=valid; r1 = relu(c1);"
-    "c2 = conv2d(r1) out=6 kernel=1x1; s = add(c1, c2); m = maxpool(s) kernel=2x2 stride=2x2;"
-    "a = avgpool(m) kernel=3x3 pad=same; r2 = relu(a); f = flatten(r2); d1 = dense(f) out=20;"
-    "b = batchnorm(d1); r3 = relu(b); y = dense(r3) out=4 bias=no",
+    ("x = input 12x8x2; c1 = conv2d(x) out=6 kernel=3x3 pad=valid; r1 = relu(c1);"
+     "c2 = conv2d(r1) out=6 kernel=1x1; s = add(c1, c2); m = maxpool(s) kernel=2x2 stride=2x2;"
+     "a = avgpool(m) kernel=3x3 pad=same; r2 = relu(a); f = flatten(r2); d1 = dense(f) out=20;"
+     "b = batchnorm(d1); r3 = relu(b); y = dense(r3) out=4 bias=no"),
     /* the input pooled, added to itself, explicit padding, linear output of a convolution */
-    "x = input 16x6x3; p = avgpool(x) kernel=2x2 stride=2x2; s = add(p, p);"
-    "c = conv2d(s) out=4 kernel=3x2 pad=2,0,1,1",
+    ("x = input 16x6x3; p = avgpool(x) kernel=2x2 stride=2x2; s = add(p, p);"
+     "c = conv2d(s) out=4 kernel=3x2 pad=2,0,1,1"),
     "x = input 30; d1 = dense(x) out=24; r1 = relu(d1); y = dense(r1) out=3",
 };
 
