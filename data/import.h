@@ -19,7 +19,7 @@ typedef struct data_scan {
     char **words; /* sorted; may have words without files */
     size_t nwords, words_cap;
     int64_t held_out; /* files of dir left out because test replaces them, */
-    int64_t ignored;  /* files in word folders that are neither .wav nor .flac */
+    int64_t ignored;  /* files in these folders that are neither .wav nor .flac, or no files */
 } data_scan;
 
 /* List what what->dir and what->test hold. BASE_DATA when a folder is missing or without words. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 enum { LIST_BYTES_MAX = 64 << 20 };
 
@@ -75,6 +76,16 @@ static bool is_recording(const char *name)
 {
     const char *end = extension(name);
     return strcasecmp(end, ".wav") == 0 || strcasecmp(end, ".flac") == 0;
+}
+
+/* Whether opening a file could wait for ever: a pipe, a device. */
+static bool is_special(const char *dir, const char *name)
+{
+    struct stat st;
+    char *path = base_path(dir, name);
+    bool special = path && stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    free(path);
+    return special;
 }
 
 /* ---- list files ---- */
@@ -189,9 +200,9 @@ static base_status add_folder(const walk *w, const char *word, int index, base_e
     if (!path) return base_nomem(err, strlen(word));
     base_status status = read_dir(path, &list, err);
     for (size_t i = 0; i < list.n && status == BASE_OK; i++) {
-        if (is_recording(list.v[i]))
+        if (is_recording(list.v[i]) && !is_special(path, list.v[i]))
             status = add_file(w, word, index, list.v[i], err);
-        else if (index >= 0 || strcmp(list.v[i], "README.md") != 0)
+        else
             w->scan->ignored++;
     }
     names_free(&list);
