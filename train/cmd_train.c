@@ -148,7 +148,7 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
         {"print-config", '\0', POPT_ARG_NONE, &print, 0, "show the resolved config, train nothing",
          NULL},
         POPT_TABLEEND};
-    const cli_spec spec = {.usage = "[CONFIG.ini|RECIPE|RUN] [section.key=value ...]",
+    const cli_spec spec = {.usage = "[CONFIG.ini|RECIPE|RUN]",
                            .about = "Trains the model that the config describes. Recipes that come "
                                     "along: ds_cnn, cnn, dnn.\nCtrl-C leaves a checkpoint; "
                                     "`sotto train --resume RUN` goes on to the same weights.",
