@@ -11,7 +11,7 @@
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err);
 
 static const cli_spec spec = {
-    .usage = "MODEL|RUN|ARCH.net|NAME [model.width=N ...]",
+    .usage = "MODEL|RUN|ARCH.net|NAME",
     .about =
         "Costs of a model, trained or not, on microcontroller boards. Flash holds weights,\n"
         "tables and kernels; RAM the input, the output and the work buffer, not the stack and\n"

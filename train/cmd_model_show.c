@@ -4,7 +4,7 @@
 
 base_status cmd_model_show(cli *c, int argc, char **argv, base_err *err)
 {
-    const cli_spec spec = {.usage = "NAME [model.width=N] [features.preset=NAME ...]",
+    const cli_spec spec = {.usage = "NAME",
                            .about =
                                "Classes are those of data.keywords with _unknown_ and _silence_.\n"
                                "`sotto train model.file=my.net` trains what you make of it.",
