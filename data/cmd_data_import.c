@@ -60,12 +60,14 @@ static void put(cli *c, const char *path, const data_import_result *r)
 {
     cli_put_text(c, "pack", path);
     cli_put_int(c, "clips", r->clips);
-    for (int i = 0; i < DATA_SPLITS; i++) cli_put_int(c, data_split_name(i), r->split[i]);
+    for (int i = 0; i < DATA_SPLITS; i++)
+        cli_put_int(c, data_split_name((data_split)i), r->split[i]);
     cli_put_int(c, "words", r->words);
     cli_put_int(c, "speakers", r->speakers);
     cli_put_int(c, "noise_recordings", r->noises);
     cli_put_real(c, "seconds", (double)r->samples / DATA_RATE, 1);
-    for (int i = 0; i < DATA_SKIPS; i++) cli_put_int(c, data_skip_name(i), r->skipped[i]);
+    for (int i = 0; i < DATA_SKIPS; i++)
+        cli_put_int(c, data_skip_name((data_skip)i), r->skipped[i]);
     cli_put_int(c, "twins_across_splits", r->crossing);
 }
 

@@ -12,7 +12,7 @@ void data_confuse(int64_t *confusion, int classes, const int *truth, const int *
 void data_wilson(int64_t correct, int64_t n, double *lo, double *hi)
 {
     const double z = 1.959963984540054; /* 97.5 % point of the normal distribution */
-    *lo = *hi = NAN;
+    *lo = *hi = (double)NAN;
     if (n <= 0) return;
     double m = (double)n, p = (double)correct / m, z2 = z * z;
     double centre = (p + z2 / (2 * m)) / (1 + z2 / m);
