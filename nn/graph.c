@@ -230,8 +230,13 @@ static nn_node *add_va(nn_graph *g, const char *op, const char *name, nn_node *c
                        const char *fmt, va_list ap)
 {
     char attrs[512];
-    vsnprintf(attrs, sizeof attrs, fmt, ap);
-    return nn_graph_add(g, op, name, in, n_in, attrs, NULL);
+    int length = vsnprintf(attrs, sizeof attrs, fmt, ap);
+    if (length >= 0 && (size_t)length < sizeof attrs)
+        return nn_graph_add(g, op, name, in, n_in, attrs, NULL);
+    if (g->err.status == BASE_OK)
+        base_fail(&g->err, BASE_USAGE, "%s '%s': attributes of %d characters", op, name ? name : "",
+                  length);
+    return NULL;
 }
 
 nn_node *nn_append(nn_graph *g, const char *op, const char *name, nn_node *const *in, int n_in,

@@ -360,6 +360,18 @@ static void long_texts_are_refused_or_fine(void **state)
 
 /* ---- cost ---- */
 
+static void attributes_are_never_cut(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    nn_graph *g = nn_graph_new();
+    nn_node *x = nn_input(g, "4x3x2");
+    assert_null(nn_conv2d(x, "c", "out=1%600s kernel=3x3", " "));
+    assert_int_equal(nn_graph_check(g, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "conv2d 'c'"));
+    nn_graph_free(g);
+}
+
 /* DS-CNN of MLPerf Tiny: 2,656,768 MACs (the literature counts taps on padding too) and 24,908
  * parameters with batchnorm's statistics, 22,604 weights and biases once it is folded. */
 static void ds_cnn_costs_what_is_published(void **state)
@@ -388,6 +400,7 @@ int main(void)
         cmocka_unit_test(copies_take_changes),
         cmocka_unit_test(mutated_cases_never_crash),
         cmocka_unit_test(long_texts_are_refused_or_fine),
+        cmocka_unit_test(attributes_are_never_cut),
         cmocka_unit_test(ds_cnn_costs_what_is_published),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);

@@ -1,32 +1,7 @@
 /* maxpool: x [H, W, C] -> y [H', W', C], the maximum of x under each window; padding does not
  * count. The gradient goes to the first position that holds the maximum; NaN is the largest. */
 #include "quantize/runtime/maxpool.h"
-#include "nn/op.h"
-
-typedef struct pool {
-    int kernel[2], stride[2];
-    nn_pad pad;
-} pool;
-
-static const nn_attr attrs[] = {
-    {"kernel", NN_PAIR, offsetof(pool, kernel), NULL, 1, 4096, "time x frequency", false},
-    {"stride", NN_PAIR, offsetof(pool, stride), "1", 1, 4096, "time x frequency", false},
-    {"pad", NN_PAD, offsetof(pool, pad), "valid", 0, 4096, "padding", false},
-};
-
-static base_status windows(const nn_node *n, nn_window w[2], base_err *err)
-{
-    const pool *a = n->attrs;
-    return nn_windows(n, a->kernel, a->stride, (const int[2]){1, 1}, a->pad, w, err);
-}
-
-static base_status shape(nn_node *n, base_err *err)
-{
-    nn_window w[2];
-    BASE_TRY(windows(n, w, err));
-    n->shape = (nn_shape){3, {w[0].out, w[1].out, n->in[0]->shape.d[2]}};
-    return BASE_OK;
-}
+#include "nn/pooling.h"
 
 /* Where in x (one sample, rows of `width` pixels) the maximum of channel c lies. */
 static ptrdiff_t argmax(const nn_real *x, int width, int ch, int c, nn_box u)
@@ -45,7 +20,7 @@ static ptrdiff_t argmax(const nn_real *x, int width, int ch, int c, nn_box u)
 static void walk(const nn_node *n, const nn_args *a, bool back)
 {
     nn_window w[2];
-    windows(n, w, NULL);
+    nn_pooling_windows(n, w, NULL);
     int ch = n->shape.d[2], outs = w[0].out * w[1].out;
     for (int b = 0; b < a->batch; b++) {
         ptrdiff_t sample = (ptrdiff_t)b * w[0].in * w[1].in * ch;
@@ -73,16 +48,6 @@ static void backward(const nn_node *n, const nn_args *a)
     if (a->dx[0]) walk(n, a, true);
 }
 
-static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_maxpool_t, in_h),     NN_Q8_INT_OF(sotto_maxpool_t, in_w),
-    NN_Q8_INT_OF(sotto_maxpool_t, channels), NN_Q8_INT_OF(sotto_maxpool_t, out_h),
-    NN_Q8_INT_OF(sotto_maxpool_t, out_w),    NN_Q8_INT_OF(sotto_maxpool_t, kernel_h),
-    NN_Q8_INT_OF(sotto_maxpool_t, kernel_w), NN_Q8_INT_OF(sotto_maxpool_t, stride_h),
-    NN_Q8_INT_OF(sotto_maxpool_t, stride_w), NN_Q8_INT_OF(sotto_maxpool_t, pad_top),
-    NN_Q8_INT_OF(sotto_maxpool_t, pad_left), NN_Q8_INT_OF(sotto_maxpool_t, lo),
-    NN_Q8_INT_OF(sotto_maxpool_t, hi),
-};
-
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_maxpool(p, x[0], y);
@@ -93,32 +58,14 @@ static const nn_q8_kernel kernel = {
     .header = "maxpool.h",
     .n_in = 1,
     .size = sizeof(sotto_maxpool_t),
-    .fields = fields,
-    .n_fields = BASE_COUNT(fields),
+    .fields = nn_pooling_fields,
+    .n_fields = NN_POOLING_FIELDS,
     .run = run_q8,
 };
 
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
-    nn_window w[2];
-    BASE_TRY(nn_q8_check(n, c, err));
-    BASE_TRY(windows(n, w, err));
-    sotto_maxpool_t *p = nn_q8_layer_new(&kernel, c, layer);
-    if (!p) return base_nomem(err, sizeof *p);
-    *p = (sotto_maxpool_t){.in_h = w[0].in,
-                           .in_w = w[1].in,
-                           .channels = n->shape.d[2],
-                           .out_h = w[0].out,
-                           .out_w = w[1].out,
-                           .kernel_h = w[0].kernel,
-                           .kernel_w = w[1].kernel,
-                           .stride_h = w[0].stride,
-                           .stride_w = w[1].stride,
-                           .pad_top = w[0].before,
-                           .pad_left = w[1].before,
-                           .lo = c->lo,
-                           .hi = c->hi};
-    return BASE_OK;
+    return nn_pooling_lower(n, c, &kernel, layer, err);
 }
 
 NN_CASES("x = input 6x5x3; y = maxpool(x) kernel=2x2 stride=2x2",
@@ -131,10 +78,10 @@ const nn_op nn_op_maxpool = {
     .summary = "maximum over windows",
     .n_in = 1,
     .flags = NN_KEEP_X | NN_SAME_QUANT,
-    .attrs = attrs,
-    .n_attrs = BASE_COUNT(attrs),
-    .attr_size = sizeof(pool),
-    .shape = shape,
+    .attrs = nn_pooling_attrs,
+    .n_attrs = NN_POOLING_ATTRS,
+    .attr_size = sizeof(nn_pooling),
+    .shape = nn_pooling_shape,
     .forward = forward,
     .backward = backward,
     .lower = lower,

@@ -8,14 +8,9 @@
 #ifndef SOTTO_AVGPOOL_H
 #define SOTTO_AVGPOOL_H
 
-#include "quantize/runtime/requant.h"
-#include "quantize/runtime/window.h"
+#include "quantize/runtime/pool.h"
 
-typedef struct sotto_avgpool_t {
-    int32_t in_h, in_w, channels, out_h, out_w;
-    int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
-    int32_t lo, hi;
-} sotto_avgpool_t;
+typedef sotto_pool_t sotto_avgpool_t;
 
 /* round(sum / count), halves away from zero */
 static inline int32_t sotto_mean(int32_t sum, int32_t count)

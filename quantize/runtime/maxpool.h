@@ -8,14 +8,9 @@
 #ifndef SOTTO_MAXPOOL_H
 #define SOTTO_MAXPOOL_H
 
-#include "quantize/runtime/requant.h"
-#include "quantize/runtime/window.h"
+#include "quantize/runtime/pool.h"
 
-typedef struct sotto_maxpool_t {
-    int32_t in_h, in_w, channels, out_h, out_w;
-    int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
-    int32_t lo, hi;
-} sotto_maxpool_t;
+typedef sotto_pool_t sotto_maxpool_t;
 
 static inline void sotto_maxpool(const sotto_maxpool_t *p, const int8_t *x, int8_t *y)
 {
