@@ -1,11 +1,21 @@
 /* See nn/blas.h. */
 #include "nn/blas.h"
 
+#include "nn/gemm.h"
+
 #include <cblas.h>
+
+/* Where the general library wins: wide products with enough rows to pay for its packing. */
+enum { WIDE = 512 };
 
 void nn_gemm(bool ta, bool tb, int m, int n, int k, const nn_real *a, int lda, const nn_real *b,
              int ldb, nn_real beta, nn_real *c, int ldc)
 {
+    if (n < WIDE) {
+        nn_gemm_small(m, n, k, a, ta ? 1 : lda, ta ? lda : 1, b, tb ? 1 : ldb, tb ? ldb : 1, beta,
+                      c, ldc);
+        return;
+    }
     CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
 #ifdef NN_DOUBLE
     cblas_dgemm(CblasRowMajor, opa, opb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
