@@ -1,17 +1,17 @@
 /* See nn/gemm.h. */
 #include "nn/gemm.h"
 
+#include "nn/vector.h"
+
 #ifdef __AVX512F__
-#define VECTOR_BYTES 64
 enum { ROWS = 12 }; /* 24 of 32 registers accumulate */
 #else
-#define VECTOR_BYTES 32
 enum { ROWS = 6 }; /* 12 of 16 */
 #endif
 
-enum { LANES = VECTOR_BYTES / sizeof(nn_real), PANEL = 2 * LANES, DEPTH = 256 };
+enum { LANES = NN_LANES, PANEL = 2 * LANES, DEPTH = 256 };
 
-typedef nn_real vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(nn_real)), may_alias));
+typedef nn_vector vec;
 
 /* Rows p0 .. p0+depth-1 and columns j0 .. j0+width-1 of B as [depth][PANEL], zeros after width. */
 static void pack(nn_real *panel, const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth,
@@ -90,7 +90,7 @@ void nn_gemm_small(int m, int n, int k, const nn_real *a, ptrdiff_t a_row, ptrdi
                    const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, nn_real beta, nn_real *c,
                    ptrdiff_t ldc)
 {
-    nn_real panel[DEPTH * PANEL] __attribute__((aligned(VECTOR_BYTES)));
+    nn_real panel[DEPTH * PANEL] __attribute__((aligned(NN_VECTOR_BYTES)));
     vec out[ROWS][2];
     for (int j = 0; j < n; j += PANEL) {
         int width = n - j < PANEL ? n - j : PANEL, vectors = width > LANES ? 2 : 1;

@@ -2,11 +2,12 @@
  *
  *   y[h,w,c] = b[c] + sum_{i,j} x[h s_h + i d_h - p_h, w s_w + j d_w - p_w, c] W[i,j,c]
  *
- * W [kh, kw, C], b [C]. Direct loops with the channel innermost: one multiply-add a load, bound by
- * the first-level cache.
+ * W [kh, kw, C], b [C]. With stride 1 as products of long rows (nn/rows.c), else direct loops with
+ * the channel innermost.
  */
 #include "quantize/runtime/dwconv2d.h"
 #include "nn/op.h"
+#include "nn/rows.h"
 
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void multiply_add2(int n, const nn_real *restrict dy, const nn_real *rest
     }
 }
 
-static void forward(const nn_node *n, const nn_args *a)
+static void forward_direct(const nn_node *n, const nn_args *a)
 {
     const dwconv2d *p = n->attrs;
     nn_window w[2];
@@ -119,15 +120,52 @@ static void backward_sample(const nn_window w[2], int ch, const nn_args *a, int 
     }
 }
 
-static void backward(const nn_node *n, const nn_args *a)
+static void backward_direct(const nn_node *n, const nn_args *a)
 {
     const dwconv2d *p = n->attrs;
     nn_window w[2];
     nn_windows(n, p->kernel, p->stride, p->dilation, p->pad, w, NULL);
-    int ch = n->shape.d[2], rows = p->bias ? a->batch * w[0].out * w[1].out : 0;
-    for (int b = 0; b < a->batch; b++) backward_sample(w, ch, a, b);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < ch; c++) a->dw[1][c] += a->dy[(ptrdiff_t)r * ch + c];
+    for (int b = 0; b < a->batch; b++) backward_sample(w, n->shape.d[2], a, b);
+}
+
+static bool rows_of(const nn_node *n, nn_rows *r)
+{
+    const dwconv2d *p = n->attrs;
+    nn_window w[2];
+    nn_windows(n, p->kernel, p->stride, p->dilation, p->pad, w, NULL);
+    return nn_rows_of(w, n->shape.d[2], r);
+}
+
+static size_t scratch(const nn_node *n, int batch)
+{
+    nn_rows r;
+    (void)batch;
+    return rows_of(n, &r) ? nn_rows_scratch(&r) : 0;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    nn_rows r;
+    const nn_real *bias = n->n_params > 1 ? a->w[1] : NULL;
+    if (rows_of(n, &r))
+        nn_rows_forward(&r, a->batch, a->x[0], a->w[0], bias, a->y, a->scratch);
+    else
+        forward_direct(n, a);
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    nn_rows r;
+    int ch = n->shape.d[2];
+    int64_t pixels = n->n_params > 1 ? a->batch * nn_count(n->shape) / ch : 0;
+    if (rows_of(n, &r)) {
+        nn_rows_backward_weight(&r, a->batch, a->x[0], a->dy, a->dw[0], a->scratch);
+        if (a->dx[0]) nn_rows_backward_x(&r, a->batch, a->dy, a->w[0], a->dx[0], a->scratch);
+    } else {
+        backward_direct(n, a);
+    }
+    for (int64_t i = 0; i < pixels; i++)
+        for (int c = 0; c < ch; c++) a->dw[1][c] += a->dy[i * ch + c];
 }
 
 static void cost(const nn_node *n, nn_cost *c)
@@ -209,7 +247,10 @@ NN_CASES("x = input 6x5x7; y = dwconv2d(x) kernel=3x3 bias=no",
          "x = input 20x1x5; y = dwconv2d(x) kernel=9x1 dilation=2x1",
          "x = input 7x6x3; y = dwconv2d(x) kernel=3x2 pad=valid",
          "x = input 5x5x2; y = dwconv2d(x) kernel=4x4 pad=3,1,0,2 stride=1x2",
-         "x = input 2x2x3; y = dwconv2d(x) kernel=5x5 pad=2,2,2,2");
+         "x = input 2x2x3; y = dwconv2d(x) kernel=5x5 pad=2,2,2,2",
+         "x = input 6x20x8; y = dwconv2d(x) kernel=1x3 bias=no",
+         "x = input 40x1x8; y = dwconv2d(x) kernel=3x1 dilation=4x1 bias=no",
+         "x = input 7x9x16; y = dwconv2d(x) kernel=5x5 pad=valid dilation=1x2");
 
 const nn_op nn_op_dwconv2d = {
     .name = "dwconv2d",
@@ -220,6 +261,7 @@ const nn_op nn_op_dwconv2d = {
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dwconv2d),
     .shape = shape,
+    .scratch = scratch,
     .forward = forward,
     .backward = backward,
     .cost = cost,

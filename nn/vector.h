@@ -1,0 +1,22 @@
+/* vector: numbers as wide as the machine's registers, by the vector extension of gcc and clang, for
+ * the few kernels that need more than the compiler does by itself. On a machine without them the
+ * compiler splits them; the source stays plain C.
+ */
+#ifndef NN_VECTOR_H
+#define NN_VECTOR_H
+
+#include "nn/nn.h"
+
+#ifdef __AVX512F__
+#define NN_VECTOR_BYTES 64
+#else
+#define NN_VECTOR_BYTES 32
+#endif
+
+enum { NN_LANES = NN_VECTOR_BYTES / sizeof(nn_real) };
+
+/* May stand for any place in an array of nn_real. */
+typedef nn_real nn_vector
+    __attribute__((vector_size(NN_VECTOR_BYTES), aligned(sizeof(nn_real)), may_alias));
+
+#endif
