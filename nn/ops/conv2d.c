@@ -93,23 +93,34 @@ static void tap_range(const nn_window *w, int at, int *lo, int *hi)
     if (*lo > *hi) *lo = *hi;
 }
 
+/* A call costs more than a handful of numbers. */
+static inline void copy(nn_real *to, const nn_real *from, ptrdiff_t n)
+{
+    if (n > 16)
+        memcpy(to, from, (size_t)n * sizeof *to);
+    else
+        for (ptrdiff_t i = 0; i < n; i++) to[i] = from[i];
+}
+
+static inline void zero(nn_real *to, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = 0;
+}
+
 /* The taps of one kernel row at output column ow; x is the input row. */
 static void gather_row(const geometry *g, const nn_real *x, int ow, nn_real *row)
 {
     int at = ow * g->w.stride - g->w.before, lo, hi;
-    size_t gi = (size_t)g->gi;
+    ptrdiff_t gi = g->gi;
     tap_range(&g->w, at, &lo, &hi);
-    memset(row, 0, (size_t)lo * gi * sizeof *row);
+    zero(row, lo * gi);
     if (g->w.dilation == 1 && g->groups == 1) {
-        if (hi > lo)
-            memcpy(row + (size_t)lo * gi, x + (ptrdiff_t)(at + lo) * g->in,
-                   (size_t)(hi - lo) * gi * sizeof *row);
+        copy(row + lo * gi, x + (ptrdiff_t)(at + lo) * g->in, (hi - lo) * gi);
     } else {
         for (int j = lo; j < hi; j++)
-            memcpy(row + (size_t)j * gi, x + (ptrdiff_t)(at + j * g->w.dilation) * g->in,
-                   gi * sizeof *row);
+            copy(row + j * gi, x + (ptrdiff_t)(at + j * g->w.dilation) * g->in, gi);
     }
-    memset(row + (size_t)hi * gi, 0, (size_t)(g->w.kernel - hi) * gi * sizeof *row);
+    zero(row + hi * gi, (g->w.kernel - hi) * gi);
 }
 
 /* Patches of one sample and group: col [pixels, kh, kw, gi]. */
