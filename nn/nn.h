@@ -38,7 +38,13 @@ const char *nn_shape_text(nn_shape s, char buf[64]); /* "49x10x1" in buf */
 /* What a parameter is for decides who changes it: weights are decayed, gains and biases are
  * not, statistics (running mean and variance) follow what the forward pass observed. */
 typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC } nn_role;
-typedef enum nn_init { NN_ZEROS, NN_ONES, NN_HE_UNIFORM, NN_GLOROT_UNIFORM } nn_init;
+typedef enum nn_init {
+    NN_ZEROS,
+    NN_ONES,
+    NN_FORGET_BIAS, /* the second of four equal parts is 1, the others are 0 */
+    NN_HE_UNIFORM,
+    NN_GLOROT_UNIFORM
+} nn_init;
 
 typedef struct nn_param {
     const char *name; /* "weight", static */
@@ -117,11 +123,22 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_add(x, y, name)                nn_append2("add", x, y, name, " ") /* x + y, broadcast */
 #define nn_mul(x, y, name)                nn_append2("mul", x, y, name, " ") /* x y, broadcast */
 #define nn_mean(x, name, ...)             nn_append1("mean", x, name, __VA_ARGS__)
+#define nn_gru(x, name, ...)              nn_append1("gru", x, name, __VA_ARGS__)
+#define nn_lstm(x, name, ...)             nn_append1("lstm", x, name, __VA_ARGS__)
+#define nn_svdf(x, name, ...)             nn_append1("svdf", x, name, __VA_ARGS__)
 #define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
 nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs,
                     ...) BASE_PRINTF(5, 6);
+
+/* Composed of several operators. */
+
+/* Both directions of time (Schuster and Paliwal 1997): op is "gru" or "lstm", run forward as node
+ * "<name>.forward" and with reverse=yes as "<name>.backward", concatenated along the last axis as
+ * node `name`, which is returned. */
+nn_node *nn_bidirectional(nn_node *x, const char *name, const char *op, const char *attrs, ...)
+    BASE_PRINTF(4, 5);
 
 /* ---- cost ---- */
 
