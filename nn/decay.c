@@ -7,8 +7,8 @@
 enum { WORD = 128 };
 static const char between[] = " \t\r\n,";
 
-/* Give every parameter that p matches and nobody has taken the factor f. False when it matches
- * none, taken or not. Free ones are negative. */
+/* Give every parameter that pattern matches and nobody has taken the factor f. False when it
+ * matches none, taken or not. Free ones are negative. */
 static bool assign(const nn_graph *g, const char *pattern, double f, double *factor)
 {
     bool any = false;

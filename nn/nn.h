@@ -239,7 +239,7 @@ typedef enum nn_schedule_kind {
     NN_POLYNOMIAL,
 } nn_schedule_kind;
 
-/* What schedule PLATEAU has seen, for checkpoints. Starts as {.best = INFINITY}. */
+/* What schedule PLATEAU has seen, for checkpoints. Starts as {.best = HUGE_VAL}. */
 typedef struct nn_plateau {
     double best;        /* the lowest loss */
     int64_t waited;     /* validations since */

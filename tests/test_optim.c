@@ -493,7 +493,7 @@ static void schedules_fall_and_never_jump_up(void **state)
                          .step_epochs = 7,
                          .step_factor = 0.3,
                          .patience = 2,
-                         .plateau = {.best = INFINITY}};
+                         .plateau = {.best = HUGE_VAL}};
         double before = nn_schedule_lr(&s, 0);
         assert_true(before == 1);
         for (double e = 0.05; e < 31; e += 0.05) {
@@ -513,13 +513,13 @@ static void plateaus_reduce_the_rate(void **state)
     static const struct {
         double loss, lr;
     } seen[] = {
-        {9, 0.1},    {9.5, 0.2},               /* of warm-up; what is worse there does not count, */
-        {8.5, 0.4},                            /* what is better does */
-        {8.45, 0.4},                           /* not by enough */
-        {8.39, 0.4},                           /* this is: 0.11 */
-        {8.30, 0.4}, {8.39, 0.4}, {NAN, 0.2},  /* three in a row */
-        {8.38, 0.2}, {8.37, 0.2}, {8.25, 0.2}, /* in time */
-        {9, 0.2},    {9, 0.2},    {9, 0.15},   /* no less than final_lr */
+        {9, 0.1},    {9.5, 0.2}, /* of warm-up; what is worse there does not count, */
+        {8.5, 0.4},              /* what is better does */
+        {8.45, 0.4},             /* not by enough */
+        {8.39, 0.4},             /* this is: 0.11 */
+        {8.30, 0.4}, {8.39, 0.4}, {(double)NAN, 0.2}, /* three in a row */
+        {8.38, 0.2}, {8.37, 0.2}, {8.25, 0.2},        /* in time */
+        {9, 0.2},    {9, 0.2},    {9, 0.15},          /* no less than final_lr */
         {9, 0.15},   {9, 0.15},   {9, 0.15},
     };
     nn_schedule s = {.kind = NN_PLATEAU,
@@ -530,7 +530,7 @@ static void plateaus_reduce_the_rate(void **state)
                      .step_factor = 0.5,
                      .patience = 3,
                      .delta = 0.1,
-                     .plateau = {.best = INFINITY}};
+                     .plateau = {.best = HUGE_VAL}};
     lr_is(&s, 0.5, 0.1);
     for (size_t i = 0; i < BASE_COUNT(seen); i++) {
         nn_schedule_observe(&s, (double)i + 1, seen[i].loss);

@@ -38,7 +38,7 @@ static nn_schedule schedule_of(const train_settings *t)
                          .step_factor = t->step_factor,
                          .patience = t->plateau_patience,
                          .delta = t->plateau_delta,
-                         .plateau = {.best = INFINITY}};
+                         .plateau = {.best = HUGE_VAL}};
 }
 
 /* ---- saving ---- */

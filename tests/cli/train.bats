@@ -77,7 +77,7 @@ setup() {
 
 # The lines of metrics.jsonl without what differs from run to run.
 metrics() { jq -c 'del(.seconds, .clips_per_s)' "$1/metrics.jsonl"; }
-lines() { wc -l <"$1/metrics.jsonl" 2>/dev/null || echo 0; }
+lines() { { wc -l <"$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
 
 @test "whatever optimizers, averages and schedules remember survives Ctrl-C and kill -9" {
     more=(train.lr=0.02 train.epochs=7 train.clip_norm=0.4 train.ema=0.99)
@@ -104,7 +104,7 @@ lines() { wc -l <"$1/metrics.jsonl" 2>/dev/null || echo 0; }
         h5diff whole_$set/model.h5 cut_$set/model.h5 /weights
         diff <(metrics whole_$set) <(metrics cut_$set)
     done
-    [ "$(jq .lr whole_first/metrics.jsonl | sort -u | wc -l)" -gt 3 ]
+    [ "$(jq .lr whole_first/metrics.jsonl | sort -u | wc -l)" -eq 3 ]
     jq -e '.grad_norm > 0' whole_first/metrics.jsonl
 }
 
@@ -121,7 +121,10 @@ lines() { wc -l <"$1/metrics.jsonl" 2>/dev/null || echo 0; }
 
 @test "a plateau schedule without validation clips is refused" {
     cp -r "$BATS_FILE_TMPDIR/tones" .
-    (cd tones && ls other/* | head -n 1 >testing_list.txt) # and so none for validation
+    cd tones # names without _nohash_ are of training unless listed
+    for f in */*_nohash_*; do mv "$f" "${f/_nohash_/}"; done
+    ls other/* | head -n 1 >testing_list.txt
+    cd ..
     "$SOTTO" data import -q tones -o none.h5
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" data.pack=none.h5 \
         train.schedule=plateau -o run
