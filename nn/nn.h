@@ -22,7 +22,7 @@ typedef float nn_real;
 #define NN_H5_REAL H5_F32
 #endif
 
-enum { NN_MAX_DIMS = 4, NN_MAX_IN = 4, NN_MAX_PARAMS = 4, NN_MAX_NAME = 48 };
+enum { NN_MAX_DIMS = 4, NN_MAX_IN = 8, NN_MAX_PARAMS = 8, NN_MAX_NAME = 48 };
 
 /* The dimensions of one sample, e.g. 49x10x1 or 12. */
 typedef struct nn_shape {
@@ -99,11 +99,15 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 
 /* Constructors: nn_<op>(input..., name, attribute format, ...); those without a format take the
  * operator's defaults (nn_append1 gives others). Attributes are listed in nn/ops/<op>.c. */
-#define nn_input(g, ...)                  nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
-#define nn_conv2d(x, name, ...)           nn_append1("conv2d", x, name, __VA_ARGS__)
-#define nn_dwconv2d(x, name, ...)         nn_append1("dwconv2d", x, name, __VA_ARGS__)
-#define nn_dense(x, name, ...)            nn_append1("dense", x, name, __VA_ARGS__) /* y = x W + b */
-#define nn_batchnorm(x, name)             nn_append1("batchnorm", x, name, " ")
+#define nn_input(g, ...)        nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
+#define nn_conv2d(x, name, ...) nn_append1("conv2d", x, name, __VA_ARGS__)
+/* over time alone: x [T, 1, C], kernel=9x1 */
+#define nn_conv1d(x, name, ...)   nn_append1("conv2d", x, name, __VA_ARGS__)
+#define nn_dwconv2d(x, name, ...) nn_append1("dwconv2d", x, name, __VA_ARGS__)
+#define nn_dense(x, name, ...)    nn_append1("dense", x, name, __VA_ARGS__) /* y = x W + b */
+#define nn_batchnorm(x, name)     nn_append1("batchnorm", x, name, " ")
+/* y = batchnorm(x) bands=: subspectral */
+#define nn_subspectral(x, name, bands)    nn_append1("batchnorm", x, name, "bands=%d", bands)
 #define nn_relu(x, name)                  nn_append1("relu", x, name, " ")  /* max(0, x) */
 #define nn_relu6(x, name)                 nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
 #define nn_avgpool(x, name, ...)          nn_append1("avgpool", x, name, __VA_ARGS__)
@@ -111,7 +115,10 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_globalpool(x, name)            nn_append1("globalpool", x, name, " ") /* mean over H, W */
 #define nn_flatten(x, name)               nn_append1("flatten", x, name, " ")
 #define nn_dropout(x, name, ...)          nn_append1("dropout", x, name, __VA_ARGS__)
-#define nn_add(x, y, name)                nn_append2("add", x, y, name, " ") /* x + y */
+#define nn_silu(x, name)                  nn_append1("silu", x, name, " ")   /* x s(x) */
+#define nn_add(x, y, name)                nn_append2("add", x, y, name, " ") /* x + y, broadcast */
+#define nn_mul(x, y, name)                nn_append2("mul", x, y, name, " ") /* x y, broadcast */
+#define nn_mean(x, name, ...)             nn_append1("mean", x, name, __VA_ARGS__)
 #define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
