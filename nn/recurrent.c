@@ -103,12 +103,6 @@ void nn_recurrent_collect(const nn_recurrent *r, int s, const nn_real *dy, nn_re
     }
 }
 
-void nn_recurrent_transpose(const nn_real *from, int rows, int columns, nn_real *to)
-{
-    for (int j = 0; j < columns; j++)
-        for (int i = 0; i < rows; i++) *to++ = from[(ptrdiff_t)i * columns + j];
-}
-
 /* The two functions of one number are here alone. */
 #ifdef NN_DOUBLE
 static nn_real e_to(nn_real v)

@@ -46,10 +46,6 @@ void nn_recurrent_collect(const nn_recurrent *r, int s, const nn_real *dy, nn_re
 /* The row of `rows` for the state after step s, or NULL when no step reads it. */
 nn_real *nn_recurrent_next(const nn_recurrent *r, nn_history rows, int sample, int s);
 
-/* to [columns, rows] = from [rows, columns] transposed, so that a product in every step reads rows
- */
-void nn_recurrent_transpose(const nn_real *from, int rows, int columns, nn_real *to);
-
 /* v = 1 / (1 + exp(-v)) and v = tanh(v), n elements */
 void nn_recurrent_logistic(nn_real *v, int n);
 void nn_recurrent_tanh(nn_real *v, int n);

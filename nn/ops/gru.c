@@ -94,13 +94,11 @@ static size_t saved(const nn_node *n, int batch)
     return (size_t)batch * (size_t)r.frames * 5 * (size_t)r.out;
 }
 
-/* Evaluation: as work_of; backward: two or one rows a sample, and U transposed. */
+/* As in work_of for evaluation; backward needs less. */
 static size_t scratch(const nn_node *n, int batch)
 {
     nn_recurrent r = recurrent_of(n, batch);
-    size_t h = (size_t)r.out, forward = (size_t)batch * h * (3 * (size_t)r.frames + 3);
-    size_t backward = 2 * (size_t)batch * h + 3 * h * h;
-    return forward > backward ? forward : backward;
+    return (size_t)batch * (size_t)r.out * (3 * (size_t)r.frames + 3);
 }
 
 /* The step of frame t up to h', for the whole batch. */
@@ -178,26 +176,25 @@ static void reset_backward(const work *k, int b, int t, const nn_real *dinner, n
     }
 }
 
-/* dvalue [batch, H]: of the state after the step, then of the one before. ut: U transposed. */
-static void steps_backward(const work *k, const nn_real *dy, nn_real *dvalue, nn_real *dinner,
-                           const nn_real *ut)
+/* dvalue [batch, H]: of the state after the step, then of the one before. */
+static void steps_backward(const work *k, const nn_real *dy, nn_real *dvalue, nn_real *dinner)
 {
     int batch = k->r.batch, h = k->h, gs = k->gates.sample;
-    const nn_real *ut_n = ut + (ptrdiff_t)2 * h * h;
+    const nn_real *un = k->u + 2 * h;
     for (int s = k->r.frames - 1; s >= 0; s--) {
         int t = nn_recurrent_frame(&k->r, s);
         nn_real *gates = nn_history_row(k->gates, 0, t);
         nn_recurrent_collect(&k->r, s, dy, dvalue);
         for (int b = 0; b < batch; b++) step_backward(k, b, t, dvalue + (ptrdiff_t)b * h);
         if (k->after) {
-            nn_gemm(false, false, batch, h, h, nn_history_row(k->inner, 0, t), k->inner.sample,
-                    ut_n, h, 1, dvalue, h);
+            nn_gemm(false, true, batch, h, h, nn_history_row(k->inner, 0, t), k->inner.sample, un,
+                    3 * h, 1, dvalue, h);
         } else {
-            nn_gemm(false, false, batch, h, h, gates + 2 * h, gs, ut_n, h, 0, dinner, h);
+            nn_gemm(false, true, batch, h, h, gates + 2 * h, gs, un, 3 * h, 0, dinner, h);
             for (int b = 0; b < batch; b++)
                 reset_backward(k, b, t, dinner + (ptrdiff_t)b * h, dvalue + (ptrdiff_t)b * h);
         }
-        nn_gemm(false, false, batch, h, 2 * h, gates, gs, ut, h, 1, dvalue, h);
+        nn_gemm(false, true, batch, h, 2 * h, gates, gs, k->u, 3 * h, 1, dvalue, h);
     }
 }
 
@@ -207,11 +204,10 @@ static void backward(const nn_node *n, const nn_args *a)
     work k = work_of(&r, n, a, true);
     int h = k.h, rows = r.batch * r.frames;
     nn_real *dvalue = a->scratch, *dinner = dvalue + (ptrdiff_t)r.batch * h;
-    nn_real *ut = dinner + (ptrdiff_t)r.batch * h, *dgates = k.gates.v, *du = a->dw[1];
+    nn_real *dgates = k.gates.v, *du = a->dw[1];
     const nn_real *before = k.before.v, *inner = k.inner.v;
-    nn_recurrent_transpose(k.u, h, 3 * h, ut);
     memset(dvalue, 0, (size_t)(r.batch * h) * sizeof *dvalue);
-    steps_backward(&k, a->dy, dvalue, dinner, ut);
+    steps_backward(&k, a->dy, dvalue, dinner);
     nn_gemm(true, false, h, 2 * h, rows, before, h, dgates, 3 * h, 1, du, 3 * h);
     if (k.after) {
         nn_gemm(true, false, h, h, rows, before, h, inner, h, 1, du + 2 * h, 3 * h);

@@ -111,16 +111,13 @@ static size_t saved(const nn_node *n, int batch)
     return (size_t)batch * (size_t)r.frames * (6 * h + (size_t)r.out);
 }
 
-/* Evaluation: as work_of. Backward: dv, dc, dm, with a projection dv of all steps, and the weights
- * of the step transposed. */
+/* As in work_of for evaluation; backward needs less (back_of), also with its R numbers a step. */
 static size_t scratch(const nn_node *n, int batch)
 {
     nn_recurrent r = recurrent_of(n, batch);
-    size_t h = (size_t)r.gates / 4, out = (size_t)r.out, b = (size_t)batch;
-    size_t all = b * (size_t)r.frames;
-    size_t forward = all * 4 * h + b * (3 * h + 2 * out);
-    size_t backward = b * (2 * h + out) + all * out + out * 4 * h + h * out;
-    return forward > backward ? forward : backward;
+    size_t h = (size_t)r.gates / 4, out = (size_t)r.out;
+    size_t frame = 4 * h > out ? 4 * h : out;
+    return (size_t)batch * ((size_t)r.frames * frame + 3 * h + 2 * out);
 }
 
 /* Gates and cells of one sample, from the sums of the products. cell: c, next: c' or NULL. */
@@ -207,7 +204,6 @@ static void cell_backward(const work *k, int b, int t, const nn_real *dm, nn_rea
 typedef struct back {
     nn_real *dvalue, *dc, *dm; /* dm is dvalue without projection */
     nn_history projected;      /* dvalue of all steps, for the gradient of the projection */
-    nn_real *ut, *qt;          /* U and Q transposed */
     nn_real *dpeephole;
 } back;
 
@@ -217,18 +213,12 @@ static back back_of(const work *k, const nn_args *a)
     back m = {.dvalue = a->scratch, .dpeephole = k->peephole ? a->dw[PEEPHOLE] : NULL};
     m.dc = m.dvalue + (ptrdiff_t)r->batch * r->out;
     m.dm = m.dc + (ptrdiff_t)r->batch * k->h;
-    nn_real *memory = m.dm + (ptrdiff_t)r->batch * k->h;
-    m.ut = memory;
-    memory += (ptrdiff_t)r->out * r->gates;
-    nn_recurrent_transpose(k->u, r->out, r->gates, m.ut);
-    memset(m.dvalue, 0, (size_t)(r->batch * (r->out + k->h)) * sizeof *m.dvalue);
-    if (!k->projection) {
+    nn_real *rest = m.dm + (ptrdiff_t)r->batch * k->h;
+    if (k->projection)
+        m.projected = nn_history_every(r, r->out, &rest);
+    else
         m.dm = m.dvalue;
-        return m;
-    }
-    m.projected = nn_history_every(r, r->out, &memory);
-    m.qt = memory;
-    nn_recurrent_transpose(k->projection, k->h, r->out, m.qt);
+    memset(m.dvalue, 0, (size_t)(r->batch * (r->out + k->h)) * sizeof *m.dvalue);
     return m;
 }
 
@@ -243,12 +233,12 @@ static void steps_backward(const work *k, const back *m, const nn_real *dy)
             memcpy(nn_history_row(m->projected, b, t), m->dvalue + (ptrdiff_t)b * out,
                    (size_t)out * sizeof *m->dvalue);
         if (k->projection)
-            nn_gemm(false, false, r->batch, h, out, m->dvalue, out, m->qt, h, 0, m->dm, h);
+            nn_gemm(false, true, r->batch, h, out, m->dvalue, out, k->projection, out, 0, m->dm, h);
         for (int b = 0; b < r->batch; b++)
             cell_backward(k, b, t, m->dm + (ptrdiff_t)b * h, m->dc + (ptrdiff_t)b * h,
                           m->dpeephole);
-        nn_gemm(false, false, r->batch, out, r->gates, nn_history_row(k->gates, 0, t),
-                k->gates.sample, m->ut, out, 0, m->dvalue, out);
+        nn_gemm(false, true, r->batch, out, r->gates, nn_history_row(k->gates, 0, t),
+                k->gates.sample, k->u, r->gates, 0, m->dvalue, out);
     }
 }
 
