@@ -6,12 +6,12 @@
 #include <cblas.h>
 
 /* Where the general library wins: wide products with enough rows to pay for its packing. */
-enum { WIDE = 512 };
+enum { WIDE = 512, ROWS = 64 };
 
 void nn_gemm(bool ta, bool tb, int m, int n, int k, const nn_real *a, int lda, const nn_real *b,
              int ldb, nn_real beta, nn_real *c, int ldc)
 {
-    if (n < WIDE) {
+    if (n < WIDE || m < ROWS) {
         nn_gemm_small(m, n, k, a, ta ? 1 : lda, ta ? lda : 1, b, tb ? 1 : ldb, tb ? ldb : 1, beta,
                       c, ldc);
         return;
