@@ -16,6 +16,7 @@ typedef struct session {
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
+    nn_real *ema; /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */
@@ -33,6 +34,8 @@ void session_close(session *s);
 /* Loss and accuracy of weights on the validation split; NaN when it is empty. */
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err);
+/* What a model of this session is made of: averaged weights where there are any. */
+const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);
 /* The model file of these weights. */
 base_status session_save(const session *s, const nn_real *weights, const char *path,
