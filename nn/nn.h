@@ -38,7 +38,13 @@ const char *nn_shape_text(nn_shape s, char buf[64]); /* "49x10x1" in buf */
 /* What a parameter is for decides who changes it: weights are decayed, gains and biases are
  * not, statistics (running mean and variance) follow what the forward pass observed. */
 typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC } nn_role;
-typedef enum nn_init { NN_ZEROS, NN_ONES, NN_HE_UNIFORM, NN_GLOROT_UNIFORM } nn_init;
+typedef enum nn_init {
+    NN_ZEROS,
+    NN_ONES,
+    NN_FORGET_BIAS, /* the second of four equal parts is 1, the others are 0 */
+    NN_HE_UNIFORM,
+    NN_GLOROT_UNIFORM
+} nn_init;
 
 typedef struct nn_param {
     const char *name; /* "weight", static */
@@ -119,6 +125,9 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
 #define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
 #define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)
+#define nn_gru(x, name, ...)           nn_append1("gru", x, name, __VA_ARGS__)
+#define nn_lstm(x, name, ...)          nn_append1("lstm", x, name, __VA_ARGS__)
+#define nn_svdf(x, name, ...)          nn_append1("svdf", x, name, __VA_ARGS__)
 #define nn_max(x, name, ...)           nn_append1("max", x, name, __VA_ARGS__)
 #define nn_matmul(x, y, name, ...)     nn_append2("matmul", x, y, name, __VA_ARGS__)
 #define nn_softmax(x, name)            nn_append1("softmax", x, name, " ") /* over the last axis */
@@ -143,6 +152,11 @@ nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, co
  * name.q, name.k, name.v, name.scores, name.weights, name.out ...; the last is returned. Errors
  * stay in the graph. */
 nn_node *nn_attention(nn_node *x, const char *name, int heads, int head_dim);
+/* Both directions of time (Schuster and Paliwal 1997): op is "gru" or "lstm", run forward as node
+ * "<name>.forward" and with reverse=yes as "<name>.backward", concatenated along the last axis as
+ * node `name`, which is returned. */
+nn_node *nn_bidirectional(nn_node *x, const char *name, const char *op, const char *attrs, ...)
+    BASE_PRINTF(4, 5);
 
 /* ---- cost ---- */
 
