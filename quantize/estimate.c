@@ -181,7 +181,8 @@ static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span 
             *callers += (int64_t)value[i].size;
             continue;
         }
-        bool shared = c->in_place && slot[x] >= 0 && value[x].last == i;
+        bool shared = c->in_place && slot[x] >= 0 && value[x].last == i &&
+                      value[x].size == value[i].size; /* or it is broadcast */
         slot[i] = shared ? slot[x] : n++;
         if (shared)
             span[slot[i]].last = value[i].last;

@@ -36,12 +36,20 @@ static const struct {
     {"ds_cnn", ZOO_S, 23180, 2656768},
     {"ds_cnn", ZOO_M, 136580, 9816384},  /* given as 9.816 M */
     {"ds_cnn", ZOO_L, 413736, 28327812}, /* given as 28.33 M */
+    {"gru", ZOO_S, 78090, 0},
+    {"gru", ZOO_M, 198762, 0},
+    {"gru", ZOO_L, 498012, 0},
     /* MLPerf Tiny: trainable weights of its Keras model */
     {"ds_cnn_mlperf", ZOO_S, 23756, 2656768},
     /* TC-ResNet: layers of its repository */
     {"tc_resnet8", ZOO_S, 65168, 0},
     {"tc_resnet14", ZOO_S, 135856, 0},
     {"bc_resnet", ZOO_S, 9232, 0},
+    /* kws_streaming: given as 354 k; 743,047 and 756,711 with 22 running statistics, MACs 20.5 M
+     * and 42 M */
+    {"svdf", ZOO_S, 354444, 0},
+    {"mhatt_rnn", ZOO_S, 743047 - 22, 20548688},
+    {"mhatt_rnn", ZOO_M, 756711 - 22, 42466880},
 };
 
 static void test_published_counts(void **state)
