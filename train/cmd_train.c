@@ -52,11 +52,13 @@ static void make_absolute(char path[1024])
     if (path[0] && realpath(path, full) && strlen(full) < 1024) strcpy(path, full);
 }
 
-/* A file comes before an architecture of its name. */
+/* A file comes before an architecture of its name; what can be neither is a misspelt one. */
 static bool names_architecture(const char *name)
 {
     const zoo_model *model;
-    return !base_exists(name) && zoo_find(name, &model, NULL) == BASE_OK;
+    if (base_exists(name)) return false;
+    return zoo_find(name, &model, NULL) == BASE_OK ||
+           (!strpbrk(name, "./") && !config_recipe(name));
 }
 
 /* Settings from the config file or the architecture's name, or of the run that is resumed, and the

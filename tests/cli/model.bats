@@ -71,6 +71,11 @@ value() { # name: of the values in $output (TSV)
     "$SOTTO" train tc_resnet14 --print-config > tc.ini
     grep -qx 'arch = tc_resnet14' tc.ini
     grep -qx 'mfcc = 40' tc.ini
+    run "$SOTTO" train ds_cm --print-config
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"did you mean 'ds_cnn'"* ]]
+    run "$SOTTO" train ds_cm.ini --print-config
+    [ "$status" -eq 3 ]
     mkdir ds_cnn
     "$SOTTO" model cost ds_cnn > beside_a_folder
     grep -q parameters beside_a_folder
