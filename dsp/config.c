@@ -132,8 +132,69 @@ static const dsp_config mfcc_40x98 = {
     .dct = DSP_DCT_TF,
 };
 
-static const char *const preset_names[] = {"mfcc_49x10", "logmel_40x101", "mfcc_40x98"};
-static const dsp_config *const presets[] = {&mfcc_49x10, &logmel_40x101, &mfcc_40x98};
+/* Hello Edge (Zhang et al., arXiv 1711.07128) for its DNN and its small LSTM and GRU: 40 ms without
+ * overlap. TensorFlow's Mfcc operator, which takes the root of the power spectrum it is given. */
+static const dsp_config mfcc_25x10 = {
+    .rate = 16000,
+    .samples = 16000,
+    .window_ms = 40,
+    .hop_ms = 40,
+    .fft = 1024,
+    .window = DSP_WINDOW_HANN,
+    .spectrum = DSP_SPECTRUM_MAGNITUDE,
+    .mel_scale = DSP_SCALE_HTK,
+    .triangles = DSP_TRIANGLES_MEL,
+    .mels = 40,
+    .f_lo = 20,
+    .f_hi = 4000,
+    .floor_kind = DSP_FLOOR_MAX,
+    .floor = 1e-12,
+    .mfcc = 10,
+    .dct = DSP_DCT_TF,
+};
+/* Streaming keyword spotting (Rybakov et al., arXiv 2005.06720) and its repository. */
+static const dsp_config mfcc_20x49 = {
+    .rate = 16000,
+    .samples = 16000,
+    .window_ms = 40,
+    .hop_ms = 20,
+    .fft = 1024,
+    .window = DSP_WINDOW_HANN,
+    .spectrum = DSP_SPECTRUM_MAGNITUDE,
+    .mel_scale = DSP_SCALE_HTK,
+    .triangles = DSP_TRIANGLES_MEL,
+    .mels = 40,
+    .f_lo = 20,
+    .f_hi = 7600,
+    .floor_kind = DSP_FLOOR_MAX,
+    .floor = 1e-12,
+    .mfcc = 20,
+    .dct = DSP_DCT_TF,
+};
+/* The same source, for its SVDF: twice the bands. */
+static const dsp_config mfcc_30x49 = {
+    .rate = 16000,
+    .samples = 16000,
+    .window_ms = 40,
+    .hop_ms = 20,
+    .fft = 1024,
+    .window = DSP_WINDOW_HANN,
+    .spectrum = DSP_SPECTRUM_MAGNITUDE,
+    .mel_scale = DSP_SCALE_HTK,
+    .triangles = DSP_TRIANGLES_MEL,
+    .mels = 80,
+    .f_lo = 20,
+    .f_hi = 7600,
+    .floor_kind = DSP_FLOOR_MAX,
+    .floor = 1e-12,
+    .mfcc = 30,
+    .dct = DSP_DCT_TF,
+};
+
+static const char *const preset_names[] = {"mfcc_49x10", "logmel_40x101", "mfcc_40x98",
+                                           "mfcc_25x10", "mfcc_20x49",    "mfcc_30x49"};
+static const dsp_config *const presets[] = {&mfcc_49x10, &logmel_40x101, &mfcc_40x98,
+                                            &mfcc_25x10, &mfcc_20x49,    &mfcc_30x49};
 
 const char *const *dsp_preset_names(size_t *n)
 {
@@ -151,7 +212,11 @@ base_status dsp_preset(const char *name, dsp_config *cfg, base_err *err)
     base_fail(err, BASE_USAGE, "no feature preset is called '%s'", name);
     const char *near = base_nearest(name, preset_names, BASE_COUNT(preset_names));
     if (near) return base_hint(err, "did you mean '%s'?", near), BASE_USAGE;
-    base_hint(err, "presets: mfcc_49x10, logmel_40x101, mfcc_40x98");
+    base_str all = {0};
+    for (size_t i = 0; i < BASE_COUNT(presets); i++)
+        base_str_add(&all, "%s%s", i ? ", " : "", preset_names[i]);
+    base_hint(err, "presets: %s", all.failed ? "?" : all.s);
+    base_str_free(&all);
     return BASE_USAGE;
 }
 

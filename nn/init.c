@@ -19,10 +19,11 @@ static void fill(const nn_param *p, base_rng *r, nn_real *w)
     if (p->init == NN_HE_UNIFORM) limit = sqrt(6.0 / p->fan_in);
     if (p->init == NN_GLOROT_UNIFORM) limit = sqrt(6.0 / (p->fan_in + p->fan_out));
     for (size_t i = 0; i < p->count; i++)
-        w[i] = p->init == NN_ONES     ? 1
-               : p->init == NN_ZEROS  ? 0
-               : p->init == NN_NORMAL ? (nn_real)(0.02 * within_two_sigma(r))
-                                      : (nn_real)(limit * (2 * base_rng_uniform(r) - 1));
+        w[i] = p->init == NN_ONES          ? 1
+               : p->init == NN_ZEROS       ? 0
+               : p->init == NN_FORGET_BIAS ? (nn_real)(i / (p->count / 4) == 1)
+               : p->init == NN_NORMAL      ? (nn_real)(0.02 * within_two_sigma(r))
+                                           : (nn_real)(limit * (2 * base_rng_uniform(r) - 1));
 }
 
 void nn_init_weights(const nn_graph *g, uint64_t seed, nn_real *weights)

@@ -149,9 +149,9 @@ struct nn_op {
     void (*backward)(const nn_node *n, const nn_args *a);
     void (*cost)(const nn_node *n, nn_cost *c); /* fills macs, weights, biases; NULL: none */
     /* Streaming, for operators with memory along the first axis (time): the same outputs, frame by
-     * frame. stream takes one frame of x[0] (batch 1, evaluation), moves the state (zeroed before
-     * the first frame) on by it and writes one frame of y. NULL: none. */
-    size_t (*state)(const nn_node *n); /* reals */
+     * frame. stream takes one frame of x[0] (batch 1, evaluation, the scratch of one sample), moves
+     * the state (zeroed before the first frame) on by it and writes one frame of y. NULL: none. */
+    size_t (*state)(const nn_node *n); /* reals, 0: no streaming form with these attributes */
     void (*stream)(const nn_node *n, const nn_args *a, nn_real *state);
     /* int8: at most one of these for operators that a deployed graph may contain; without any, the
      * quantizer refuses the node by name. */

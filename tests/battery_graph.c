@@ -224,6 +224,19 @@ static bool has_weights(const nn_op *op, base_str *why)
     return yes;
 }
 
+/* A state goes with a stream, and some case has one. */
+static void descriptor_stream(const nn_op *op, base_str *why)
+{
+    bool streams = false;
+    if (!op->state != !op->stream) base_str_add(why, "has one of state and stream\n");
+    for (int i = 0; op->state && i < op->n_cases; i++) {
+        nn_graph *g = parsed(op->cases[i], why);
+        streams = streams || (g && op->state(nn_graph_output(g)) > 0);
+        nn_graph_free(g);
+    }
+    if (op->state && !streams) base_str_add(why, "has a state, but no case that streams\n");
+}
+
 void battery_descriptor(const nn_op *op, base_str *why)
 {
     if (!op->summary || !*op->summary) base_str_add(why, "has no summary\n");
@@ -236,5 +249,6 @@ void battery_descriptor(const nn_op *op, base_str *why)
     if (o && op->n_in > 0 && !o->forward) base_str_add(why, "has no forward in its oracle\n");
     if (has_weights(op, why) && !op->cost) base_str_add(why, "has weights, but no cost\n");
     descriptor_lowering(op, why);
+    descriptor_stream(op, why);
     descriptor_attributes(op, why);
 }

@@ -18,6 +18,7 @@ const battery_check battery_checks[] = {
     {"in_place", battery_in_place},
     {"singles", battery_singles},
     {"random", battery_random},
+    {"streaming", battery_streaming},
     {"gradient", battery_gradient},
     {"accumulates", battery_accumulates},
     {"saved_model", battery_saved_model},

@@ -129,6 +129,40 @@ static void stuck_forward(const nn_node *n, const nn_args *a)
     nn_op_find(n->op->name)->forward(n, &first);
 }
 
+/* ---- broken streams ---- */
+
+/* Starts anew with every frame. */
+static void forgetful_stream(const nn_node *n, const nn_args *a, nn_real *state)
+{
+    const nn_op *op = nn_op_find(n->op->name);
+    for (size_t i = 0; i < op->state(n); i++) state[i] = 0;
+    op->stream(n, a, state);
+}
+
+/* Leaves the end of the state as it was. */
+static void stale_stream(const nn_node *n, const nn_args *a, nn_real *state)
+{
+    const nn_op *op = nn_op_find(n->op->name);
+    size_t last = op->state(n) - 1;
+    nn_real before = state[last];
+    op->stream(n, a, state);
+    state[last] = before;
+}
+
+/* The last number of a frame is a little off. */
+static void inexact_stream(const nn_node *n, const nn_args *a, nn_real *state)
+{
+    nn_op_find(n->op->name)->stream(n, a, state);
+    nn_real *y = a->y + nn_count(n->shape) / n->shape.d[0] - 1;
+    *y += (nn_real)(1e-3 * (1 + fabs((double)*y)));
+}
+
+static size_t no_state(const nn_node *n)
+{
+    (void)n;
+    return 0;
+}
+
 static void generous_cost(const nn_node *n, nn_cost *c)
 {
     nn_op_find(n->op->name)->cost(n, c);
@@ -206,6 +240,18 @@ static void broken_random(const nn_op *op)
     must_notice("without its step", &broken, battery_random);
 }
 
+static void broken_streams(const nn_op *op)
+{
+    nn_op broken = *op;
+    if (!op->stream) return;
+    broken.stream = forgetful_stream;
+    must_notice("forgetting its state", &broken, battery_streaming);
+    broken.stream = stale_stream;
+    must_notice("with an old number in its state", &broken, battery_streaming);
+    broken.stream = inexact_stream;
+    must_notice("with an inexact stream", &broken, battery_streaming);
+}
+
 static void broken_descriptor(nn_op broken)
 {
     base_str why = {0};
@@ -229,6 +275,12 @@ static void broken_descriptors(const nn_op *op)
     broken = *op;
     broken.cost = NULL;
     if (strcmp(op->name, "conv2d") == 0) broken_descriptor(broken);
+    broken = *op;
+    broken.stream = op->stream ? NULL : forgetful_stream;
+    broken_descriptor(broken);
+    broken = *op;
+    broken.state = no_state;
+    broken_descriptor(broken);
 }
 
 void battery_sabotage(void **state)
@@ -240,6 +292,7 @@ void battery_sabotage(void **state)
         broken_forwards(nn_ops[i]);
         broken_flags(nn_ops[i]);
         if (oracle_find(nn_ops[i]->name)->random) broken_random(nn_ops[i]);
+        broken_streams(nn_ops[i]);
         if (!oracle_find(nn_ops[i]->name)->random || sizeof(nn_real) == sizeof(double))
             broken_backwards(nn_ops[i]);
     }

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-static const char *const sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l", NULL};
 static const char *const optimizers[] = {
     [NN_SGD] = "sgd",         [NN_ADAM] = "adam",         [NN_ADAMW] = "adamw",
     [NN_RMSPROP] = "rmsprop", [NN_NOVOGRAD] = "novograd", NULL};
@@ -45,7 +44,7 @@ static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST
 static const config_key model_keys[] = {
     TEXT(M, arch, "architecture of the zoo"),
     TEXT(M, file, "graph text to train instead of an architecture"),
-    CHOICE(M, size, sizes, "of the paper's sizes, where it has several"),
+    CHOICE(M, size, zoo_sizes, "of the paper's sizes, where it has several"),
     REAL(M, width, 0, 4096, "channels of the body, or factor; 0: the architecture's own"),
     INT(M, blocks, 0, 64, "blocks, where they can be chosen; 0: the architecture's own"),
     INT(M, repeats, 0, 64, "layers of a block, likewise"),
