@@ -165,7 +165,7 @@ static void test_bad_rooms(void **state)
     assert_int_equal(dsp_room_response(&room, RATE, h, 10, &err), BASE_USAGE);
     assert_non_null(strstr(err.message, "source at 4.5 m"));
     room = office;
-    room.microphone[2] = NAN;
+    room.microphone[2] = (double)NAN;
     assert_int_equal(dsp_room_response(&room, RATE, h, 10, &err), BASE_USAGE);
     room = office;
     memcpy(room.source, room.microphone, sizeof room.source);
