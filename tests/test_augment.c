@@ -137,6 +137,7 @@ static void test_noise_at_snr(void **state)
     studio gain = open_studio(w, &aug);
     aug.noise_level = DATA_LEVEL_SNR;
     aug.snr_lo = 8, aug.snr_hi = 20;
+    aug.gain_lo_db = aug.gain_hi_db = -6; /* of the clip as it is mixed */
     studio snr = open_studio(w, &aug);
     float clip[N], noisy[N], quiet[N];
     double least = 99, most = -99;
@@ -144,6 +145,7 @@ static void test_noise_at_snr(void **state)
         int32_t index = (int32_t)(i % (3 * TRAIN));
         play(&snr, index, i, noisy);
         read_clip(w, index, clip);
+        dsp_gain(clip, powf(10, -0.3f), N);
         for (int k = 0; k < N; k++) noisy[k] -= clip[k];
         double db = 10 * log10(dsp_active_power(clip, N, 160) / (dsp_energy(noisy, N) / N));
         /* The draw itself: after speed, shift and the choice to have noise. */
