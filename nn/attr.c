@@ -29,6 +29,11 @@ static void print_value(const nn_attr *a, const void *v, base_str *s)
         break;
     case NN_YESNO: base_str_add(s, "%s", *(const bool *)v ? "yes" : "no"); break;
     case NN_SHAPE: base_str_add(s, "%s", nn_shape_text(*(const nn_shape *)v, buf)); break;
+    case NN_LIST: {
+        const nn_list *l = v;
+        for (int k = 0; k < l->n; k++) base_str_add(s, "%s%d", k ? "," : "", l->d[k]);
+        break;
+    }
     case NN_PAD: {
         const nn_pad *p = v;
         if (p->kind == NN_SAME)
@@ -99,6 +104,12 @@ static bool parse_value(const nn_attr *a, const char *text, void *v)
         s->n = parse_ints(text, 'x', a, s->d, NN_MAX_DIMS);
         return s->n > 0;
     }
+    case NN_LIST: {
+        nn_list *l = v;
+        *l = (nn_list){0};
+        l->n = parse_ints(text, ',', a, l->d, NN_MAX_DIMS);
+        return l->n > 0;
+    }
     }
     return false;
 }
@@ -112,6 +123,7 @@ static base_status bad_value(const nn_node *n, const nn_attr *a, const char *tex
         [NN_YESNO] = "yes or no",
         [NN_PAD] = "same, valid or four numbers top,bottom,left,right",
         [NN_SHAPE] = "a shape like 49x10x1",
+        [NN_LIST] = "whole numbers like 0,1",
     };
     base_status s = nn_op_fail(n, err, "%s=%s is not possible", a->key, text);
     if (a->type == NN_YESNO) return base_hint(err, "%s takes yes or no", a->key);
@@ -186,6 +198,7 @@ static bool is_default(const nn_attr *a, const char *text)
         bool b;
         nn_pad pad;
         nn_shape shape;
+        nn_list list;
     } v;
     base_str s = {0};
     if (!a->fallback || !parse_value(a, a->fallback, &v)) return false;

@@ -154,7 +154,10 @@ static base_status set_name(nn_node *n, const char *name, base_err *err)
 
 static base_status set_inputs(nn_node *n, nn_node *const *in, int n_in, base_err *err)
 {
-    if (n_in != n->op->n_in)
+    int most = n->op->n_in_most ? n->op->n_in_most : n->op->n_in;
+    if (most > n->op->n_in && (n_in < n->op->n_in || n_in > most))
+        return nn_op_fail(n, err, "takes %d to %d inputs, got %d", n->op->n_in, most, n_in);
+    if (n_in < n->op->n_in || n_in > most)
         return nn_op_fail(n, err, "takes %d input%s, got %d", n->op->n_in,
                           n->op->n_in == 1 ? "" : "s", n_in);
     for (int k = 0; k < n_in; k++) n->in[k] = in[k];

@@ -49,6 +49,26 @@ base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err)
                       nn_shape_text(n->in[k]->shape, buf), dims);
 }
 
+base_status nn_reduced(const nn_node *n, nn_list axes, bool keep, nn_shape *out, base_err *err)
+{
+    char buf[64];
+    nn_shape in = n->in[0]->shape;
+    bool reduced[NN_MAX_DIMS] = {false};
+    for (int i = 0; i < axes.n; i++) {
+        int axis = axes.d[i];
+        if (axis >= in.n || reduced[axis])
+            return nn_op_fail(n, err, "axis %d %s of input '%s', which is %s", axis,
+                              axis >= in.n ? "is none" : "is named twice", n->in[0]->name,
+                              nn_shape_text(in, buf));
+        reduced[axis] = true;
+    }
+    *out = (nn_shape){0};
+    for (int i = 0; i < in.n; i++)
+        if (keep || !reduced[i]) out->d[out->n++] = reduced[i] ? 1 : in.d[i];
+    if (out->n == 0) *out = (nn_shape){1, {1}};
+    return BASE_OK;
+}
+
 static base_status one_window(const nn_node *n, const char *axis, nn_window *w, nn_pad pad,
                               int before, int after, base_err *err)
 {

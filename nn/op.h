@@ -20,7 +20,14 @@ typedef enum nn_attr_type {
     NN_YESNO, /* bool, "yes" or "no" */
     NN_PAD,   /* nn_pad, "same", "valid" or "top,bottom,left,right" */
     NN_SHAPE, /* nn_shape, "49x10x1" */
+    NN_LIST,  /* nn_list, "0,1" */
 } nn_attr_type;
+
+/* A few whole numbers: axes (0 is time), their order. */
+typedef struct nn_list {
+    int n;
+    int d[NN_MAX_DIMS];
+} nn_list;
 
 typedef enum nn_pad_kind { NN_SAME, NN_VALID, NN_EXPLICIT } nn_pad_kind;
 typedef struct nn_pad {
@@ -129,6 +136,7 @@ enum {
 struct nn_op {
     const char *name, *summary;
     int n_in;
+    int n_in_most; /* that many inputs may be given, n_in must be; 0: n_in exactly */
     unsigned flags;
     const nn_attr *attrs;
     int n_attrs;
@@ -140,11 +148,18 @@ struct nn_op {
     void (*forward)(const nn_node *n, const nn_args *a);
     void (*backward)(const nn_node *n, const nn_args *a);
     void (*cost)(const nn_node *n, nn_cost *c); /* fills macs, weights, biases; NULL: none */
-    /* int8: exactly one of these for operators that a deployed graph may contain. */
+    /* Streaming, for operators with memory along the first axis (time): the same outputs, frame by
+     * frame. stream takes one frame of x[0] (batch 1, evaluation), moves the state (zeroed before
+     * the first frame) on by it and writes one frame of y. NULL: none. */
+    size_t (*state)(const nn_node *n); /* reals */
+    void (*stream)(const nn_node *n, const nn_args *a, nn_real *state);
+    /* int8: at most one of these for operators that a deployed graph may contain; without any, the
+     * quantizer refuses the node by name. */
     base_status (*lower)(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err);
     bool (*clamp)(const nn_node *n, double *lo, double *hi); /* fuses into its producer */
-    /* per-channel y = mul x + add in evaluation; folds into the convolution or dense before */
-    void (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
+    /* per-channel y = mul x + add in evaluation; folds into the convolution or dense before. False
+     * when this node is none of that kind; w NULL: only asks. */
+    bool (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
     const char *const *cases; /* graphs for the test battery, ending in this operator */
     int n_cases;
 };
@@ -162,6 +177,10 @@ void nn_declare(nn_node *n, const char *name, nn_shape shape, nn_role role, nn_i
                 int fan_in, int fan_out);
 /* x[k] must have `dims` dimensions. */
 base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err);
+
+/* The shape of x[0] with the axes in `axes` reduced: to length 1, or without keep away (all of
+ * them: one element is left). Fails when an axis is not there or named twice. */
+base_status nn_reduced(const nn_node *n, nn_list axes, bool keep, nn_shape *out, base_err *err);
 
 /* Geometry of a window along one axis. */
 typedef struct nn_window {

@@ -23,12 +23,17 @@ static bool vanishes(const nn_node *n)
     return (n->op->flags & NN_IDENTITY) && nn_same_shape(n->shape, n->in[0]->shape);
 }
 
+static bool is_affine(const nn_node *n)
+{
+    return n->op->affine && n->op->affine(n, NULL, NULL, NULL);
+}
+
 /* The affine node that can be folded next behind old node `at`, or NULL. */
 static const nn_node *next_affine(const folding *f, const nn_node *at)
 {
     while (f->readers[at->index] == 1) {
         at = nn_graph_node(f->from, f->only[at->index]);
-        if (at->op->affine) return at;
+        if (is_affine(at)) return at;
         if (!vanishes(at)) return NULL;
     }
     return NULL;
@@ -56,7 +61,7 @@ static base_status copy_node(folding *f, const nn_node *n, base_err *err)
         f->node[n->index] = in[0];
         return BASE_OK;
     }
-    if (n->op->affine) {
+    if (is_affine(n)) {
         base_fail(err, BASE_USAGE,
                   "%s '%s' cannot be folded: it must follow a convolution or "
                   "dense layer that nothing else reads, not %s '%s'",

@@ -185,7 +185,8 @@ static void check_mask_is_pure(rig *r, double rate, base_str *why)
     memcpy(first, r->a.y, r->ny * sizeof *first);
     rig_forward(r);
     battery_same("mask again", r->a.y, first, r->ny, why);
-    bool varies = rate > 0 && pow(rate * rate + (1 - rate) * (1 - rate), (double)sample) < 1e-6;
+    size_t draws = oracle_yes(r->n, "channels") ? (size_t)r->n->shape.d[r->n->shape.n - 1] : sample;
+    bool varies = rate > 0 && pow(rate * rate + (1 - rate) * (1 - rate), (double)draws) < 1e-5;
     if (varies && differing(first, first + sample, sample) == 0)
         base_str_add(why, "dropout: two samples have the same mask\n");
     r->a.step++;
@@ -202,6 +203,18 @@ static void check_mask_is_pure(rig *r, double rate, base_str *why)
     free(first);
 }
 
+/* Whole channels are dropped: what happens to one position happens to all of the sample. */
+static void check_channels(const rig *r, base_str *why)
+{
+    size_t sample = r->ny / (size_t)r->batch, channels = (size_t)r->n->shape.d[r->n->shape.n - 1];
+    for (size_t i = 0; i < r->ny; i++) {
+        size_t first = i / sample * sample + i % channels;
+        if ((r->a.y[i] == 0) == (r->a.y[first] == 0)) continue;
+        base_str_add(why, "dropout: part of a channel is dropped\n");
+        return;
+    }
+}
+
 /* For operators that are the identity in evaluation and have a rate. */
 void battery_dropout(const battery_case *c, base_str *why)
 {
@@ -212,7 +225,10 @@ void battery_dropout(const battery_case *c, base_str *why)
         double rate = oracle_real(r.n, "rate"), sum = 0, expected = 0;
         rig_forward(&r);
         double share = kept(&r, rate, why);
-        double sigma = sqrt(rate * (1 - rate) / (double)r.ny);
+        double together = oracle_yes(r.n, "channels") ? /* values that one draw decides about */
+                              (double)nn_count(r.n->shape) / r.n->shape.d[r.n->shape.n - 1]
+                                                      : 1;
+        double sigma = sqrt(rate * (1 - rate) * together / (double)r.ny);
         if (fabs(share - (1 - rate)) > 5 * sigma + 1e-12)
             base_str_add(why, "dropout: %g kept, expected %g +- %g\n", share, 1 - rate, sigma);
         double squares = 0;
@@ -221,8 +237,10 @@ void battery_dropout(const battery_case *c, base_str *why)
             expected += r.x[0][i];
             squares += r.x[0][i] * r.x[0][i];
         }
-        if (fabs(sum - expected) > 5 * sqrt(squares * rate / (1 - rate)) + 1e-3 * fabs(expected))
+        double spread = sqrt(squares * together * rate / (1 - rate));
+        if (fabs(sum - expected) > 5 * spread + 1e-3 * fabs(expected))
             base_str_add(why, "dropout: sum %g became %g\n", expected, sum);
+        if (oracle_yes(r.n, "channels")) check_channels(&r, why);
         check_mask_is_pure(&r, rate, why);
         check_mask_gradient(&r, why);
     }

@@ -192,8 +192,8 @@ static void descriptor_lowering(const nn_op *op, base_str *why)
 {
     int ways = (op->lower != NULL) + (op->clamp != NULL) + (op->affine != NULL);
     bool deployed = op->n_in > 0 && !(op->flags & (NN_LOSS | NN_IDENTITY));
-    if (deployed && ways != 1)
-        base_str_add(why, "%d of lower, clamp, affine; exactly one is wanted\n", ways);
+    if (deployed && ways > 1)
+        base_str_add(why, "%d of lower, clamp, affine; at most one is wanted\n", ways);
     if (!deployed && ways != 0) base_str_add(why, "is never deployed, but can be lowered\n");
 }
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NN_OP(name) &oracle_##name,
 static const oracle *const oracles[] = {
-    &oracle_input,      &oracle_conv2d,  &oracle_dwconv2d, &oracle_dense,         &oracle_batchnorm,
-    &oracle_relu,       &oracle_relu6,   &oracle_add,      &oracle_avgpool,       &oracle_maxpool,
-    &oracle_globalpool, &oracle_flatten, &oracle_dropout,  &oracle_cross_entropy,
+#include "nn/ops.def"
 };
+#undef NN_OP
 
 const oracle *oracle_find(const char *op)
 {

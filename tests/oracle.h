@@ -39,9 +39,10 @@ const oracle *oracle_find(const char *op); /* NULL when the operator has no orac
 
 /* ---- for the oracle's own files ---- */
 
-extern const oracle oracle_conv2d, oracle_dwconv2d, oracle_dense, oracle_avgpool, oracle_maxpool,
-    oracle_globalpool, oracle_input, oracle_batchnorm, oracle_relu, oracle_relu6, oracle_add,
-    oracle_flatten, oracle_dropout, oracle_cross_entropy;
+/* One `const oracle oracle_<op>` for every line of nn/ops.def. */
+#define NN_OP(name) extern const oracle oracle_##name;
+#include "nn/ops.def"
+#undef NN_OP
 
 /* Attributes from their text; a key that the operator does not have fails the test. */
 int oracle_int(const nn_node *n, const char *key);

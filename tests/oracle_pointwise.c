@@ -1,5 +1,5 @@
-/* Oracle of the operators without windows: input, batchnorm, relu, relu6, add, flatten, dropout (in
- * evaluation), cross_entropy. */
+/* Oracle of elementwise operators and losses: input, batchnorm, relu, relu6, silu, flatten, dropout
+ * (in evaluation), cross_entropy. */
 #include "tests/oracle.h"
 
 #include "tests/check.h"
@@ -38,41 +38,58 @@ const oracle oracle_input = {"input", input_shape, NULL, NULL, false};
 static int batchnorm_params(const nn_node *n, oracle_param out[NN_MAX_PARAMS])
 {
     nn_shape in = n->in[0]->shape, s = oracle_shape1(in.d[in.n - 1]);
-    out[0] = (oracle_param){"gamma", s, NN_GAIN};
-    out[1] = (oracle_param){"beta", s, NN_BIAS};
-    out[2] = (oracle_param){"mean", s, NN_STATISTIC};
-    out[3] = (oracle_param){"var", s, NN_STATISTIC};
-    return 4;
+    int bands = oracle_int(n, "bands"), count = 0;
+    if (bands > 1) s = (nn_shape){2, {bands, in.d[2]}};
+    if (oracle_yes(n, "gamma")) out[count++] = (oracle_param){"gamma", s, NN_GAIN};
+    out[count++] = (oracle_param){"beta", s, NN_BIAS};
+    out[count++] = (oracle_param){"mean", s, NN_STATISTIC};
+    out[count++] = (oracle_param){"var", s, NN_STATISTIC};
+    return count;
 }
 
-/* Welford: mean and sum of squared deviations of channel c over batch and positions. */
-static void welford(const oracle_call *call, size_t c, size_t channels, double *mean, double *sum)
+/* The parameter of element i: its channel, and with bands also where its frequency lies. */
+static size_t batchnorm_slot(const nn_node *n, size_t i)
 {
-    size_t n = elements(call) / channels;
+    nn_shape s = n->in[0]->shape;
+    size_t channels = (size_t)s.d[s.n - 1], channel = i % channels;
+    size_t bands = (size_t)oracle_int(n, "bands");
+    if (bands == 1) return channel;
+    size_t width = (size_t)s.d[1], frequency = i / channels % width;
+    return frequency * bands / width * channels + channel;
+}
+
+/* Welford: mean and sum of squared deviations of the n elements of one slot. */
+static size_t welford(const oracle_call *call, size_t slot, double *mean, double *sum)
+{
+    size_t n = 0;
     *mean = *sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v = call->x[0][i * channels + c], delta = v - *mean;
-        *mean += delta / (double)(i + 1);
+    for (size_t i = 0; i < elements(call); i++) {
+        if (batchnorm_slot(call->node, i) != slot) continue;
+        double v = call->x[0][i], delta = v - *mean;
+        *mean += delta / (double)++n;
         *sum += delta * (v - *mean);
     }
+    return n;
 }
 
 static void batchnorm_forward(oracle_call *call)
 {
-    nn_shape s = call->node->in[0]->shape;
-    size_t channels = (size_t)s.d[s.n - 1], n = elements(call) / channels;
+    oracle_param p[NN_MAX_PARAMS];
+    int m = batchnorm_params(call->node, p) - 2; /* the number of "mean" */
     double eps = oracle_real(call->node, "eps");
-    for (size_t c = 0; c < channels; c++) {
-        double mean = call->w[2][c], var = call->w[3][c], sum;
+    for (size_t c = 0; c < (size_t)nn_count(p[m].shape); c++) {
+        double mean = call->w[m][c], var = call->w[m + 1][c], sum;
         if (call->training) {
-            welford(call, c, channels, &mean, &sum);
+            size_t n = welford(call, c, &mean, &sum);
             var = sum / (double)n;
-            if (call->observed[2]) call->observed[2][c] = mean;
-            if (call->observed[3]) call->observed[3][c] = n > 1 ? sum / (double)(n - 1) : sum;
+            if (call->observed[m]) call->observed[m][c] = mean;
+            if (call->observed[m + 1])
+                call->observed[m + 1][c] = n > 1 ? sum / (double)(n - 1) : sum;
         }
-        for (size_t i = 0; i < n; i++) {
-            double standard = (call->x[0][i * channels + c] - mean) / sqrt(var + eps);
-            call->y[i * channels + c] = call->w[0][c] * standard + call->w[1][c];
+        for (size_t i = 0; i < elements(call); i++) {
+            if (batchnorm_slot(call->node, i) != c) continue;
+            double standard = (call->x[0][i] - mean) / sqrt(var + eps);
+            call->y[i] = (m == 2 ? call->w[0][c] : 1) * standard + call->w[m - 1][c];
         }
     }
 }
@@ -80,7 +97,7 @@ static void batchnorm_forward(oracle_call *call)
 const oracle oracle_batchnorm = {"batchnorm", first_shape, batchnorm_params, batchnorm_forward,
                                  false};
 
-/* ---- relu, relu6, add, flatten, dropout ---- */
+/* ---- relu, relu6, silu, flatten, dropout ---- */
 
 static void relu_forward(oracle_call *c)
 {
@@ -95,9 +112,9 @@ static void relu6_forward(oracle_call *c)
     }
 }
 
-static void add_forward(oracle_call *c)
+static void silu_forward(oracle_call *c)
 {
-    for (size_t i = 0; i < elements(c); i++) c->y[i] = c->x[0][i] + c->x[1][i];
+    for (size_t i = 0; i < elements(c); i++) c->y[i] = c->x[0][i] * (1 + tanh(c->x[0][i] / 2)) / 2;
 }
 
 static nn_shape flatten_shape(const nn_node *n)
@@ -112,7 +129,7 @@ static void copy_forward(oracle_call *c)
 
 const oracle oracle_relu = {"relu", first_shape, NULL, relu_forward, false};
 const oracle oracle_relu6 = {"relu6", first_shape, NULL, relu6_forward, false};
-const oracle oracle_add = {"add", first_shape, NULL, add_forward, false};
+const oracle oracle_silu = {"silu", first_shape, NULL, silu_forward, false};
 const oracle oracle_flatten = {"flatten", flatten_shape, NULL, copy_forward, false};
 const oracle oracle_dropout = {
     .op = "dropout", .shape = first_shape, .forward = copy_forward, .random = true};

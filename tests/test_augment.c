@@ -134,10 +134,10 @@ static void test_noise_at_snr(void **state)
     data_augment aug = w->off;
     aug.noise_prob = 1;
     aug.noise_gain = 0.1;
+    aug.gain_lo_db = aug.gain_hi_db = -6; /* the noise is below the clip as it is mixed */
     studio gain = open_studio(w, &aug);
     aug.noise_level = DATA_LEVEL_SNR;
     aug.snr_lo = 8, aug.snr_hi = 20;
-    aug.gain_lo_db = aug.gain_hi_db = -6; /* of the clip as it is mixed */
     studio snr = open_studio(w, &aug);
     float clip[N], noisy[N], quiet[N];
     double least = 99, most = -99;

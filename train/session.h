@@ -16,6 +16,7 @@ typedef struct session {
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
+    nn_real *ema; /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */
@@ -38,6 +39,8 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
 void session_targets(const data_batch *b, int classes, nn_real *target);
 /* The label of sample i, of a mixed one that of its larger part. */
 int session_label(const data_batch *b, int i);
+/* What a model of this session is made of: averaged weights where there are any. */
+const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);
 /* The model file of these weights. */
 base_status session_save(const session *s, const nn_real *weights, const char *path,

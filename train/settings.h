@@ -12,7 +12,10 @@
 typedef struct model_settings {
     char arch[64];   /* name in the model zoo; "" when file is given */
     char file[1024]; /* graph text (.net); wins over arch */
-    int64_t width;   /* channels of the architecture's body; 0: its own */
+    double width;    /* channels of the architecture's body, or its factor; 0: its own */
+    int size;        /* zoo_size */
+    int64_t blocks;  /* 0: the architecture's own */
+    int64_t repeats; /* layers of a block; 0: the architecture's own */
     double dropout;  /* 0 .. 1; negative: the architecture's own */
 } model_settings;
 
@@ -26,13 +29,25 @@ typedef struct train_settings {
                      * threads */
     double lr;
     int optimizer;   /* nn_optim_kind */
-    double momentum; /* SGD */
+    double momentum; /* SGD, RMSprop */
+    bool nesterov;   /* SGD */
+    double beta1;    /* Adam kinds, NovoGrad; 0: the optimizer's own, */
+    double beta2;    /* and this */
+    double rho;      /* RMSprop */
+    double epsilon;  /* 0: the optimizer's own */
     double weight_decay;
-    int schedule;         /* nn_schedule_kind */
-    double warmup_epochs; /* lr rises linearly from 0 */
-    double final_lr;      /* exp, cosine: at the end */
-    double step_epochs;   /* step: epochs between steps, */
-    double step_factor;   /* and what each multiplies lr by */
+    char decay_groups[512]; /* for nn_decay_factors */
+    double clip_norm;       /* most that the norm of all gradients may be; 0: any */
+    double ema;             /* what averaged weights keep in a step; 0: no averaging */
+    int schedule;           /* nn_schedule_kind */
+    double warmup_epochs;   /* lr rises linearly from 0 */
+    double hold_epochs;     /* exp, cosine, poly: then stays */
+    double final_lr;        /* exp, cosine, poly: at the end; plateau: least */
+    double poly_power;
+    double step_epochs;       /* step: epochs between steps, */
+    double step_factor;       /* step, plateau: and what each multiplies lr by */
+    int64_t plateau_patience; /* plateau: validations without a val_loss lower */
+    double plateau_delta;     /* by this */
     double label_smoothing;
     int64_t seed;
     int64_t val_every; /* epochs between validations */

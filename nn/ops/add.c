@@ -1,32 +1,74 @@
-/* add: y = x0 + x1, same shapes. */
+/* add: y = x0 + x1. An axis of length 1 is repeated along the other's (over time, frequency or
+ * channels); the gradient of what is repeated is the sum.
+ */
 #include "quantize/runtime/add.h"
+#include "nn/grid.h"
 #include "nn/op.h"
 
 static base_status shape(nn_node *n, base_err *err)
 {
     char a[64], b[64];
-    n->shape = n->in[0]->shape;
-    if (nn_same_shape(n->shape, n->in[1]->shape)) return BASE_OK;
+    if (nn_grid_shape(n->in[0]->shape, n->in[1]->shape, &n->shape)) return BASE_OK;
     return nn_op_fail(n, err, "shapes differ: '%s' is %s, '%s' is %s", n->in[0]->name,
-                      nn_shape_text(n->shape, a), n->in[1]->name,
+                      nn_shape_text(n->in[0]->shape, a), n->in[1]->name,
                       nn_shape_text(n->in[1]->shape, b));
+}
+
+static nn_grid grid_of(const nn_node *n, int batch)
+{
+    return nn_grid_of(batch, n->shape, n->in[0]->shape, n->in[1]->shape);
+}
+
+static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
+                        ptrdiff_t s1, ptrdiff_t n)
+{
+    if (s0 && s1)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i] + x1[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i * s0] + x1[i * s1];
+}
+
+static void forward_block(void *ctx, nn_block b)
+{
+    const nn_args *a = ctx;
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        forward_row(a->y + b.y + r * b.n, a->x[0] + b.a + r * b.row_a, b.step_a,
+                    a->x[1] + b.b + r * b.row_b, b.step_b, b.n);
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
-    int64_t count = a->batch * nn_count(n->shape);
-    const nn_real *x0 = a->x[0], *x1 = a->x[1];
-    nn_real *restrict y = a->y;
-    for (int64_t i = 0; i < count; i++) y[i] = x0[i] + x1[i];
+    nn_args copy = *a;
+    nn_grid g = grid_of(n, a->batch);
+    nn_grid_blocks(&g, forward_block, &copy);
+}
+
+static void add_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t n, ptrdiff_t step)
+{
+    nn_real sum = 0;
+    if (step)
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i];
+    else {
+        for (ptrdiff_t i = 0; i < n; i++) sum += dy[i];
+        *dx += sum;
+    }
+}
+
+static void backward_block(void *ctx, nn_block b)
+{
+    const nn_args *a = ctx;
+    const nn_real *dy = a->dy + b.y;
+    for (ptrdiff_t r = 0; r < b.rows; r++, dy += b.n) {
+        if (a->dx[0]) add_row(a->dx[0] + b.a + r * b.row_a, dy, b.n, b.step_a);
+        if (a->dx[1]) add_row(a->dx[1] + b.b + r * b.row_b, dy, b.n, b.step_b);
+    }
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
-    int64_t count = a->batch * nn_count(n->shape);
-    for (int k = 0; k < 2; k++) {
-        nn_real *restrict dx = a->dx[k];
-        for (int64_t i = 0; dx && i < count; i++) dx[i] += a->dy[i];
-    }
+    nn_args copy = *a;
+    nn_grid g = grid_of(n, a->batch);
+    nn_grid_blocks(&g, backward_block, &copy);
 }
 
 static const nn_q8_field fields[] = {
@@ -63,6 +105,8 @@ static const nn_q8_kernel kernel = {
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
+    if (!nn_same_shape(n->in[0]->shape, n->in[1]->shape))
+        return nn_op_fail(n, err, "there is no int8 form of a sum that repeats an input");
     sotto_add_t *p = nn_q8_layer_new(&kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     const double a = c->in[0].scale, b = c->in[1].scale, twice = 2 * (a > b ? a : b);
@@ -82,11 +126,17 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
 }
 
 NN_CASES("x = input 4x3x5; z = input 4x3x5; y = add(x, z)",
-         "x = input 6; r = relu(x); y = add(r, x)", "x = input 3x2x2; y = add(x, x)");
+         "x = input 6; r = relu(x); y = add(r, x)", "x = input 3x2x2; y = add(x, x)",
+         "x = input 5x4x6; z = input 5x1x6; y = add(x, z)",
+         "x = input 5x1x6; z = input 1x4x6; y = add(x, z)",
+         "x = input 4x3x5; z = input 1x1x5; y = add(x, z)",
+         "x = input 4x3x1; z = input 4x3x5; y = add(x, z)",
+         "x = input 3x4x1; z = input 1x1x5; y = add(x, z)",
+         "x = input 1; z = input 7; y = add(x, z)");
 
 const nn_op nn_op_add = {
     .name = "add",
-    .summary = "sum of two tensors of one shape",
+    .summary = "sum of two tensors, axes of length 1 repeated",
     .n_in = 2,
     .shape = shape,
     .forward = forward,

@@ -2,11 +2,18 @@
  *
  *   y = gamma (x - mu) / sqrt(var + eps) + beta, per channel C (the last dimension)
  *
+ * With bands = S of a tensor [T, F, C] per channel and band: F is cut into S runs of F/S, each
+ * normalized for itself (subspectral normalization, Chang et al., arXiv 2103.13620); parameters are
+ * then [S, C]. gamma=no leaves gamma at 1 and is not a parameter.
+ *
  * Training: mu and (biased) var over samples and positions; the statistics' gradient slots get
  * what was observed, mean and unbiased variance, which the optimizer averages into the running
  * ones. Evaluation: running statistics. With N values a channel, xh = (x - mu) / sigma:
  *
  *   dbeta = sum dy,  dgamma = sum dy xh,  dx = gamma/sigma (dy - dbeta/N - xh dgamma/N)
+ *
+ * Keyword models have few channels, so all loops run over a stretch of the tensor after which the
+ * parameters repeat: several positions long, or a whole frame with bands.
  */
 #include "nn/op.h"
 
@@ -15,74 +22,131 @@
 
 typedef struct batchnorm {
     double eps;
+    int bands;
+    bool gamma;
 } batchnorm;
 
 static const nn_attr attrs[] = {
     {"eps", NN_REAL, offsetof(batchnorm, eps), "1e-05", 1e-12, 1, "added to the variance", false},
+    {"bands", NN_INT, offsetof(batchnorm, bands), "1", 1, 4096, "runs of frequency apart", false},
+    {"gamma", NN_YESNO, offsetof(batchnorm, gamma), "yes", 0, 0, "scale the result", false},
 };
-
-enum { GAMMA, BETA, MEAN, VAR };
 
 static base_status shape(nn_node *n, base_err *err)
 {
-    (void)err;
+    const batchnorm *p = n->attrs;
     n->shape = n->in[0]->shape;
     nn_shape c = {1, {n->shape.d[n->shape.n - 1]}};
-    nn_declare(n, "gamma", c, NN_GAIN, NN_ONES, 1, 1);
+    if (p->bands > 1) {
+        BASE_TRY(nn_need_dims(n, 0, 3, err));
+        if (n->shape.d[1] % p->bands)
+            return nn_op_fail(n, err, "bands=%d does not divide the input's %d in frequency",
+                              p->bands, n->shape.d[1]);
+        c = (nn_shape){2, {p->bands, n->shape.d[2]}};
+    }
+    if (p->gamma) nn_declare(n, "gamma", c, NN_GAIN, NN_ONES, 1, 1);
     nn_declare(n, "beta", c, NN_BIAS, NN_ZEROS, 1, 1);
     nn_declare(n, "mean", c, NN_STATISTIC, NN_ZEROS, 1, 1);
     nn_declare(n, "var", c, NN_STATISTIC, NN_ONES, 1, 1);
     return BASE_OK;
 }
 
-static int channels_of(const nn_node *n)
+/* How the tensor is walked, and where the parameters are. */
+typedef struct geometry {
+    int ch, bands, channels; /* channels: ch * bands, the length of a parameter */
+    int run;                 /* elements of a stretch that share a band */
+    int stretch;             /* after so many elements the parameters repeat */
+    int64_t total;           /* elements of the batch */
+    nn_real per;             /* values of a channel in it */
+    int beta, mean, var;     /* parameter numbers; gamma is 0 where there is one */
+    bool gamma;
+} geometry;
+
+static geometry geometry_of(const nn_node *n, int batch)
 {
-    return n->shape.d[n->shape.n - 1];
+    enum { LONG = 64 };
+    const batchnorm *p = n->attrs;
+    geometry g = {.ch = n->shape.d[n->shape.n - 1], .bands = p->bands, .gamma = p->gamma};
+    g.channels = g.ch * g.bands;
+    g.stretch = p->bands > 1 ? n->shape.d[1] * g.ch : (LONG + g.ch - 1) / g.ch * g.ch;
+    g.run = g.stretch / g.bands;
+    g.total = batch * nn_count(n->shape);
+    g.per = (nn_real)(g.total / g.channels);
+    g.beta = p->gamma ? 1 : 0;
+    g.mean = g.beta + 1;
+    g.var = g.beta + 2;
+    return g;
 }
 
-static int rows_of(const nn_node *n, int batch)
-{
-    return (int)(batch * nn_count(n->shape) / channels_of(n));
-}
-
-/* saved: mu and 1/sigma; scratch: factors of the passes. */
+/* saved: mu and 1/sigma; scratch: stretches of the passes. */
 static size_t saved(const nn_node *n, int batch)
 {
-    (void)batch;
-    return 2 * (size_t)channels_of(n);
+    return 2 * (size_t)geometry_of(n, batch).channels;
 }
 
 static size_t scratch(const nn_node *n, int batch)
 {
-    (void)batch;
-    return 3 * (size_t)channels_of(n);
+    return 3 * (size_t)geometry_of(n, batch).stretch;
 }
 
-/* mu and var of rows x ch values; two passes, so that nothing cancels. */
-static void moments(const nn_real *x, int rows, int ch, nn_real *mu, nn_real *var)
+/* from [channels] repeated along a stretch */
+static void spread(const geometry *g, const nn_real *from, nn_real *to)
 {
-    memset(mu, 0, (size_t)ch * sizeof *mu);
-    memset(var, 0, (size_t)ch * sizeof *var);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < ch; c++) mu[c] += x[(ptrdiff_t)r * ch + c];
-    for (int c = 0; c < ch; c++) mu[c] /= (nn_real)rows;
-    for (int r = 0; r < rows; r++) {
-        const nn_real *v = x + (ptrdiff_t)r * ch;
-        for (int c = 0; c < ch; c++) var[c] += (v[c] - mu[c]) * (v[c] - mu[c]);
-    }
-    for (int c = 0; c < ch; c++) var[c] /= (nn_real)rows;
+    for (int b = 0; b < g->bands; b++)
+        for (int i = 0; i < g->run; i += g->ch, to += g->ch)
+            memcpy(to, from + b * g->ch, (size_t)g->ch * sizeof *to);
+}
+
+/* The same within one stretch, whose first elements are the channels. From the back, so that
+ * nothing is overwritten before it is read. */
+static void spread_within(const geometry *g, nn_real *v)
+{
+    for (int b = g->bands - 1; b >= 0; b--)
+        for (int i = g->run - g->ch; i >= 0; i -= g->ch)
+            memmove(v + b * g->run + i, v + b * g->ch, (size_t)g->ch * sizeof *v);
+}
+
+/* The reverse: to [channels] gets the sums of what lies along a stretch. */
+static void gather(const geometry *g, const nn_real *from, nn_real *to)
+{
+    memset(to, 0, (size_t)g->channels * sizeof *to);
+    for (int b = 0; b < g->bands; b++)
+        for (int i = 0; i < g->run; i += g->ch, from += g->ch)
+            for (int c = 0; c < g->ch; c++) to[b * g->ch + c] += from[c];
+}
+
+static int length_at(const geometry *g, int64_t at)
+{
+    return g->total - at < g->stretch ? (int)(g->total - at) : g->stretch;
+}
+
+/* Mean and biased variance; two passes, so that nothing cancels. */
+static void moments(const geometry *g, const nn_real *x, nn_real *mean, nn_real *var,
+                    nn_real *restrict sum, nn_real *restrict mu)
+{
+    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
+    for (int64_t at = 0; at < g->total; at += g->stretch)
+        for (int i = 0, n = length_at(g, at); i < n; i++) sum[i] += x[at + i];
+    gather(g, sum, mean);
+    for (int c = 0; c < g->channels; c++) mean[c] /= g->per;
+    spread(g, mean, mu);
+    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
+    for (int64_t at = 0; at < g->total; at += g->stretch)
+        for (int i = 0, n = length_at(g, at); i < n; i++)
+            sum[i] += (x[at + i] - mu[i]) * (x[at + i] - mu[i]);
+    gather(g, sum, var);
+    for (int c = 0; c < g->channels; c++) var[c] /= g->per;
 }
 
 /* Batch moments into saved, and to the statistics' slots. */
-static void use_batch(const nn_node *n, const nn_args *a, int rows)
+static void use_batch(const nn_node *n, const geometry *g, const nn_args *a)
 {
     const batchnorm *p = n->attrs;
-    int ch = channels_of(n);
-    nn_real *mu = a->saved, *inv = mu + ch, unbias = (nn_real)rows / (nn_real)(rows - 1);
-    moments(a->x[0], rows, ch, mu, inv);
-    for (int c = 0; c < ch; c++) {
-        a->dw[MEAN][c] = mu[c];
-        a->dw[VAR][c] = rows > 1 ? inv[c] * unbias : inv[c];
+    nn_real *mu = a->saved, *inv = mu + g->channels, unbias = g->per / (g->per - 1);
+    moments(g, a->x[0], mu, inv, a->scratch, a->scratch + g->stretch);
+    for (int c = 0; c < g->channels; c++) {
+        a->dw[g->mean][c] = mu[c];
+        a->dw[g->var][c] = g->per > 1 ? inv[c] * unbias : inv[c];
         inv[c] = (nn_real)(1 / sqrt((double)inv[c] + p->eps));
     }
 }
@@ -90,80 +154,102 @@ static void use_batch(const nn_node *n, const nn_args *a, int rows)
 static void forward(const nn_node *n, const nn_args *a)
 {
     const batchnorm *p = n->attrs;
-    int ch = channels_of(n), rows = rows_of(n, a->batch);
-    nn_real *restrict scale = a->scratch, *restrict shift = scale + ch;
-    if (a->training) use_batch(n, a, rows);
-    for (int c = 0; c < ch; c++) {
-        nn_real mu = a->training ? a->saved[c] : a->w[MEAN][c];
-        nn_real inv =
-            a->training ? a->saved[ch + c] : (nn_real)(1 / sqrt((double)a->w[VAR][c] + p->eps));
-        scale[c] = a->w[GAMMA][c] * inv;
-        shift[c] = a->w[BETA][c] - mu * scale[c];
+    geometry g = geometry_of(n, a->batch);
+    nn_real *restrict scale = a->scratch, *restrict shift = scale + g.stretch;
+    if (a->training) use_batch(n, &g, a);
+    for (int c = 0; c < g.channels; c++) {
+        nn_real inv = a->training ? a->saved[g.channels + c]
+                                  : (nn_real)(1 / sqrt((double)a->w[g.var][c] + p->eps));
+        nn_real mu = a->training ? a->saved[c] : a->w[g.mean][c];
+        scale[c] = g.gamma ? a->w[0][c] * inv : inv;
+        shift[c] = a->w[g.beta][c] - mu * scale[c];
     }
-    for (int r = 0; r < rows; r++) {
-        const nn_real *x = a->x[0] + (ptrdiff_t)r * ch;
-        nn_real *restrict y = a->y + (ptrdiff_t)r * ch;
-        for (int c = 0; c < ch; c++) y[c] = x[c] * scale[c] + shift[c];
+    spread_within(&g, scale);
+    spread_within(&g, shift);
+    for (int64_t at = 0; at < g.total; at += g.stretch) {
+        const nn_real *x = a->x[0] + at;
+        nn_real *restrict y = a->y + at;
+        for (int i = 0, m = length_at(&g, at); i < m; i++) y[i] = x[i] * scale[i] + shift[i];
     }
 }
 
-/* sum = sum of dy, dot = sum of dy xh, per channel. */
-static void backward_sums(const nn_args *a, int rows, int ch, nn_real *restrict sum,
-                          nn_real *restrict dot)
+/* sum = sum of dy, dot = sum of dy (x - mu), along a stretch; mu is one. */
+static void backward_sums(const geometry *g, const nn_args *a, const nn_real *restrict mu,
+                          nn_real *restrict sum, nn_real *restrict dot)
 {
-    const nn_real *mu = a->saved, *inv = mu + ch;
-    memset(sum, 0, (size_t)ch * sizeof *sum);
-    memset(dot, 0, (size_t)ch * sizeof *dot);
-    for (int r = 0; r < rows; r++) {
-        const nn_real *dy = a->dy + (ptrdiff_t)r * ch, *x = a->x[0] + (ptrdiff_t)r * ch;
-        for (int c = 0; c < ch; c++) {
-            sum[c] += dy[c];
-            dot[c] += dy[c] * (x[c] - mu[c]);
+    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
+    memset(dot, 0, (size_t)g->stretch * sizeof *dot);
+    for (int64_t at = 0; at < g->total; at += g->stretch) {
+        const nn_real *dy = a->dy + at, *x = a->x[0] + at;
+        for (int i = 0, m = length_at(g, at); i < m; i++) {
+            sum[i] += dy[i];
+            dot[i] += dy[i] * (x[i] - mu[i]);
         }
     }
-    for (int c = 0; c < ch; c++) dot[c] *= inv[c];
+}
+
+/* dx += k dy + m x + t, along a stretch */
+static void backward_input(const geometry *g, const nn_args *a, const nn_real *restrict k,
+                           const nn_real *restrict m, const nn_real *restrict t)
+{
+    for (int64_t at = 0; at < g->total; at += g->stretch) {
+        const nn_real *dy = a->dy + at, *x = a->x[0] + at;
+        nn_real *restrict dx = a->dx[0] + at;
+        for (int i = 0, n = length_at(g, at); i < n; i++)
+            dx[i] += k[i] * dy[i] + m[i] * x[i] + t[i];
+    }
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
-    int ch = channels_of(n), rows = rows_of(n, a->batch);
-    const nn_real *mu = a->saved, *inv = mu + ch;
-    nn_real *restrict sum = a->scratch, *restrict dot = sum + ch, *restrict k = dot + ch;
-    backward_sums(a, rows, ch, sum, dot);
-    for (int c = 0; c < ch; c++) {
-        a->dw[BETA][c] += sum[c];
-        a->dw[GAMMA][c] += dot[c];
+    geometry g = geometry_of(n, a->batch);
+    const nn_real *mu = a->saved, *inv = mu + g.channels;
+    nn_real *k = a->scratch, *sum = k + g.stretch, *dot = sum + g.stretch;
+    spread(&g, mu, k);
+    backward_sums(&g, a, k, sum, dot);
+    gather(&g, sum, k);
+    memcpy(sum, k, (size_t)g.channels * sizeof *sum);
+    gather(&g, dot, k);
+    for (int c = 0; c < g.channels; c++) {
+        dot[c] = k[c] * inv[c];
+        a->dw[g.beta][c] += sum[c];
+        if (g.gamma) a->dw[0][c] += dot[c];
     }
     if (!a->dx[0]) return;
-    /* dx as k dy + m x + t: m goes to dot, t to sum */
-    for (int c = 0; c < ch; c++) {
-        k[c] = a->w[GAMMA][c] * inv[c];
-        dot[c] *= -k[c] * inv[c] / (nn_real)rows;
-        sum[c] = -k[c] * sum[c] / (nn_real)rows - dot[c] * mu[c];
+    for (int c = 0; c < g.channels; c++) {
+        k[c] = g.gamma ? a->w[0][c] * inv[c] : inv[c];
+        dot[c] *= -k[c] * inv[c] / g.per;
+        sum[c] = -k[c] * sum[c] / g.per - dot[c] * mu[c];
     }
-    for (int r = 0; r < rows; r++) {
-        const nn_real *dy = a->dy + (ptrdiff_t)r * ch, *x = a->x[0] + (ptrdiff_t)r * ch;
-        nn_real *restrict dx = a->dx[0] + (ptrdiff_t)r * ch;
-        for (int c = 0; c < ch; c++) dx[c] += k[c] * dy[c] + dot[c] * x[c] + sum[c];
-    }
+    spread_within(&g, k);
+    spread_within(&g, dot);
+    spread_within(&g, sum);
+    backward_input(&g, a, k, dot, sum);
 }
 
 static void cost(const nn_node *n, nn_cost *c)
 {
-    c->biases = 2 * channels_of(n);
+    geometry g = geometry_of(n, 1);
+    c->biases = (g.gamma ? 2 : 1) * g.channels;
 }
 
-static void affine(const nn_node *n, const nn_real *const *w, double *mul, double *add)
+/* Bands have no one factor a channel. */
+static bool affine(const nn_node *n, const nn_real *const *w, double *mul, double *add)
 {
     const batchnorm *p = n->attrs;
-    for (int c = 0; c < channels_of(n); c++) {
-        mul[c] = (double)w[GAMMA][c] / sqrt((double)w[VAR][c] + p->eps);
-        add[c] = (double)w[BETA][c] - (double)w[MEAN][c] * mul[c];
+    geometry g = geometry_of(n, 1);
+    for (int c = 0; w && g.bands == 1 && c < g.channels; c++) {
+        mul[c] = (g.gamma ? (double)w[0][c] : 1) / sqrt((double)w[g.var][c] + p->eps);
+        add[c] = (double)w[g.beta][c] - (double)w[g.mean][c] * mul[c];
     }
+    return g.bands == 1;
 }
 
 NN_CASES("x = input 5x4x6; y = batchnorm(x)", "x = input 9; y = batchnorm(x) eps=0.001",
-         "x = input 3x1x17; y = batchnorm(x)");
+         "x = input 3x1x17; y = batchnorm(x)", "x = input 5x4x6; y = batchnorm(x) gamma=no",
+         "x = input 4x10x3; y = batchnorm(x) bands=5", "x = input 7x5x8; y = batchnorm(x) bands=5",
+         "x = input 3x8x5; y = batchnorm(x) bands=2 gamma=no",
+         "x = input 2x3x130; y = batchnorm(x)", "x = input 13x3x6; y = batchnorm(x)");
 
 const nn_op nn_op_batchnorm = {
     .name = "batchnorm",

@@ -1,0 +1,95 @@
+/* mul: y = x0 x1, elementwise. An axis of length 1 is repeated along the other's (over time,
+ * frequency or channels); dx0 = dy x1 and dx1 = dy x0, summed over what is repeated.
+ */
+#include "nn/grid.h"
+#include "nn/op.h"
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    char a[64], b[64];
+    if (nn_grid_shape(n->in[0]->shape, n->in[1]->shape, &n->shape)) return BASE_OK;
+    return nn_op_fail(n, err, "shapes differ: '%s' is %s, '%s' is %s", n->in[0]->name,
+                      nn_shape_text(n->in[0]->shape, a), n->in[1]->name,
+                      nn_shape_text(n->in[1]->shape, b));
+}
+
+static nn_grid grid_of(const nn_node *n, int batch)
+{
+    return nn_grid_of(batch, n->shape, n->in[0]->shape, n->in[1]->shape);
+}
+
+static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
+                        ptrdiff_t s1, ptrdiff_t n)
+{
+    if (s0 && s1)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i] * x1[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i * s0] * x1[i * s1];
+}
+
+static void forward_block(void *ctx, nn_block b)
+{
+    const nn_args *a = ctx;
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        forward_row(a->y + b.y + r * b.n, a->x[0] + b.a + r * b.row_a, b.step_a,
+                    a->x[1] + b.b + r * b.row_b, b.step_b, b.n);
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    nn_args copy = *a;
+    nn_grid g = grid_of(n, a->batch);
+    nn_grid_blocks(&g, forward_block, &copy);
+}
+
+/* dx += dy other, other with a step of its own */
+static void add_row(nn_real *restrict dx, ptrdiff_t step, const nn_real *dy, const nn_real *other,
+                    ptrdiff_t other_step, ptrdiff_t n)
+{
+    nn_real sum = 0;
+    if (step)
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i] * other[i * other_step];
+    else {
+        for (ptrdiff_t i = 0; i < n; i++) sum += dy[i] * other[i * other_step];
+        *dx += sum;
+    }
+}
+
+static void backward_block(void *ctx, nn_block b)
+{
+    const nn_args *a = ctx;
+    const nn_real *dy = a->dy + b.y;
+    for (ptrdiff_t r = 0; r < b.rows; r++, dy += b.n) {
+        ptrdiff_t at0 = b.a + r * b.row_a, at1 = b.b + r * b.row_b;
+        if (a->dx[0]) add_row(a->dx[0] + at0, b.step_a, dy, a->x[1] + at1, b.step_b, b.n);
+        if (a->dx[1]) add_row(a->dx[1] + at1, b.step_b, dy, a->x[0] + at0, b.step_a, b.n);
+    }
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    nn_args copy = *a;
+    nn_grid g = grid_of(n, a->batch);
+    nn_grid_blocks(&g, backward_block, &copy);
+}
+
+NN_CASES("x = input 4x3x5; z = input 4x3x5; y = mul(x, z)",
+         "x = input 6; r = relu(x); y = mul(r, x)", "x = input 3x2x2; y = mul(x, x)",
+         "x = input 5x4x6; z = input 5x1x6; y = mul(x, z)",
+         "x = input 5x1x6; z = input 1x4x6; y = mul(x, z)",
+         "x = input 4x3x5; z = input 1x1x5; y = mul(x, z)",
+         "x = input 4x3x1; z = input 4x3x5; y = mul(x, z)",
+         "x = input 3x4x1; z = input 1x1x5; y = mul(x, z)",
+         "x = input 1; z = input 7; y = mul(x, z)");
+
+const nn_op nn_op_mul = {
+    .name = "mul",
+    .summary = "product of two tensors, axes of length 1 repeated",
+    .n_in = 2,
+    .flags = NN_KEEP_X,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cases = cases,
+    .n_cases = N_CASES,
+};
