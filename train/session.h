@@ -34,6 +34,11 @@ void session_close(session *s);
 /* Loss and accuracy of weights on the validation split; NaN when it is empty. */
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err);
+/* target [n, classes]: what a batch is to be taken for; a mixed sample for both of its labels by
+ * their weights. */
+void session_targets(const data_batch *b, int classes, nn_real *target);
+/* The label of sample i, of a mixed one that of its larger part. */
+int session_label(const data_batch *b, int i);
 /* What a model of this session is made of: averaged weights where there are any. */
 const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);
