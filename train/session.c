@@ -140,6 +140,20 @@ void session_close(session *s)
     *s = (session){0};
 }
 
+void session_targets(const data_batch *b, int classes, nn_real *target)
+{
+    memset(target, 0, (size_t)b->n * (size_t)classes * sizeof *target);
+    for (int i = 0; i < b->n; i++, target += classes) {
+        target[b->labels[i]] = b->mix ? (nn_real)b->mix[i] : 1;
+        if (b->mix) target[b->labels2[i]] += 1 - (nn_real)b->mix[i];
+    }
+}
+
+int session_label(const data_batch *b, int i)
+{
+    return b->mix && b->mix[i] < 0.5f ? b->labels2[i] : b->labels[i];
+}
+
 int session_argmax(const nn_real *logits, int classes)
 {
     int best = 0;

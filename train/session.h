@@ -33,6 +33,11 @@ void session_close(session *s);
 /* Loss and accuracy of weights on the validation split; NaN when it is empty. */
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err);
+/* target [n, classes]: what a batch is to be taken for; a mixed sample for both of its labels by
+ * their weights. */
+void session_targets(const data_batch *b, int classes, nn_real *target);
+/* The label of sample i, of a mixed one that of its larger part. */
+int session_label(const data_batch *b, int i);
 int session_argmax(const nn_real *logits, int classes);
 /* The model file of these weights. */
 base_status session_save(const session *s, const nn_real *weights, const char *path,

@@ -95,18 +95,17 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
 /* The batch as the net wants it. */
 static void convert(const session *s, const data_batch *b)
 {
-    size_t inputs = (size_t)(s->frames * s->bins), k = (size_t)s->classes;
+    size_t inputs = (size_t)(s->frames * s->bins);
     for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
-    memset(s->target, 0, (size_t)b->n * k * sizeof *s->target);
-    for (int i = 0; i < b->n; i++) s->target[(size_t)i * k + (size_t)b->labels[i]] = 1;
+    session_targets(b, s->classes, s->target);
 }
 
 static void count_correct(trainer *t, const data_batch *b)
 {
     const nn_real *logits = nn_net_watched(t->s.net);
     for (int i = 0; i < b->n; i++)
-        t->c.correct +=
-            session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) == b->labels[i];
+        t->c.correct += session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) ==
+                        session_label(b, i);
     t->c.seen += b->n;
 }
 
