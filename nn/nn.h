@@ -99,8 +99,10 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 
 /* Constructors: nn_<op>(input..., name, attribute format, ...); those without a format take the
  * operator's defaults (nn_append1 gives others). Attributes are listed in nn/ops/<op>.c. */
-#define nn_input(g, ...)          nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
-#define nn_conv2d(x, name, ...)   nn_append1("conv2d", x, name, __VA_ARGS__)
+#define nn_input(g, ...)        nn_append(g, "input", "x", NULL, 0, __VA_ARGS__)
+#define nn_conv2d(x, name, ...) nn_append1("conv2d", x, name, __VA_ARGS__)
+/* over time alone: x [T, 1, C], kernel=9x1 */
+#define nn_conv1d(x, name, ...)   nn_append1("conv2d", x, name, __VA_ARGS__)
 #define nn_dwconv2d(x, name, ...) nn_append1("dwconv2d", x, name, __VA_ARGS__)
 #define nn_dense(x, name, ...)    nn_append1("dense", x, name, __VA_ARGS__) /* y = x W + b */
 #define nn_batchnorm(x, name)     nn_append1("batchnorm", x, name, " ")

@@ -1,8 +1,11 @@
 /* settings: the tables of [model] and [train]; [features] as a section. */
 #include "train/settings.h"
 
+#include "train/zoo.h"
+
 #include <string.h>
 
+static const char *const sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l", NULL};
 static const char *const optimizers[] = {
     [NN_SGD] = "sgd", [NN_ADAM] = "adam", [NN_ADAMW] = "adamw", NULL};
 static const char *const schedules[] = {[NN_CONSTANT] = "constant",
@@ -35,7 +38,10 @@ static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST
 static const config_key model_keys[] = {
     TEXT(M, arch, "architecture of the zoo"),
     TEXT(M, file, "graph text to train instead of an architecture"),
-    INT(M, width, 0, 4096, "channels of the body; 0: the architecture's own"),
+    CHOICE(M, size, sizes, "of the paper's sizes, where it has several"),
+    REAL(M, width, 0, 4096, "channels of the body, or factor; 0: the architecture's own"),
+    INT(M, blocks, 0, 64, "blocks, where they can be chosen; 0: the architecture's own"),
+    INT(M, repeats, 0, 64, "layers of a block, likewise"),
     REAL(M, dropout, -1, 0.95, "share dropped; negative: the architecture's own"),
 };
 

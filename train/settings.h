@@ -12,7 +12,10 @@
 typedef struct model_settings {
     char arch[64];   /* name in the model zoo; "" when file is given */
     char file[1024]; /* graph text (.net); wins over arch */
-    int64_t width;   /* channels of the architecture's body; 0: its own */
+    double width;    /* channels of the architecture's body, or its factor; 0: its own */
+    int size;        /* zoo_size */
+    int64_t blocks;  /* 0: the architecture's own */
+    int64_t repeats; /* layers of a block; 0: the architecture's own */
     double dropout;  /* 0 .. 1; negative: the architecture's own */
 } model_settings;
 

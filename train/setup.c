@@ -119,7 +119,10 @@ base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, bas
         zoo_options o = {.frames = frames,
                          .bins = bins,
                          .classes = classes,
-                         .width = (int)s->model.width,
+                         .size = (zoo_size)s->model.size,
+                         .width = s->model.width,
+                         .blocks = (int)s->model.blocks,
+                         .repeats = (int)s->model.repeats,
                          .dropout = s->model.dropout};
         BASE_TRY(zoo_build(model, o, g, err));
     }

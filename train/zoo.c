@@ -3,6 +3,7 @@
 
 #include "dsp/dsp.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #define ZOO_MODEL(name) extern const zoo_model zoo_##name;
@@ -30,17 +31,42 @@ base_status zoo_find(const char *name, const zoo_model **model, base_err *err)
     return base_hint(err, "`sotto model list` shows all; model.file=my.net takes one of your own");
 }
 
+/* The architecture's own where the options say nothing; refuses what it does not take. */
+static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
+{
+    static const char *const sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l"};
+    if (!(m->width[o->size] > 0)) {
+        base_fail(err, BASE_USAGE, "model.size = %s: %s has one size", sizes[o->size], m->name);
+        return base_hint(err, "model.width scales it (%s)", m->scales);
+    }
+    if (o->blocks > 0 && m->blocks == 0)
+        return base_fail(err, BASE_USAGE, "model.blocks = %d: %s does not take it", o->blocks,
+                         m->name);
+    if (o->repeats > 0 && m->repeats == 0)
+        return base_fail(err, BASE_USAGE, "model.repeats = %d: %s does not take it", o->repeats,
+                         m->name);
+    if (o->width <= 0) o->width = m->width[o->size];
+    if (o->blocks == 0) o->blocks = m->blocks;
+    if (o->repeats == 0) o->repeats = m->repeats;
+    if (o->dropout < 0) o->dropout = m->dropout;
+    return BASE_OK;
+}
+
 base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_err *err)
 {
-    *g = nn_graph_new();
-    if (!*g) return base_nomem(err, sizeof(void *));
-    if (o.width <= 0) o.width = model->width;
-    if (o.dropout < 0) o.dropout = model->dropout;
-    model->build(nn_input(*g, "%dx%dx1", o.frames, o.bins), &o);
-    base_err e = {0};
-    if (nn_graph_check(*g, &e) == BASE_OK) return BASE_OK;
-    nn_graph_free(*g);
     *g = NULL;
+    BASE_TRY(resolve(model, &o, err));
+    nn_graph *graph = nn_graph_new();
+    if (!graph) return base_nomem(err, sizeof(void *));
+    nn_node *x = model->temporal ? nn_input(graph, "%dx1x%d", o.frames, o.bins)
+                                 : nn_input(graph, "%dx%dx1", o.frames, o.bins);
+    model->build(x, &o);
+    base_err e = {0};
+    if (nn_graph_check(graph, &e) == BASE_OK) {
+        *g = graph;
+        return BASE_OK;
+    }
+    nn_graph_free(graph);
     base_fail(err, e.status, "%s on %d x %d features: %.380s", model->name, o.frames, o.bins,
               e.message);
     return e.hint[0] ? base_hint(err, "%s", e.hint) : e.status;
@@ -53,4 +79,22 @@ base_status zoo_build_default(const zoo_model *model, int classes, nn_graph **g,
     BASE_TRY(dsp_preset(model->features, &features, err));
     dsp_config_shape(&features, &o.frames, &o.bins);
     return zoo_build(model, o, g, err);
+}
+
+/* ---- for the architectures' files ---- */
+
+zoo_name zoo_named(const char *fmt, ...)
+{
+    zoo_name name;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name.s, sizeof name.s, fmt, ap);
+    va_end(ap);
+    return name;
+}
+
+nn_node *zoo_norm_relu(nn_node *x, const char *stem)
+{
+    x = nn_batchnorm(x, zoo_named("%s.bn", stem).s);
+    return nn_relu(x, zoo_named("%s.relu", stem).s);
 }

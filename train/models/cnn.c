@@ -5,8 +5,8 @@
 
 static nn_node *build(nn_node *x, const zoo_options *o)
 {
-    int second = o->width + (o->width + 13) / 14; /* 28 -> 30 */
-    x = nn_conv2d(x, "conv1", "out=%d kernel=10x4 pad=valid bias=no", o->width);
+    const int width = (int)o->width, second = width + (width + 13) / 14; /* 28 -> 30 */
+    x = nn_conv2d(x, "conv1", "out=%d kernel=10x4 pad=valid bias=no", width);
     x = nn_relu(nn_batchnorm(x, "conv1_bn"), "conv1_relu");
     x = nn_conv2d(x, "conv2", "out=%d kernel=10x4 stride=2x1 pad=valid bias=no", second);
     x = nn_relu(nn_batchnorm(x, "conv2_bn"), "conv2_relu");
@@ -21,7 +21,8 @@ const zoo_model zoo_cnn = {
     .name = "cnn",
     .summary = "two convolutions and two dense layers",
     .source = "Hello Edge, arXiv 1711.07128",
-    .width = 28,
+    .width = {28},
+    .scales = "channels",
     .dropout = 0,
     .features = "mfcc_49x10",
     .build = build,

@@ -7,7 +7,7 @@ static nn_node *build(nn_node *x, const zoo_options *o)
     for (int i = 1; i <= 3; i++) {
         char name[NN_MAX_NAME];
         snprintf(name, sizeof name, "fc%d", i);
-        x = nn_dense(x, name, "out=%d", o->width);
+        x = nn_dense(x, name, "out=%d", (int)o->width);
         snprintf(name, sizeof name, "fc%d_relu", i);
         x = nn_relu(x, name);
         snprintf(name, sizeof name, "drop%d", i);
@@ -20,7 +20,8 @@ const zoo_model zoo_dnn = {
     .name = "dnn",
     .summary = "three dense layers",
     .source = "Hello Edge, arXiv 1711.07128",
-    .width = 144,
+    .width = {144},
+    .scales = "channels",
     .dropout = 0,
     .features = "mfcc_49x10",
     .build = build,
