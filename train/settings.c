@@ -14,6 +14,14 @@ static const char *const schedules[] = {[NN_CONSTANT] = "constant",
                                         [NN_COSINE] = "cosine",
                                         NULL};
 static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
+static const char *const losses[] = {[TRAIN_CROSS_ENTROPY] = "cross_entropy",
+                                     [TRAIN_HINGE] = "hinge",
+                                     [TRAIN_SQUARED_HINGE] = "squared_hinge",
+                                     [TRAIN_BINARY_CROSS_ENTROPY] = "binary_cross_entropy",
+                                     [TRAIN_MEAN_SQUARED_ERROR] = "mean_squared_error",
+                                     NULL};
+static const char *const class_weights[] = {
+    [TRAIN_WEIGHTS_NONE] = "none", [TRAIN_WEIGHTS_BALANCED] = "balanced", NULL};
 
 #define MEMBER(type, name) .offset = offsetof(type, name), .size = sizeof(((type *)0)->name)
 
@@ -59,7 +67,12 @@ static const config_key train_keys[] = {
     REAL(T, final_lr, 0, 10, "exp, cosine: learning rate at the end"),
     REAL(T, step_epochs, 0.001, 100000, "step: epochs between steps"),
     REAL(T, step_factor, 1e-6, 1, "step: what a step multiplies the rate by"),
-    REAL(T, label_smoothing, 0, 0.9, "share of the target spread over all classes"),
+    CHOICE(T, loss, losses, "what is made small"),
+    REAL(T, label_smoothing, 0, 0.9, "cross_entropy: share of the target spread over all classes"),
+    CHOICE(T, class_weights, class_weights, "cross_entropy: rare classes weigh more"),
+    TEXT(T, teacher, "cross_entropy: run or model whose outputs are learnt too"),
+    REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
+    REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -83,6 +96,8 @@ train_settings train_settings_default(void)
         .final_lr = 1e-5,
         .step_epochs = 10,
         .step_factor = 0.5,
+        .distill_alpha = 0.5,
+        .distill_temperature = 4,
         .val_every = 1,
         .keep = TRAIN_KEEP_BEST,
     };
@@ -105,6 +120,26 @@ config_section model_section(model_settings *s)
                             .nkeys = BASE_COUNT(model_keys)};
 }
 
+/* Other losses than cross_entropy have none of what is made for it. */
+static base_status loss_check(const train_settings *s, base_err *err)
+{
+    bool weights = s->class_weights != TRAIN_WEIGHTS_NONE;
+    if (s->teacher[0] && weights) {
+        base_fail(err, BASE_USAGE, "class_weights = %s does not go with a teacher",
+                  class_weights[s->class_weights]);
+        return base_hint(err, "train.class_weights=none");
+    }
+    if (s->loss == TRAIN_CROSS_ENTROPY) return BASE_OK;
+    const char *key = s->teacher[0]            ? "teacher"
+                      : weights                ? "class_weights"
+                      : s->label_smoothing > 0 ? "label_smoothing"
+                                               : NULL;
+    if (!key) return BASE_OK;
+    base_fail(err, BASE_USAGE, "%s works with loss = cross_entropy, not with %s", key,
+              losses[s->loss]);
+    return base_hint(err, "train.%s=%s", key, s->teacher[0] ? "" : weights ? "none" : "0");
+}
+
 static base_status train_check(const void *settings, base_err *err)
 {
     const train_settings *s = settings;
@@ -117,7 +152,7 @@ static base_status train_check(const void *settings, base_err *err)
     bool ends = s->schedule == NN_EXPONENTIAL || s->schedule == NN_COSINE;
     if (ends && (s->final_lr > s->lr || (s->schedule == NN_EXPONENTIAL && s->final_lr <= 0)))
         return base_fail(err, BASE_USAGE, "final_lr = %g does not fit lr = %g", s->final_lr, s->lr);
-    return BASE_OK;
+    return loss_check(s, err);
 }
 
 config_section train_section(train_settings *s)
