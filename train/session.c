@@ -27,12 +27,32 @@ static base_status open_data(session *s, base_err *err)
     return data_features_stats(s->task, &setup->features, STATS_CLIPS, s->mean, s->std, err);
 }
 
-static base_status open_nets(session *s, int threads, base_err *err)
+static base_status open_optim(session *s, base_err *err)
 {
     const train_settings *t = &s->setup->train;
     nn_optim_options o = nn_optim_defaults((nn_optim_kind)t->optimizer);
     o.momentum = t->momentum;
+    o.nesterov = t->nesterov;
+    if (t->beta1 > 0) o.beta1 = t->beta1;
+    if (t->beta2 > 0) o.beta2 = t->beta2;
+    if (t->epsilon > 0) o.epsilon = t->epsilon;
+    o.rho = t->rho;
     o.weight_decay = t->weight_decay;
+    o.decay_groups = t->decay_groups;
+    base_err inner = {0};
+    if (nn_optim_new(s->losses, o, &s->optim, &inner) != BASE_OK) {
+        base_fail(err, inner.status, "[train] %.400s", inner.message);
+        return base_hint(err, "%s", inner.hint);
+    }
+    if (t->ema <= 0) return BASE_OK;
+    size_t n = nn_graph_params(s->losses);
+    s->ema = base_alloc(n, sizeof *s->ema);
+    return s->ema ? BASE_OK : base_nomem(err, n * sizeof *s->ema);
+}
+
+static base_status open_nets(session *s, int threads, base_err *err)
+{
+    const train_settings *t = &s->setup->train;
     BASE_TRY(train_graph_new(s->setup, s->classes, &s->graph, err));
     BASE_TRY(objective_graph(s->graph, t, s->classes, &s->losses, err));
     BASE_TRY(base_pool_new(threads, &s->pool, err));
@@ -44,7 +64,7 @@ static base_status open_nets(session *s, int threads, base_err *err)
     BASE_TRY(nn_net_new(s->losses, train, &s->net, err));
     nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .pool = s->pool};
     BASE_TRY(nn_net_new(s->graph, eval, &s->eval, err));
-    BASE_TRY(nn_optim_new(s->losses, o, &s->optim, err));
+    BASE_TRY(open_optim(s, err));
     size_t batch = (size_t)t->batch, inputs = (size_t)(s->frames * s->bins);
     s->x = base_alloc(batch * inputs, sizeof *s->x);
     s->target = base_alloc(batch * (size_t)s->classes, sizeof *s->target);
@@ -116,6 +136,12 @@ static base_status load_validation(session *s, int threads, base_err *err)
     s->val_x = base_alloc(n * inputs, sizeof *s->val_x);
     s->val_label = base_alloc(n, sizeof *s->val_label);
     if (!s->val_x || !s->val_label) return base_nomem(err, n * inputs * sizeof *s->val_x);
+    if (n == 0 && s->setup->train.schedule == NN_PLATEAU) {
+        base_fail(err, BASE_USAGE,
+                  "[train] schedule = plateau follows the validation loss, but "
+                  "there are no validation clips");
+        return base_hint(err, "train.schedule=cosine needs none");
+    }
     if (n == 0) return BASE_OK;
     data_loader *loader;
     data_batch b = {0};
@@ -157,6 +183,7 @@ void session_close(session *s)
     base_pool_free(s->pool);
     data_task_free(s->task);
     data_pack_close(s->pack);
+    base_free(s->ema);
     base_free(s->mean);
     base_free(s->std);
     base_free(s->x);
@@ -187,6 +214,11 @@ void session_convert(session *s, const data_batch *b)
     for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
     session_targets(b, s->classes, s->target);
     if (s->teacher.net) teacher_logits(&s->teacher, b, s->x, s->third);
+}
+
+const nn_real *session_weights(const session *s)
+{
+    return s->ema ? s->ema : nn_net_weights(s->net);
 }
 
 int session_argmax(const nn_real *logits, int classes)

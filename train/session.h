@@ -17,6 +17,7 @@ typedef struct session {
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
+    nn_real *ema; /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */
@@ -45,6 +46,8 @@ void session_targets(const data_batch *b, int classes, nn_real *target);
 int session_label(const data_batch *b, int i);
 /* A batch of the loader into x, target and third. */
 void session_convert(session *s, const data_batch *b);
+/* What a model of this session is made of: averaged weights where there are any. */
+const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);
 /* The model file of these weights. */
 base_status session_save(const session *s, const nn_real *weights, const char *path,

@@ -37,13 +37,25 @@ typedef struct train_settings {
                      * threads */
     double lr;
     int optimizer;   /* nn_optim_kind */
-    double momentum; /* SGD */
+    double momentum; /* SGD, RMSprop */
+    bool nesterov;   /* SGD */
+    double beta1;    /* Adam kinds, NovoGrad; 0: the optimizer's own, */
+    double beta2;    /* and this */
+    double rho;      /* RMSprop */
+    double epsilon;  /* 0: the optimizer's own */
     double weight_decay;
-    int schedule;               /* nn_schedule_kind */
-    double warmup_epochs;       /* lr rises linearly from 0 */
-    double final_lr;            /* exp, cosine: at the end */
+    char decay_groups[512]; /* for nn_decay_factors */
+    double clip_norm;       /* most that the norm of all gradients may be; 0: any */
+    double ema;             /* what averaged weights keep in a step; 0: no averaging */
+    int schedule;           /* nn_schedule_kind */
+    double warmup_epochs;   /* lr rises linearly from 0 */
+    double hold_epochs;     /* exp, cosine, poly: then stays */
+    double final_lr;        /* exp, cosine, poly: at the end; plateau: least */
+    double poly_power;
     double step_epochs;         /* step: epochs between steps, */
-    double step_factor;         /* and what each multiplies lr by */
+    double step_factor;         /* step, plateau: and what each multiplies lr by */
+    int64_t plateau_patience;   /* plateau: validations without a val_loss lower */
+    double plateau_delta;       /* by this */
     int loss;                   /* TRAIN_CROSS_ENTROPY ..., of the logits and one-hot targets */
     double label_smoothing;     /* cross_entropy */
     int class_weights;          /* TRAIN_WEIGHTS_NONE, TRAIN_WEIGHTS_BALANCED; cross_entropy */
