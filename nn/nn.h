@@ -162,10 +162,21 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 /* in: n_in nodes of the graph of the first one, two or more */
 #define nn_concat(g, in, n_in, name, ...) nn_append(g, "concat", name, in, n_in, __VA_ARGS__)
 #define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
+#define nn_weighted_cross_entropy(x, t, w, name, ...)                                              \
+    nn_append3("cross_entropy", x, t, w, name, __VA_ARGS__)
+#define nn_hinge(x, t, name, ...)           nn_append2("hinge", x, t, name, __VA_ARGS__)
+#define nn_binary_cross_entropy(x, t, name) nn_append2("binary_cross_entropy", x, t, name, " ")
+#define nn_mean_squared_error(x, t, name)   nn_append2("mean_squared_error", x, t, name, " ")
+#define nn_distillation(x, t, teacher, name, ...)                                                  \
+    nn_append3("distillation", x, t, teacher, name, __VA_ARGS__)
+#define nn_triplet(anchor, positive, negative, name, ...)                                          \
+    nn_append3("triplet", anchor, positive, negative, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
 nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs,
                     ...) BASE_PRINTF(5, 6);
+nn_node *nn_append3(const char *op, nn_node *x, nn_node *y, nn_node *z, const char *name,
+                    const char *attrs, ...) BASE_PRINTF(6, 7);
 
 /* Multi-head self-attention (Vaswani et al., arXiv 1706.03762) over the positions of x [T, F, C],
  * as keyword transformers have it (Berg et al., arXiv 2104.00769): per head q, k and v of head_dim

@@ -1,5 +1,5 @@
-/* Oracle of elementwise operators and losses: input, batchnorm, relu, relu6, silu, flatten, dropout
- * (in evaluation), cross_entropy. */
+/* Oracle of elementwise operators: input, batchnorm, relu, relu6, silu, flatten, dropout (in
+ * evaluation). */
 #include "tests/oracle.h"
 
 #include "tests/check.h"
@@ -133,32 +133,3 @@ const oracle oracle_silu = {"silu", first_shape, NULL, silu_forward, false};
 const oracle oracle_flatten = {"flatten", flatten_shape, NULL, copy_forward, false};
 const oracle oracle_dropout = {
     .op = "dropout", .shape = first_shape, .forward = copy_forward, .random = true};
-
-/* ---- cross_entropy ---- */
-
-static nn_shape scalar_shape(const nn_node *n)
-{
-    (void)n;
-    return oracle_shape1(1);
-}
-
-/* -log softmax(x)_k = log sum_j exp(x_j - x_k), in long double, which needs no shift. */
-static void cross_entropy_forward(oracle_call *c)
-{
-    size_t n = (size_t)nn_count(c->node->in[0]->shape);
-    double smoothing = oracle_real(c->node, "smoothing");
-    for (size_t b = 0; b < (size_t)c->batch; b++) {
-        const double *x = c->x[0] + b * n, *t = c->x[1] + b * n;
-        long double loss = 0;
-        for (size_t k = 0; k < n; k++) {
-            double q = (1 - smoothing) * t[k] + smoothing / (double)n;
-            long double sum = 0;
-            for (size_t j = 0; j < n; j++) sum += expl((long double)x[j] - (long double)x[k]);
-            loss += (long double)q * logl(sum);
-        }
-        c->y[b] = (double)loss;
-    }
-}
-
-const oracle oracle_cross_entropy = {"cross_entropy", scalar_shape, NULL, cross_entropy_forward,
-                                     false};
