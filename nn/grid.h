@@ -23,7 +23,7 @@ bool nn_grid_shape(nn_shape a, nn_shape b, nn_shape *full);
 /* Calls row for each run of n elements along the last axis; y, a and b are where it begins. */
 typedef struct nn_row {
     ptrdiff_t y, a, b, n;
-    ptrdiff_t step_a, step_b; /* 0 or 1 */
+    ptrdiff_t step_a, step_b; /* 0 or 1 in a grid of nn_grid_of */
 } nn_row;
 void nn_grid_rows(const nn_grid *g, void (*row)(void *ctx, nn_row r), void *ctx);
 
