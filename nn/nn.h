@@ -38,7 +38,13 @@ const char *nn_shape_text(nn_shape s, char buf[64]); /* "49x10x1" in buf */
 /* What a parameter is for decides who changes it: weights are decayed, gains and biases are
  * not, statistics (running mean and variance) follow what the forward pass observed. */
 typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC } nn_role;
-typedef enum nn_init { NN_ZEROS, NN_ONES, NN_HE_UNIFORM, NN_GLOROT_UNIFORM } nn_init;
+typedef enum nn_init {
+    NN_ZEROS,
+    NN_ONES,
+    NN_HE_UNIFORM,
+    NN_GLOROT_UNIFORM,
+    NN_NORMAL /* of standard deviation 0.02, drawn again beyond 0.04 */
+} nn_init;
 
 typedef struct nn_param {
     const char *name; /* "weight", static */
@@ -115,7 +121,17 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_globalpool(x, name)         nn_append1("globalpool", x, name, " ") /* mean over H, W */
 #define nn_flatten(x, name)            nn_append1("flatten", x, name, " ")
 #define nn_dropout(x, name, ...)       nn_append1("dropout", x, name, __VA_ARGS__)
-#define nn_silu(x, name)               nn_append1("silu", x, name, " ")   /* x s(x) */
+#define nn_silu(x, name)               nn_append1("silu", x, name, " ")    /* x s(x) */
+#define nn_sigmoid(x, name)            nn_append1("sigmoid", x, name, " ") /* s(x) */
+#define nn_tanh(x, name)               nn_append1("tanh", x, name, " ")
+#define nn_gelu(x, name)               nn_append1("gelu", x, name, " ")        /* x Phi(x) */
+#define nn_hardsigmoid(x, name)        nn_append1("hardsigmoid", x, name, " ") /* 0 .. 1 */
+#define nn_hardswish(x, name)          nn_append1("hardswish", x, name, " ")
+#define nn_clip(x, name, ...)          nn_append1("clip", x, name, __VA_ARGS__)
+#define nn_noise(x, name, ...)         nn_append1("noise", x, name, __VA_ARGS__)
+#define nn_layernorm(x, name)          nn_append1("layernorm", x, name, " ")
+#define nn_position(x, name)           nn_append1("position", x, name, " ") /* x + P, learned */
+#define nn_class_token(x, name)        nn_append1("class_token", x, name, " ")
 #define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
 #define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
 #define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)

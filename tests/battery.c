@@ -29,15 +29,15 @@ static void copy(nn_real *to, const double *from, size_t n)
 
 /* ---- data ---- */
 
-/* n different values in (-3, 9), shuffled. Their distance from each other is 12 / n, from the kinks
- * of relu and relu6 at least 0.12 of that, so that differences never cross one. */
+/* n different values in (-6, 9), shuffled. Their distance from each other is 15 / n, from every
+ * multiple of 3 at least 0.1 of that, so that differences never cross a kink of relu, relu6,
+ * hardsigmoid, hardswish or of a clip at such bounds; all pieces of these see values. */
 static void fill_grid(double *v, size_t n, base_rng *rng)
 {
     uint32_t *order = malloc((n + 1) * sizeof *order);
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     base_shuffle(rng, order, n);
-    for (size_t i = 0; i < n; i++)
-        v[i] = (double)(nn_real)(-3 + 12 * (order[i] + 0.37) / (double)n);
+    for (size_t i = 0; i < n; i++) v[i] = (double)(nn_real)(-6 + 15 * (order[i] + 0.3) / (double)n);
     free(order);
 }
 
