@@ -45,6 +45,9 @@ typedef enum nn_init {
     NN_NORMAL,      /* of standard deviation 0.02, drawn again beyond 0.04 */
     NN_HE_UNIFORM,
     NN_GLOROT_UNIFORM
+    NN_HE_UNIFORM,
+    NN_GLOROT_UNIFORM,
+    NN_NORMAL /* of standard deviation 0.02, drawn again beyond 0.04 */
 } nn_init;
 
 typedef struct nn_param {

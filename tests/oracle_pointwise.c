@@ -41,7 +41,7 @@ static int batchnorm_params(const nn_node *n, oracle_param out[NN_MAX_PARAMS])
     int bands = oracle_int(n, "bands"), count = 0;
     if (bands > 1) s = (nn_shape){2, {bands, in.d[2]}};
     if (oracle_yes(n, "gamma")) out[count++] = (oracle_param){"gamma", s, NN_GAIN};
-    out[count++] = (oracle_param){"beta", s, NN_BIAS};
+    if (oracle_yes(n, "beta")) out[count++] = (oracle_param){"beta", s, NN_BIAS};
     out[count++] = (oracle_param){"mean", s, NN_STATISTIC};
     out[count++] = (oracle_param){"var", s, NN_STATISTIC};
     return count;
@@ -77,6 +77,7 @@ static void batchnorm_forward(oracle_call *call)
     oracle_param p[NN_MAX_PARAMS];
     int m = batchnorm_params(call->node, p) - 2; /* the number of "mean" */
     double eps = oracle_real(call->node, "eps");
+    const bool gamma = oracle_yes(call->node, "gamma"), beta = oracle_yes(call->node, "beta");
     for (size_t c = 0; c < (size_t)nn_count(p[m].shape); c++) {
         double mean = call->w[m][c], var = call->w[m + 1][c], sum;
         if (call->training) {
@@ -89,7 +90,8 @@ static void batchnorm_forward(oracle_call *call)
         for (size_t i = 0; i < elements(call); i++) {
             if (batchnorm_slot(call->node, i) != c) continue;
             double standard = (call->x[0][i] - mean) / sqrt(var + eps);
-            call->y[i] = (m == 2 ? call->w[0][c] : 1) * standard + call->w[m - 1][c];
+            call->y[i] = gamma ? standard * call->w[0][c] : standard;
+            if (beta) call->y[i] += call->w[m - 1][c];
         }
     }
 }
