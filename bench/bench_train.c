@@ -83,7 +83,7 @@ static base_status run_model(const zoo_model *m, base_err *err)
 {
     nn_graph *g;
     double rate[2] = {0};
-    BASE_TRY(zoo_build_default(m, CLASSES, &g, err));
+    BASE_TRY(zoo_build_default(m, ZOO_S, CLASSES, &g, err));
     for (int i = 0; i < 2; i++) {
         base_pool *pool;
         bench b = {0};

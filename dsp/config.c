@@ -1,6 +1,6 @@
 /* The settings of a front-end as text. One table describes every key; setting, printing, parsing,
  * comparing, range checks and help all walk it, so a new parameter is one member in dsp.h and one
- * line here. Named presets are initialisers of the same struct.
+ * line here.
  */
 #include "dsp/dsp.h"
 
@@ -71,96 +71,6 @@ static const key keys[] = {
      0,
      "feature: subtract mean and divide by std of each bin"},
 };
-
-/* ---- presets ---- */
-
-/* MLPerf Tiny v1.x, keyword spotting reference (get_dataset.py). Speech Commands clips, 1 s. */
-static const dsp_config mfcc_49x10 = {
-    .rate = 16000,
-    .samples = 16000,
-    .window_ms = 30,
-    .hop_ms = 20,
-    .fft = 512,
-    .window = DSP_WINDOW_HANN,
-    .spectrum = DSP_SPECTRUM_MAGNITUDE,
-    .mel_scale = DSP_SCALE_HTK,
-    .triangles = DSP_TRIANGLES_MEL,
-    .mels = 40,
-    .f_lo = 20,
-    .f_hi = 4000,
-    .floor_kind = DSP_FLOOR_ADD,
-    .floor = 1e-6,
-    .mfcc = 10,
-    .dct = DSP_DCT_TF,
-    .level = DSP_LEVEL_MAX,
-};
-/* BC-ResNet (Kim et al., Interspeech 2021) and its repository: torchaudio's MelSpectrogram. */
-static const dsp_config logmel_40x101 = {
-    .rate = 16000,
-    .samples = 16000,
-    .window_ms = 30,
-    .hop_ms = 10,
-    .fft = 512,
-    .window = DSP_WINDOW_HANN,
-    .center = 1,
-    .spectrum = DSP_SPECTRUM_POWER,
-    .mel_scale = DSP_SCALE_HTK,
-    .triangles = DSP_TRIANGLES_HZ,
-    .mels = 40,
-    .f_lo = 0,
-    .f_hi = 8000,
-    .floor_kind = DSP_FLOOR_ADD,
-    .floor = 1e-6,
-};
-/* TC-ResNet (Choi et al., Interspeech 2019) and its repository: tf.contrib.signal. */
-static const dsp_config mfcc_40x98 = {
-    .rate = 16000,
-    .samples = 16000,
-    .window_ms = 30,
-    .hop_ms = 10,
-    .fft = 512,
-    .window = DSP_WINDOW_HANN,
-    .spectrum = DSP_SPECTRUM_POWER,
-    .mel_scale = DSP_SCALE_HTK,
-    .triangles = DSP_TRIANGLES_MEL,
-    .mels = 64,
-    .f_lo = 80,
-    .f_hi = 7600,
-    .floor_kind = DSP_FLOOR_ADD,
-    .floor = 1e-6,
-    .mfcc = 40,
-    .dct = DSP_DCT_TF,
-};
-
-static const char *const preset_names[] = {"mfcc_49x10", "logmel_40x101", "mfcc_40x98"};
-static const dsp_config *const presets[] = {&mfcc_49x10, &logmel_40x101, &mfcc_40x98};
-
-const char *const *dsp_preset_names(size_t *n)
-{
-    *n = BASE_COUNT(preset_names);
-    return preset_names;
-}
-
-base_status dsp_preset(const char *name, dsp_config *cfg, base_err *err)
-{
-    for (size_t i = 0; i < BASE_COUNT(presets); i++) {
-        if (strcmp(name, preset_names[i]) != 0) continue;
-        *cfg = *presets[i];
-        return BASE_OK;
-    }
-    base_fail(err, BASE_USAGE, "no feature preset is called '%s'", name);
-    const char *near = base_nearest(name, preset_names, BASE_COUNT(preset_names));
-    if (near) return base_hint(err, "did you mean '%s'?", near), BASE_USAGE;
-    base_hint(err, "presets: mfcc_49x10, logmel_40x101, mfcc_40x98");
-    return BASE_USAGE;
-}
-
-const char *dsp_preset_of(const dsp_config *cfg)
-{
-    for (size_t i = 0; i < BASE_COUNT(presets); i++)
-        if (dsp_config_equal(cfg, presets[i])) return preset_names[i];
-    return NULL;
-}
 
 /* ---- one key ---- */
 

@@ -26,7 +26,7 @@ typedef struct nn_block {
     ptrdiff_t y, a, b;
     ptrdiff_t rows, n;
     ptrdiff_t row_a, row_b;
-    ptrdiff_t step_a, step_b; /* 0 or 1 */
+    ptrdiff_t step_a, step_b; /* 0 or 1 in a grid of nn_grid_of */
 } nn_block;
 /* Calls visit for the blocks of the last two axes. */
 void nn_grid_blocks(const nn_grid *g, void (*visit)(void *ctx, nn_block b), void *ctx);

@@ -42,6 +42,7 @@ typedef enum nn_init {
     NN_ZEROS,
     NN_ONES,
     NN_FORGET_BIAS, /* the second of four equal parts is 1, the others are 0 */
+    NN_NORMAL,      /* of standard deviation 0.02, drawn again beyond 0.04 */
     NN_HE_UNIFORM,
     NN_GLOROT_UNIFORM
 } nn_init;
@@ -113,29 +114,66 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_dense(x, name, ...)    nn_append1("dense", x, name, __VA_ARGS__) /* y = x W + b */
 #define nn_batchnorm(x, name)     nn_append1("batchnorm", x, name, " ")
 /* y = batchnorm(x) bands=: subspectral */
-#define nn_subspectral(x, name, bands)    nn_append1("batchnorm", x, name, "bands=%d", bands)
-#define nn_relu(x, name)                  nn_append1("relu", x, name, " ")  /* max(0, x) */
-#define nn_relu6(x, name)                 nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
-#define nn_avgpool(x, name, ...)          nn_append1("avgpool", x, name, __VA_ARGS__)
-#define nn_maxpool(x, name, ...)          nn_append1("maxpool", x, name, __VA_ARGS__)
-#define nn_globalpool(x, name)            nn_append1("globalpool", x, name, " ") /* mean over H, W */
-#define nn_flatten(x, name)               nn_append1("flatten", x, name, " ")
-#define nn_dropout(x, name, ...)          nn_append1("dropout", x, name, __VA_ARGS__)
-#define nn_silu(x, name)                  nn_append1("silu", x, name, " ")   /* x s(x) */
-#define nn_add(x, y, name)                nn_append2("add", x, y, name, " ") /* x + y, broadcast */
-#define nn_mul(x, y, name)                nn_append2("mul", x, y, name, " ") /* x y, broadcast */
-#define nn_mean(x, name, ...)             nn_append1("mean", x, name, __VA_ARGS__)
-#define nn_gru(x, name, ...)              nn_append1("gru", x, name, __VA_ARGS__)
-#define nn_lstm(x, name, ...)             nn_append1("lstm", x, name, __VA_ARGS__)
-#define nn_svdf(x, name, ...)             nn_append1("svdf", x, name, __VA_ARGS__)
+#define nn_subspectral(x, name, bands) nn_append1("batchnorm", x, name, "bands=%d", bands)
+#define nn_relu(x, name)               nn_append1("relu", x, name, " ")  /* max(0, x) */
+#define nn_relu6(x, name)              nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
+#define nn_avgpool(x, name, ...)       nn_append1("avgpool", x, name, __VA_ARGS__)
+#define nn_maxpool(x, name, ...)       nn_append1("maxpool", x, name, __VA_ARGS__)
+#define nn_globalpool(x, name)         nn_append1("globalpool", x, name, " ") /* mean over H, W */
+#define nn_flatten(x, name)            nn_append1("flatten", x, name, " ")
+#define nn_dropout(x, name, ...)       nn_append1("dropout", x, name, __VA_ARGS__)
+#define nn_silu(x, name)               nn_append1("silu", x, name, " ")    /* x s(x) */
+#define nn_sigmoid(x, name)            nn_append1("sigmoid", x, name, " ") /* s(x) */
+#define nn_tanh(x, name)               nn_append1("tanh", x, name, " ")
+#define nn_gelu(x, name)               nn_append1("gelu", x, name, " ")        /* x Phi(x) */
+#define nn_hardsigmoid(x, name)        nn_append1("hardsigmoid", x, name, " ") /* 0 .. 1 */
+#define nn_hardswish(x, name)          nn_append1("hardswish", x, name, " ")
+#define nn_clip(x, name, ...)          nn_append1("clip", x, name, __VA_ARGS__)
+#define nn_noise(x, name, ...)         nn_append1("noise", x, name, __VA_ARGS__)
+#define nn_layernorm(x, name)          nn_append1("layernorm", x, name, " ")
+#define nn_position(x, name)           nn_append1("position", x, name, " ") /* x + P, learned */
+#define nn_class_token(x, name)        nn_append1("class_token", x, name, " ")
+#define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
+#define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
+#define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)
+#define nn_gru(x, name, ...)           nn_append1("gru", x, name, __VA_ARGS__)
+#define nn_lstm(x, name, ...)          nn_append1("lstm", x, name, __VA_ARGS__)
+#define nn_svdf(x, name, ...)          nn_append1("svdf", x, name, __VA_ARGS__)
+#define nn_max(x, name, ...)           nn_append1("max", x, name, __VA_ARGS__)
+#define nn_matmul(x, y, name, ...)     nn_append2("matmul", x, y, name, __VA_ARGS__)
+#define nn_softmax(x, name)            nn_append1("softmax", x, name, " ") /* over the last axis */
+#define nn_reshape(x, name, ...)       nn_append1("reshape", x, name, __VA_ARGS__)
+#define nn_transpose(x, name, ...)     nn_append1("transpose", x, name, __VA_ARGS__)
+#define nn_pad(x, name, ...)           nn_append1("pad", x, name, __VA_ARGS__)
+#define nn_slice(x, name, ...)         nn_append1("slice", x, name, __VA_ARGS__)
+#define nn_split(x, name, ...)         nn_append1("split", x, name, __VA_ARGS__)
+/* in: n_in nodes of the graph of the first one, two or more */
+#define nn_concat(g, in, n_in, name, ...) nn_append(g, "concat", name, in, n_in, __VA_ARGS__)
 #define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
+#define nn_weighted_cross_entropy(x, t, w, name, ...)                                              \
+    nn_append3("cross_entropy", x, t, w, name, __VA_ARGS__)
+#define nn_hinge(x, t, name, ...)           nn_append2("hinge", x, t, name, __VA_ARGS__)
+#define nn_binary_cross_entropy(x, t, name) nn_append2("binary_cross_entropy", x, t, name, " ")
+#define nn_mean_squared_error(x, t, name)   nn_append2("mean_squared_error", x, t, name, " ")
+#define nn_distillation(x, t, teacher, name, ...)                                                  \
+    nn_append3("distillation", x, t, teacher, name, __VA_ARGS__)
+#define nn_triplet(anchor, positive, negative, name, ...)                                          \
+    nn_append3("triplet", anchor, positive, negative, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
 nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs,
                     ...) BASE_PRINTF(5, 6);
+nn_node *nn_append3(const char *op, nn_node *x, nn_node *y, nn_node *z, const char *name,
+                    const char *attrs, ...) BASE_PRINTF(6, 7);
 
-/* Composed of several operators. */
-
+/* Multi-head self-attention (Vaswani et al., arXiv 1706.03762) over the positions of x [T, F, C],
+ * as keyword transformers have it (Berg et al., arXiv 2104.00769): per head q, k and v of head_dim
+ * numbers are projections of x without bias, the output is
+ *   sum over positions j of softmax_j(q_i . k_j / sqrt(head_dim)) v_j
+ * and all heads together are projected, with bias, back to [T, F, C]. Composed of nodes called
+ * name.q, name.k, name.v, name.scores, name.weights, name.out ...; the last is returned. Errors
+ * stay in the graph. */
+nn_node *nn_attention(nn_node *x, const char *name, int heads, int head_dim);
 /* Both directions of time (Schuster and Paliwal 1997): op is "gru" or "lstm", run forward as node
  * "<name>.forward" and with reverse=yes as "<name>.backward", concatenated along the last axis as
  * node `name`, which is returned. */

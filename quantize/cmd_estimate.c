@@ -36,35 +36,6 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-static base_status costs_of_text(const char *text, const char *name, quant_costs *costs,
-                                 base_err *err)
-{
-    nn_graph *graph = NULL;
-    base_status status = nn_parse(text, name, &graph, err);
-    if (status == BASE_OK) status = quant_costs_of_graph(graph, costs, err);
-    nn_graph_free(graph);
-    return status;
-}
-
-static base_status costs_of_file(const char *path, quant_costs *costs, base_err *err)
-{
-    char *text = NULL;
-    BASE_TRY(base_read_file(path, 1 << 20, &text, NULL, err));
-    base_status status = costs_of_text(text, path, costs, err);
-    free(text);
-    return status;
-}
-
-/* An architecture of the zoo, with the command's overrides. */
-static base_status costs_of_name(cli *c, const char *name, quant_costs *costs, base_err *err)
-{
-    base_str text = {0};
-    base_status status = cli_architecture(c, name, &text, err);
-    if (status == BASE_OK) status = costs_of_text(text.s, name, costs, err);
-    base_str_free(&text);
-    return status;
-}
-
 static base_status costs_of_model(const char *path, quant_costs *costs, base_err *err)
 {
     char *file = NULL;
@@ -87,14 +58,17 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
 static base_status costs_of(cli *c, const char *what, quant_costs *costs, base_err *err)
 {
     bool path = ends_with(what, ".h5") || strchr(what, '/') || base_exists(what);
-    if (!path && !ends_with(what, ".net")) return costs_of_name(c, what, costs, err);
-    if (c->noverrides > 0) {
+    if (path && !cli_is_net(what)) {
+        if (c->noverrides == 0) return costs_of_model(what, costs, err);
         base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], what);
         return base_hint(err, "settings go with an architecture's name: sotto estimate ds_cnn %s",
                          c->overrides[0]);
     }
-    return ends_with(what, ".net") ? costs_of_file(what, costs, err)
-                                   : costs_of_model(what, costs, err);
+    nn_graph *graph;
+    BASE_TRY(cli_graph(c, what, 0, &graph, err));
+    base_status status = quant_costs_of_graph(graph, costs, err);
+    nn_graph_free(graph);
+    return status;
 }
 
 /* ---- the boards ---- */

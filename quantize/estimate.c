@@ -25,7 +25,7 @@ typedef struct lowered {
     bool in_place;
 } lowered;
 
-static const lowered *lowering(const nn_op *op)
+static lowered lowering(const nn_op *op)
 {
     static const lowered known[] = {
         {"conv2d", QUANT_CONV, 23, false},  {"dwconv2d", QUANT_DEPTHWISE, 21, false},
@@ -33,10 +33,9 @@ static const lowered *lowering(const nn_op *op)
         {"maxpool", QUANT_POOL, 13, false}, {"globalpool", QUANT_POOL, 4, false},
         {"add", QUANT_ADD, 12, true},
     };
-    static const lowered clamp = {"", QUANT_OTHER, 3, true};
     for (size_t i = 0; i < BASE_COUNT(known); i++)
-        if (!strcmp(op->name, known[i].op)) return &known[i];
-    return &clamp;
+        if (!strcmp(op->name, known[i].op)) return known[i];
+    return (lowered){op->name, QUANT_OTHER, 3, (op->flags & NN_INPLACE) != 0};
 }
 
 /* used[i]: how many nodes that inference needs read node i; what only a loss reads has 0. */
@@ -60,7 +59,7 @@ static bool fuses(const nn_node *n, const quant_layer_cost *before, int readers)
     if (n->op->flags & NN_IDENTITY) return true;
     if (readers != 1 || before->is_input) return false;
     if (n->op->clamp) return before->kind != QUANT_OTHER;
-    return n->op->affine && before->channels > 0;
+    return n->op->affine && before->channels > 0 && n->op->affine(n, NULL, NULL, NULL);
 }
 
 /* 1 for a node without a kernel. */
@@ -78,9 +77,10 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     nn_cost cost = nn_node_cost(n);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->op, sizeof c->op, "%s", n->op->name);
-    c->kind = lowering(n->op)->kind;
-    c->constants = 4 * lowering(n->op)->words;
-    c->in_place = lowering(n->op)->in_place;
+    lowered how = lowering(n->op);
+    c->kind = how.kind;
+    c->constants = 4 * how.words;
+    c->in_place = how.in_place;
     c->is_input = n->n_in == 0;
     c->n_in = n->n_in;
     for (int k = 0; k < n->n_in; k++) c->in[k] = layer_of[n->in[k]->index];
@@ -149,33 +149,40 @@ double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cyc
     case QUANT_DENSE: return c->fc_mac * macs + c->fc_out * out;
     case QUANT_POOL: return c->pool_in * (double)layer->inputs;
     case QUANT_ADD:
-    case QUANT_OTHER: /* no more than a requantization an element, as in add */
+    case QUANT_OTHER:
     case QUANT_KINDS: break;
     }
-    return c->add_out * out;
+    /* no more than a requantization an element, as in add; products as in a dense layer */
+    return c->fc_mac * macs + c->add_out * out;
 }
 
 /* Lifetime of every value: from the layer that writes it to the last that reads it. */
-static void find_lifetimes(const quant_costs *costs, nn_span *value)
+static void find_lifetimes(const quant_costs *costs, int element, nn_span *value)
 {
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
-        value[i] = (nn_span){.size = (size_t)c->outputs, .first = c->is_input ? 0 : i, .last = i};
+        value[i] = (nn_span){
+            .size = (size_t)c->outputs * (size_t)element, .first = c->is_input ? 0 : i, .last = i};
         for (int k = 0; k < c->n_in; k++) value[c->in[k]].last = i;
     }
 }
 
 /* Work buffer: inputs and the result are the caller's; a layer that may work in place shares the
- * place of its first input when nobody reads that later. slot: of each value, -1: the caller's. */
-static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span *span, int *slot)
+ * place of its first input when nobody reads that later. *callers: bytes of those. */
+static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span *span, int *slot,
+                        int64_t *callers)
 {
     int n = 0;
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
         int x = c->n_in ? c->in[0] : -1;
         slot[i] = -1;
-        if (c->is_input || i == costs->n - 1) continue;
-        bool shared = c->in_place && slot[x] >= 0 && value[x].last == i;
+        if (c->is_input || i == costs->n - 1) {
+            *callers += (int64_t)value[i].size;
+            continue;
+        }
+        bool shared = c->in_place && slot[x] >= 0 && value[x].last == i &&
+                      value[x].size == value[i].size; /* or it is broadcast */
         slot[i] = shared ? slot[x] : n++;
         if (shared)
             span[slot[i]].last = value[i].last;
@@ -185,26 +192,36 @@ static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span 
     return n ? nn_plan(span, n, WORK_ALIGN) : 0;
 }
 
-static base_status memory(const quant_costs *costs, quant_estimate *e, base_err *err)
+base_status quant_memory_of(const quant_costs *costs, int element, quant_memory *memory,
+                            base_err *err)
 {
     size_t n = (size_t)costs->n;
-    nn_span *value = calloc(2 * n, sizeof *value), *span = value ? value + n : NULL;
+    nn_span *value = calloc(2 * n, sizeof *value);
     int *slot = calloc(n, sizeof *slot);
     bool enough = value && slot;
+    *memory = (quant_memory){0};
     if (enough) {
-        find_lifetimes(costs, value);
-        e->work = (int64_t)plan_work(costs, value, span, slot);
-        e->ram = e->work;
-        for (size_t i = 0; i < n; i++) {
-            if (slot[i] < 0) e->ram += costs->layer[i].outputs;
-            for (size_t k = 0; k < n; k++)
-                if (value[k].first <= (int)i && (int)i <= value[k].last)
-                    e->layer[i].live += (int64_t)value[k].size;
-        }
+        find_lifetimes(costs, element, value);
+        memory->work = (int64_t)plan_work(costs, value, value + n, slot, &memory->ram);
+        memory->ram += memory->work;
     }
     free(value);
     free(slot);
     return enough ? BASE_OK : base_nomem(err, n * sizeof *value);
+}
+
+/* Bytes alive while each layer runs. */
+static base_status count_live(const quant_costs *costs, quant_estimate *e, base_err *err)
+{
+    nn_span *value = calloc((size_t)costs->n, sizeof *value);
+    if (!value) return base_nomem(err, (size_t)costs->n * sizeof *value);
+    find_lifetimes(costs, 1, value);
+    for (int i = 0; i < costs->n; i++)
+        for (int k = 0; k < costs->n; k++)
+            if (value[k].first <= i && i <= value[k].last)
+                e->layer[i].live += (int64_t)value[k].size;
+    free(value);
+    return BASE_OK;
 }
 
 static void layers(const quant_costs *costs, const quant_target *target, quant_estimate *e)
@@ -253,10 +270,14 @@ base_status quant_estimate_run(const quant_costs *costs, const quant_target *tar
     *e = (quant_estimate){0};
     e->layer = calloc((size_t)costs->n, sizeof *e->layer);
     if (!e->layer) return base_nomem(err, (size_t)costs->n * sizeof *e->layer);
-    if (memory(costs, e, err) != BASE_OK) {
+    quant_memory memory;
+    if (quant_memory_of(costs, 1, &memory, err) != BASE_OK ||
+        count_live(costs, e, err) != BASE_OK) {
         quant_estimate_free(e);
         return BASE_FAILED;
     }
+    e->work = memory.work;
+    e->ram = memory.ram;
     layers(costs, target, e);
     e->flash_error = target->core.code_error * (double)e->code / (double)e->flash;
     e->latency_error = target->latency_error;

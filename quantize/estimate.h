@@ -39,6 +39,14 @@ typedef struct quant_costs {
 base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base_err *err);
 void quant_costs_free(quant_costs *costs);
 
+/* Bytes that inference needs for values of `element` bytes (1: int8, 4: float): the work buffer,
+ * and all with the caller's input and output. BASE_FAILED without memory. */
+typedef struct quant_memory {
+    int64_t work, ram;
+} quant_memory;
+base_status quant_memory_of(const quant_costs *costs, int element, quant_memory *memory,
+                            base_err *err);
+
 typedef struct quant_layer_estimate {
     int64_t flash; /* weights, tables and constants; code is counted once a model */
     int64_t live;  /* bytes of all values alive while the layer runs, the caller's included */

@@ -141,6 +141,25 @@ static void gradients_of_the_inputs(void **state)
     fixture_free(&f);
 }
 
+/* An attention of two heads between an embedding and a classifier, its nodes as text. */
+static void gradients_of_attention(void **state)
+{
+    (void)state;
+    nn_graph *g = nn_graph_new();
+    nn_node *x = nn_input(g, "7x1x5"), *t = nn_append(g, "input", "t", NULL, 0, "3");
+    nn_node *e = nn_conv2d(x, "e", "out=4 kernel=1x1");
+    nn_node *s = nn_add(nn_attention(e, "att", 2, 3), e, "s");
+    nn_node *y = nn_dense(nn_globalpool(s, "p"), "y", "out=3");
+    assert_non_null(nn_cross_entropy(y, t, "l", " "));
+    base_str text = {0};
+    nn_print(g, &text);
+    nn_graph_free(g);
+    fixture f = fixture_new(text.s, (nn_net_options){.shards = 2}, BATCH);
+    base_str_free(&text);
+    check_gradients(&f);
+    fixture_free(&f);
+}
+
 /* ---- statistics ---- */
 
 /* Mean and unbiased variance of channel c in rows [from, to) of v. */
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(gradients_with_shards_and_a_partial_batch),
         cmocka_unit_test(gradients_where_paths_meet_and_end),
         cmocka_unit_test(gradients_of_the_inputs),
+        cmocka_unit_test(gradients_of_attention),
         cmocka_unit_test(statistics_are_those_of_the_shards),
         cmocka_unit_test(dropout_is_a_function_of_seed_and_step),
         cmocka_unit_test(the_loss_is_a_mean),

@@ -1,8 +1,8 @@
-/* Oracle of the operators that repeat or reduce axes: add, mul, mean. Every element finds its
+/* Oracle of the operators that repeat or reduce axes: add, mul, mean, max. Every element finds its
  * partner by its coordinates. */
 #include "tests/oracle.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 /* The flat index in a tensor of shape s of what lies at flat index i of full: axes of length 1 have
@@ -53,25 +53,33 @@ static void mul_forward(oracle_call *c)
 const oracle oracle_add = {"add", larger, NULL, add_forward, false};
 const oracle oracle_mul = {"mul", larger, NULL, mul_forward, false};
 
-/* ---- mean ---- */
+/* ---- mean, max ---- */
 
-/* The shape of x with length 1 in the axes of the attribute "axes". */
+/* Does the attribute "axes" name axis k? */
+static bool named(const nn_node *n, int k)
+{
+    base_str text = {0};
+    nn_attr_get(n, "axes", &text);
+    bool is = text.s && strchr(text.s, '0' + k);
+    base_str_free(&text);
+    return is;
+}
+
+/* The shape of x with length 1 in the axes that are named. */
 static nn_shape reduced(const nn_node *n)
 {
     nn_shape s = n->in[0]->shape;
-    base_str text = {0};
-    nn_attr_get(n, "axes", &text);
-    for (char *at = text.s; at && *at; at++)
-        if (*at != ',') s.d[*at - '0'] = 1;
-    base_str_free(&text);
+    for (int k = 0; k < s.n; k++)
+        if (named(n, k)) s.d[k] = 1;
     return s;
 }
 
 static nn_shape reduced_shape(const nn_node *n)
 {
-    nn_shape s = n->in[0]->shape, one = reduced(n), out = {0};
+    nn_shape s = n->in[0]->shape, out = {0};
+    if (oracle_yes(n, "keep")) return reduced(n);
     for (int k = 0; k < s.n; k++)
-        if (oracle_yes(n, "keep") || (one.d[k] == s.d[k] && s.d[k] != 1)) out.d[out.n++] = one.d[k];
+        if (!named(n, k)) out.d[out.n++] = s.d[k];
     return out.n > 0 ? out : oracle_shape1(1);
 }
 
@@ -85,4 +93,17 @@ static void mean_forward(oracle_call *c)
                 c->x[0][s * count + i] * (double)results / (double)count;
 }
 
+static void max_forward(oracle_call *c)
+{
+    nn_shape full = c->node->in[0]->shape, one = reduced(c->node);
+    size_t count = (size_t)nn_count(full), results = (size_t)nn_count(one);
+    for (size_t i = 0; i < (size_t)c->batch * results; i++) c->y[i] = -(double)INFINITY;
+    for (size_t s = 0; s < (size_t)c->batch; s++)
+        for (size_t i = 0; i < count; i++) {
+            double *y = &c->y[s * results + partner(full, one, i)], x = c->x[0][s * count + i];
+            *y = isnan(*y) || isnan(x) ? (double)NAN : fmax(*y, x);
+        }
+}
+
 const oracle oracle_mean = {"mean", reduced_shape, NULL, mean_forward, false};
+const oracle oracle_max = {"max", reduced_shape, NULL, max_forward, false};

@@ -171,6 +171,39 @@ static void shared_activation_is_a_layer(void **state)
     quant_costs_free(&costs);
 }
 
+/* Layers without an int8 kernel: where they may work, what folds, what their products cost. */
+static void other_operators(void **state)
+{
+    (void)state;
+    quant_costs costs;
+    quant_memory memory;
+    base_err err = {0};
+    /* a map of 10x8x4, its mean of 10x4 beside it; broadcasting back needs both and a place */
+    costs_of("x = input 10x8x1\nc = conv2d(x) out=4 kernel=1x1\nm = mean(c) axes=1\n"
+             "a = add(m, c)\ny = conv2d(a) out=1 kernel=1x1\n",
+             &costs);
+    check(quant_memory_of(&costs, 1, &memory, &err), &err);
+    assert_int_equal(memory.work, 320 + 40 + 320);
+    assert_int_equal(memory.ram, memory.work + 80 + 80);
+    check(quant_memory_of(&costs, 4, &memory, &err), &err);
+    assert_int_equal(memory.work, 4 * (320 + 40 + 320));
+    assert_int_equal(memory.ram, memory.work + 4 * (80 + 80));
+    quant_costs_free(&costs);
+
+    costs_of("x = input 4x10x2\nc = conv2d(x) out=3 kernel=1x1\ns = batchnorm(c) bands=5\n"
+             "d = conv2d(s) out=3 kernel=1x1\ny = batchnorm(d)\n",
+             &costs);
+    assert_int_equal(costs.n, 4); /* the subspectral norm stays, the plain one is folded */
+    assert_string_equal(costs.layer[2].name, "s");
+    quant_costs_free(&costs);
+
+    costs_of("x = input 25x10x1\ny = gru(x) units=8 sequence=no\n", &costs);
+    const quant_cycles cycles = {.fc_mac = 3, .add_out = 5};
+    assert_int_equal(costs.layer[1].macs, 25 * (10 + 8) * 3 * 8);
+    assert_true(quant_layer_cycles(&costs.layer[1], &cycles) == 3 * 25 * 18 * 24 + 5 * 8);
+    quant_costs_free(&costs);
+}
+
 static void graph_without_layers(void **state)
 {
     (void)state;
@@ -429,6 +462,7 @@ int main(void)
         cmocka_unit_test(same_as_int8_model),
         cmocka_unit_test(loss_is_left_out),
         cmocka_unit_test(shared_activation_is_a_layer),
+        cmocka_unit_test(other_operators),
         cmocka_unit_test(graph_without_layers),
         cmocka_unit_test(published_times_within_the_stated_error),
         cmocka_unit_test(layers_as_counted),

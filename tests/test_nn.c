@@ -165,10 +165,29 @@ static void is_uniform(const nn_real *v, size_t n, double bound)
     assert_true(fabs(squares / (double)n - variance) < 5 * variance * sqrt(0.8 / (double)n));
 }
 
+/* Normal of deviation 0.02 cut at two of them, which leaves a variance of 0.774 of that. */
+static void is_cut_normal(const nn_real *v, size_t n)
+{
+    double sum = 0, squares = 0, largest = 0, inside = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)v[i] / 0.02;
+        squares += (double)v[i] * (double)v[i] / (0.02 * 0.02);
+        largest = fmax(largest, fabs((double)v[i]));
+        inside += fabs((double)v[i]) < 0.02;
+    }
+    double within_two = erf(sqrt(2.0)), share = erf(sqrt(0.5)) / within_two;
+    double variance = 1 - 4 * exp(-2.0) / sqrt(2 * acos(-1.0)) / within_two;
+    assert_true(largest <= 0.04 * (1 + 1e-6) && largest > 0.039);
+    assert_true(fabs(sum / (double)n) < 5 * sqrt(variance / (double)n));
+    assert_true(fabs(squares / (double)n - variance) < 5 * sqrt(2 / (double)n));
+    assert_true(fabs(inside / (double)n - share) < 5 * sqrt(share * (1 - share) / (double)n));
+}
+
 static void initial_weights_have_the_right_spread(void **state)
 {
     (void)state;
-    nn_graph *g = nets_parse("x = input 20x20x4; c = conv2d(x) out=16 kernel=5x4;"
+    nn_graph *g = nets_parse("x = input 20x20x4; p = position(x);"
+                             "c = conv2d(p) out=16 kernel=5x4;"
                              "d = dwconv2d(c) kernel=7x7; b = batchnorm(d); f = globalpool(b);"
                              "y = dense(f) out=300");
     size_t n;
@@ -176,6 +195,8 @@ static void initial_weights_have_the_right_spread(void **state)
     nn_init_weights(g, 1, w);
     const nn_real *p = param(g, "c", 0, w, &n);
     is_uniform(p, n, sqrt(6.0 / 80)); /* He: fan-in 5 * 4 * 4 */
+    p = param(g, "p", 0, w, &n);
+    is_cut_normal(p, n);
     p = param(g, "d", 0, w, &n);
     is_uniform(p, n, sqrt(6.0 / 49));
     for (int k = 0; k < 4; k++) {

@@ -82,6 +82,8 @@ static void what_cannot_be_quantized_is_named(void **state)
             BASE_USAGE, "batchnorm 'bn' cannot be folded");
     refused("x = input 8; z = input 8; y = add(x, z)", BASE_USAGE, "one input");
     refused("x = input 8; f = flatten(x)", BASE_USAGE, "computes nothing");
+    refused("x = input 8; d = dense(x) out=3; c = concat(d, d, d) axis=0; y = dense(c) out=2",
+            BASE_USAGE, "concat 'c': there is no int8 form");
 }
 
 static void weights_that_are_not_finite_are_refused(void **state)
@@ -243,6 +245,35 @@ static void relu_is_fused_and_adds_run_in_place(void **state)
     nn_model_free(m);
 }
 
+/* A reshape is gone: the same layers give the same integers with and without. */
+static void reshapes_cost_nothing(void **state)
+{
+    (void)state;
+    static const char *const nets[] = {
+        "x = input 9x8x1; c = conv2d(x) out=4 kernel=3x3; r = relu(c); f = flatten(r);"
+        "y = dense(f) out=3",
+        "x = input 72; a = reshape(x) shape=9x8x1; c = conv2d(a) out=4 kernel=3x3;"
+        "b = reshape(c) shape=72x4; r = relu(b); d = reshape(r) shape=288; y = dense(d) out=3"};
+    int8_t in[72], out[2][3], work[1024];
+    for (int i = 0; i < 72; i++) in[i] = (int8_t)(i * 37 % 256 - 128);
+    nn_model *first = q8_random_model(nets[0], 1); /* its weights are used for both */
+    for (int k = 0; k < 2; k++) {
+        nn_model *m = q8_random_model(nets[k], 1);
+        assert_int_equal(nn_graph_params(m->graph), nn_graph_params(first->graph));
+        memcpy(m->weights, first->weights, nn_graph_params(m->graph) * sizeof *m->weights);
+        nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+        q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+        assert_int_equal(q->n_layers, 2);
+        assert_true(q->work <= sizeof work);
+        q8_run(q, in, out[k], work);
+        q8_model_free(q);
+        base_free(x);
+        nn_model_free(m);
+    }
+    nn_model_free(first);
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+}
+
 /* ---- input ---- */
 
 static void input_rounds_halves_away_and_saturates(void **state)
@@ -381,6 +412,7 @@ int main(void)
         cmocka_unit_test(odd_channels_keep_their_bias),
         cmocka_unit_test(values_have_places_of_their_own),
         cmocka_unit_test(relu_is_fused_and_adds_run_in_place),
+        cmocka_unit_test(reshapes_cost_nothing),
         cmocka_unit_test(input_rounds_halves_away_and_saturates),
         cmocka_unit_test(a_file_brings_back_every_integer),
         cmocka_unit_test(float_models_and_other_results_are_refused),

@@ -69,9 +69,13 @@ base_status cli_check_range(const char *option, double value, double lo, double 
 base_status cli_check_choice(const char *option, const char *value, const char *const *choices,
                              int *index, base_err *err);
 
-/* The graph text of a zoo architecture with the command's overrides (model.*, features.*,
- * data.keywords), for commands of folders that know no zoo. BASE_USAGE when there is none. */
-base_status cli_architecture(cli *c, const char *name, base_str *net, base_err *err);
+/* The graph of an architecture of the zoo, by its recipe and the command's overrides, or of a .net
+ * file, for commands of folders that know no zoo. classes: outputs, 0: those of data.keywords with
+ * _unknown_ and _silence_. A .net file takes neither. Free with nn_graph_free. */
+struct nn_graph;
+base_status cli_graph(cli *c, const char *what, int classes, struct nn_graph **g, base_err *err);
+/* Whether the argument names a .net file. */
+bool cli_is_net(const char *what);
 
 /* ---- the result, on stdout ---- */
 

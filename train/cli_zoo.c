@@ -1,8 +1,11 @@
-/* The zoo for commands of other folders: see cli_architecture in train/cli.h. */
+/* The zoo for commands of other folders: see cli_graph in train/cli.h. */
 #include "train/cli.h"
 #include "train/setup.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { MAX_NET = 1 << 20 };
 
 /* Keywords and the two classes that come with them. */
 static int count_classes(const data_config *d)
@@ -12,22 +15,39 @@ static int count_classes(const data_config *d)
     return n + (d->unknown_share > 0) + (d->silence_share > 0);
 }
 
-base_status cli_architecture(cli *c, const char *name, base_str *net, base_err *err)
+bool cli_is_net(const char *what)
 {
+    size_t n = strlen(what);
+    return n >= 4 && strcmp(what + n - 4, ".net") == 0;
+}
+
+static base_status graph_of_file(cli *c, const char *path, int classes, nn_graph **g, base_err *err)
+{
+    if (c->noverrides > 0) {
+        base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], path);
+        return base_hint(err, "settings go with an architecture's name: sotto %s ds_cnn %s",
+                         c->command, c->overrides[0]);
+    }
+    if (classes > 0)
+        return base_fail(err, BASE_USAGE, "--classes %d has no effect on '%s'", classes, path);
+    char *text;
+    BASE_TRY(base_read_file(path, MAX_NET, &text, NULL, err));
+    base_status status = nn_parse(text, path, g, err);
+    free(text);
+    return status;
+}
+
+base_status cli_graph(cli *c, const char *what, int classes, nn_graph **g, base_err *err)
+{
+    *g = NULL;
+    if (cli_is_net(what)) return graph_of_file(c, what, classes, g, err);
     train_setup s = train_setup_default();
     config *cfg;
-    nn_graph *g = NULL;
     BASE_TRY(train_config_new(&s, &cfg, err));
-    char arch[128];
-    snprintf(arch, sizeof arch, "model.arch=%s", name);
-    base_status status = config_override(cfg, arch, err);
-    for (int i = 0; i < c->noverrides && status == BASE_OK; i++)
-        status = config_override(cfg, c->overrides[i], err);
+    base_status status = train_config_named(cfg, &s, what, c->overrides, c->noverrides, err);
     if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK) status = train_graph_new(&s, count_classes(&s.data), &g, err);
-    if (status == BASE_OK) nn_print(g, net);
-    if (status == BASE_OK && net->failed) status = base_nomem(err, net->len);
-    nn_graph_free(g);
+    if (status == BASE_OK)
+        status = train_graph_new(&s, classes > 0 ? classes : count_classes(&s.data), g, err);
     config_free(cfg);
     return status;
 }

@@ -1,6 +1,6 @@
 /* sotto model show: an architecture as graph text, to start a .net file from. */
+#include "nn/nn.h"
 #include "train/cli.h"
-#include "train/setup.h"
 
 base_status cmd_model_show(cli *c, int argc, char **argv, base_err *err)
 {
@@ -14,7 +14,11 @@ base_status cmd_model_show(cli *c, int argc, char **argv, base_err *err)
                            .takes = CLI_OVERRIDES};
     if (!cli_parse(c, argc, argv, &spec, NULL, err)) return err->status;
     base_str text = {0};
-    base_status status = cli_architecture(c, c->args[0], &text, err);
+    nn_graph *g;
+    BASE_TRY(cli_graph(c, c->args[0], 0, &g, err));
+    nn_print(g, &text);
+    nn_graph_free(g);
+    base_status status = text.failed ? base_nomem(err, text.len) : BASE_OK;
     if (status == BASE_OK && c->output)
         status = base_write_file(c->output, text.s, text.len, err);
     else if (status == BASE_OK && fwrite(text.s, 1, text.len, stdout) != text.len)

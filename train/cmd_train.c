@@ -1,6 +1,7 @@
 /* sotto train: a run from a config file. */
 #include "train/cli.h"
 #include "train/train.h"
+#include "train/zoo.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -44,15 +45,25 @@ static void on_epoch(void *ctx, const train_epoch *e)
             e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
 }
 
-/* The pack by its full path, so that a run can be resumed from anywhere. */
+/* A file by its full path, so that a run can be resumed from anywhere. */
 static void make_absolute(char path[1024])
 {
     char full[PATH_MAX];
     if (path[0] && realpath(path, full) && strlen(full) < 1024) strcpy(path, full);
 }
 
-/* Settings from the config file, or of the run that is resumed, and the overrides. */
-static base_status read_config(cli *c, config *cfg, bool resume, base_err *err)
+/* A file comes before an architecture of its name; what can be neither is a misspelt one. */
+static bool names_architecture(const char *name)
+{
+    const zoo_model *model;
+    if (base_exists(name)) return false;
+    return zoo_find(name, &model, NULL) == BASE_OK ||
+           (!strpbrk(name, "./") && !config_recipe(name));
+}
+
+/* Settings from the config file or the architecture's name, or of the run that is resumed, and the
+ * overrides. */
+static base_status read_config(cli *c, config *cfg, train_setup *s, bool resume, base_err *err)
 {
     if (resume) {
         char *path = base_path(c->args[0], "config.ini");
@@ -70,8 +81,13 @@ static base_status read_config(cli *c, config *cfg, bool resume, base_err *err)
         free(path);
         return status;
     }
-    if (c->nargs > 0) BASE_TRY(config_read(cfg, c->args[0], err));
-    for (int i = 0; i < c->noverrides; i++) BASE_TRY(config_override(cfg, c->overrides[i], err));
+    if (c->nargs > 0 && names_architecture(c->args[0])) {
+        BASE_TRY(train_config_named(cfg, s, c->args[0], c->overrides, c->noverrides, err));
+    } else {
+        if (c->nargs > 0) BASE_TRY(config_read(cfg, c->args[0], err));
+        for (int i = 0; i < c->noverrides; i++)
+            BASE_TRY(config_override(cfg, c->overrides[i], err));
+    }
     if (c->seed_given) {
         char seed[64];
         snprintf(seed, sizeof seed, "train.seed=%llu", (unsigned long long)c->seed);
@@ -122,7 +138,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
     train_setup s = train_setup_default();
     config *cfg;
     BASE_TRY(train_config_new(&s, &cfg, err));
-    base_status status = read_config(c, cfg, resume, err);
+    base_status status = read_config(c, cfg, &s, resume, err);
     if (status == BASE_OK) status = config_check(cfg, err);
     if (status == BASE_OK && print) {
         base_str text = {0};
@@ -134,6 +150,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
     } else if (status == BASE_OK) {
         make_absolute(s.data.pack);
         make_absolute(s.model.file);
+        make_absolute(s.train.teacher);
         status = train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);
@@ -148,10 +165,12 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
         {"print-config", '\0', POPT_ARG_NONE, &print, 0, "show the resolved config, train nothing",
          NULL},
         POPT_TABLEEND};
-    const cli_spec spec = {.usage = "[CONFIG.ini|RECIPE|RUN]",
-                           .about = "Trains the model that the config describes. Recipes that come "
-                                    "along: ds_cnn, cnn, dnn.\nCtrl-C leaves a checkpoint; "
-                                    "`sotto train --resume RUN` goes on to the same weights.",
+    const cli_spec spec = {.usage = "[CONFIG.ini|NAME|RUN]",
+                           .about =
+                               "Trains the model that the config describes, or an architecture "
+                               "of `sotto model list` by its recipe.\nCtrl-C leaves a "
+                               "checkpoint; `sotto train --resume RUN` goes on to the same "
+                               "weights.",
                            .max_args = 1,
                            .output = "the run directory to make",
                            .takes = CLI_SEED | CLI_THREADS | CLI_OVERRIDES};

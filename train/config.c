@@ -288,14 +288,17 @@ base_status config_read_text(config *cfg, const char *name, const char *text, ba
     return err->status;
 }
 
+const nn_embedded *config_recipe(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "train/recipes/%.100s.ini", name);
+    return nn_embedded_find(path);
+}
+
 base_status config_read(config *cfg, const char *path, base_err *err)
 {
-    if (!base_exists(path) && !strchr(path, '/')) {
-        char recipe[200];
-        snprintf(recipe, sizeof recipe, "train/recipes/%.100s.ini", path);
-        const nn_embedded *file = nn_embedded_find(recipe);
-        if (file) return config_read_text(cfg, recipe, file->text, err);
-    }
+    const nn_embedded *recipe = base_exists(path) ? NULL : config_recipe(path);
+    if (recipe) return config_read_text(cfg, recipe->path, recipe->text, err);
     char *text;
     size_t n;
     BASE_TRY(base_read_file(path, MAX_FILE, &text, &n, err));

@@ -52,7 +52,9 @@ typedef struct config config;
 base_status config_new(const config_section *sections, size_t n, config **cfg, base_err *err);
 void config_free(config *cfg); /* NULL is fine */
 
-/* Read an INI file: a path, or the name of a built-in recipe ("ds_cnn", train/recipes/). A key
+/* The built-in recipe of that name ("ds_cnn", train/recipes/), or NULL. */
+const struct nn_embedded *config_recipe(const char *name);
+/* Read an INI file: a path, or the name of a built-in recipe. A key
  * that comes twice in one file is refused. BASE_DATA when there is no such file. */
 base_status config_read(config *cfg, const char *path, base_err *err);
 /* The same from memory; name stands for the file in messages. */

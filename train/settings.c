@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-static const char *const sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l", NULL};
 static const char *const optimizers[] = {
     [NN_SGD] = "sgd",         [NN_ADAM] = "adam",         [NN_ADAMW] = "adamw",
     [NN_RMSPROP] = "rmsprop", [NN_NOVOGRAD] = "novograd", NULL};
@@ -17,6 +16,14 @@ static const char *const schedules[] = {[NN_CONSTANT] = "constant",
                                         [NN_POLYNOMIAL] = "poly",
                                         NULL};
 static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
+static const char *const losses[] = {[TRAIN_CROSS_ENTROPY] = "cross_entropy",
+                                     [TRAIN_HINGE] = "hinge",
+                                     [TRAIN_SQUARED_HINGE] = "squared_hinge",
+                                     [TRAIN_BINARY_CROSS_ENTROPY] = "binary_cross_entropy",
+                                     [TRAIN_MEAN_SQUARED_ERROR] = "mean_squared_error",
+                                     NULL};
+static const char *const class_weights[] = {
+    [TRAIN_WEIGHTS_NONE] = "none", [TRAIN_WEIGHTS_BALANCED] = "balanced", NULL};
 
 #define MEMBER(type, name) .offset = offsetof(type, name), .size = sizeof(((type *)0)->name)
 
@@ -45,7 +52,7 @@ static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST
 static const config_key model_keys[] = {
     TEXT(M, arch, "architecture of the zoo"),
     TEXT(M, file, "graph text to train instead of an architecture"),
-    CHOICE(M, size, sizes, "of the paper's sizes, where it has several"),
+    CHOICE(M, size, zoo_sizes, "of the paper's sizes, where it has several"),
     REAL(M, width, 0, 4096, "channels of the body, or factor; 0: the architecture's own"),
     INT(M, blocks, 0, 64, "blocks, where they can be chosen; 0: the architecture's own"),
     INT(M, repeats, 0, 64, "layers of a block, likewise"),
@@ -78,7 +85,12 @@ static const config_key train_keys[] = {
     REAL(T, step_factor, 1e-6, 1, "step, plateau: what a step multiplies the rate by"),
     INT(T, plateau_patience, 1, 100000, "plateau: validations without a lower val_loss"),
     REAL(T, plateau_delta, 0, 100, "plateau: how much lower counts"),
-    REAL(T, label_smoothing, 0, 0.9, "share of the target spread over all classes"),
+    CHOICE(T, loss, losses, "what is made small"),
+    REAL(T, label_smoothing, 0, 0.9, "cross_entropy: share of the target spread over all classes"),
+    CHOICE(T, class_weights, class_weights, "cross_entropy: rare classes weigh more"),
+    TEXT(T, teacher, "cross_entropy: run or model whose outputs are learnt too"),
+    REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
+    REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -106,6 +118,8 @@ train_settings train_settings_default(void)
         .step_factor = 0.5,
         .plateau_patience = 3,
         .plateau_delta = 1e-4,
+        .distill_alpha = 0.5,
+        .distill_temperature = 4,
         .val_every = 1,
         .keep = TRAIN_KEEP_BEST,
     };
@@ -126,6 +140,26 @@ config_section model_section(model_settings *s)
                             .check = model_check,
                             .keys = model_keys,
                             .nkeys = BASE_COUNT(model_keys)};
+}
+
+/* Other losses than cross_entropy have none of what is made for it. */
+static base_status check_loss(const train_settings *s, base_err *err)
+{
+    bool weights = s->class_weights != TRAIN_WEIGHTS_NONE;
+    if (s->teacher[0] && weights) {
+        base_fail(err, BASE_USAGE, "class_weights = %s does not go with a teacher",
+                  class_weights[s->class_weights]);
+        return base_hint(err, "train.class_weights=none");
+    }
+    if (s->loss == TRAIN_CROSS_ENTROPY) return BASE_OK;
+    const char *key = s->teacher[0]            ? "teacher"
+                      : weights                ? "class_weights"
+                      : s->label_smoothing > 0 ? "label_smoothing"
+                                               : NULL;
+    if (!key) return BASE_OK;
+    base_fail(err, BASE_USAGE, "%s works with loss = cross_entropy, not with %s", key,
+              losses[s->loss]);
+    return base_hint(err, "train.%s=%s", key, s->teacher[0] ? "" : weights ? "none" : "0");
 }
 
 static base_status check_optimizer(const train_settings *s, base_err *err)
@@ -162,6 +196,7 @@ static base_status train_check(const void *settings, base_err *err)
         return base_fail(err, BASE_USAGE, "shards = %lld is more than batch = %lld",
                          (long long)s->shards, (long long)s->batch);
     BASE_TRY(check_optimizer(s, err));
+    BASE_TRY(check_loss(s, err));
     return check_schedule(s, err);
 }
 

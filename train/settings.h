@@ -20,6 +20,14 @@ typedef struct model_settings {
 } model_settings;
 
 enum { TRAIN_KEEP_BEST, TRAIN_KEEP_LAST };
+enum {
+    TRAIN_CROSS_ENTROPY,
+    TRAIN_HINGE,
+    TRAIN_SQUARED_HINGE,
+    TRAIN_BINARY_CROSS_ENTROPY,
+    TRAIN_MEAN_SQUARED_ERROR
+};
+enum { TRAIN_WEIGHTS_NONE, TRAIN_WEIGHTS_BALANCED };
 
 /* [train] */
 typedef struct train_settings {
@@ -44,11 +52,16 @@ typedef struct train_settings {
     double hold_epochs;     /* exp, cosine, poly: then stays */
     double final_lr;        /* exp, cosine, poly: at the end; plateau: least */
     double poly_power;
-    double step_epochs;       /* step: epochs between steps, */
-    double step_factor;       /* step, plateau: and what each multiplies lr by */
-    int64_t plateau_patience; /* plateau: validations without a val_loss lower */
-    double plateau_delta;     /* by this */
-    double label_smoothing;
+    double step_epochs;         /* step: epochs between steps, */
+    double step_factor;         /* step, plateau: and what each multiplies lr by */
+    int64_t plateau_patience;   /* plateau: validations without a val_loss lower */
+    double plateau_delta;       /* by this */
+    int loss;                   /* TRAIN_CROSS_ENTROPY ..., of the logits and one-hot targets */
+    double label_smoothing;     /* cross_entropy */
+    int class_weights;          /* TRAIN_WEIGHTS_NONE, TRAIN_WEIGHTS_BALANCED; cross_entropy */
+    char teacher[1024];         /* run or model whose outputs are learnt too; "": none */
+    double distill_alpha;       /* its share of the loss, */
+    double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     int64_t seed;
     int64_t val_every; /* epochs between validations */
     int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */

@@ -1,6 +1,7 @@
 /* See train/setup.h. */
 #include "train/setup.h"
 
+#include "nn/embedded.h"
 #include "train/zoo.h"
 
 #include <stdlib.h>
@@ -72,6 +73,46 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err)
         train_section(&s->train),
     };
     return config_new(sections, BASE_COUNT(sections), cfg, err);
+}
+
+/* ---- by name ---- */
+
+static base_status override(config *cfg, char *const *overrides, int n, base_err *err)
+{
+    for (int i = 0; i < n; i++) BASE_TRY(config_override(cfg, overrides[i], err));
+    return BASE_OK;
+}
+
+static base_status set(config *cfg, const char *key, const char *value, base_err *err)
+{
+    char assignment[128];
+    snprintf(assignment, sizeof assignment, "%s=%.90s", key, value);
+    return config_override(cfg, assignment, err);
+}
+
+base_status train_config_named(config *cfg, train_setup *s, const char *name,
+                               char *const *overrides, int n, base_err *err)
+{
+    const zoo_model *model;
+    BASE_TRY(zoo_find(name, &model, err));
+    const nn_embedded *recipe = config_recipe(name);
+    if (recipe) {
+        BASE_TRY(config_read_text(cfg, recipe->path, recipe->text, err));
+    } else {
+        BASE_TRY(set(cfg, "model.arch", name, err));
+        BASE_TRY(set(cfg, "features.preset", model->features, err));
+        BASE_TRY(set(cfg, "features.normalize", "feature", err));
+    }
+    zoo_size before = (zoo_size)s->model.size;
+    BASE_TRY(override(cfg, overrides, n, err));
+    const char *features = zoo_features(model, (zoo_size)s->model.size);
+    if (strcmp(features, zoo_features(model, before)) == 0) return BASE_OK;
+    for (int i = 0; i < n; i++)
+        if (strncmp(overrides[i], "features.preset=", 16) == 0) return BASE_OK;
+    int normalize = s->features.normalize; /* no preset has any */
+    BASE_TRY(set(cfg, "features.preset", features, err));
+    s->features.normalize = normalize;
+    return override(cfg, overrides, n, err);
 }
 
 /* ---- the graph ---- */

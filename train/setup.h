@@ -17,6 +17,12 @@ typedef struct train_setup {
 train_setup train_setup_default(void);
 /* A config whose sections are s, which must outlive it. */
 base_status train_config_new(train_setup *s, config **cfg, base_err *err);
+/* An architecture by name: its recipe (train/recipes/<name>.ini), or without one the defaults on
+ * the features that it is meant for; then the overrides, n of "section.key=value". model.size among
+ * them brings the features of that size unless features.preset is there too. Afterwards s holds it
+ * all, unchecked. BASE_USAGE when the name is none of the zoo's. */
+base_status train_config_named(config *cfg, train_setup *s, const char *name,
+                               char *const *overrides, int n, base_err *err);
 
 /* The graph of [model] for [features] and a number of classes: from model.file or the zoo, ending
  * in the logits. BASE_USAGE when it does not take these features or give these classes. */

@@ -100,21 +100,12 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
 
 /* ---- an epoch ---- */
 
-/* The batch as the net wants it. */
-static void convert(const session *s, const data_batch *b)
-{
-    size_t inputs = (size_t)(s->frames * s->bins), k = (size_t)s->classes;
-    for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
-    memset(s->target, 0, (size_t)b->n * k * sizeof *s->target);
-    for (int i = 0; i < b->n; i++) s->target[(size_t)i * k + (size_t)b->labels[i]] = 1;
-}
-
 static void count_correct(trainer *t, const data_batch *b)
 {
     const nn_real *logits = nn_net_watched(t->s.net);
     for (int i = 0; i < b->n; i++)
-        t->c.correct +=
-            session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) == b->labels[i];
+        t->c.correct += session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) ==
+                        session_label(b, i);
     t->c.seen += b->n;
 }
 
@@ -155,9 +146,9 @@ static base_status one_step(trainer *t, base_err *err)
     session *s = &t->s;
     data_batch b;
     BASE_TRY(data_loader_next(s->loader, &b, err));
-    convert(s, &b);
+    session_convert(s, &b);
     uint32_t global = (uint32_t)(t->c.epoch * t->steps + t->c.step);
-    double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target}, b.n,
+    double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target, s->third}, b.n,
                               (uint64_t)s->setup->train.seed, global);
     BASE_TRY(check_finite(t, "loss", loss, err));
     BASE_TRY(update_weights(t, err));
@@ -297,6 +288,9 @@ static base_status make_provenance(trainer *t, base_err *err)
     base_str_add(&b, "arch = %s\nepochs = %lld\nseed = %lld\n",
                  s->model.file[0] ? s->model.file : s->model.arch, (long long)s->train.epochs,
                  (long long)s->train.seed);
+    if (t->s.teacher.net)
+        base_str_add(&b, "teacher = %s\nteacher_sha256 = %s\n", t->s.teacher.path,
+                     t->s.teacher.sha256);
     t->provenance = b.s;
     return b.failed ? base_nomem(err, b.len) : BASE_OK;
 }

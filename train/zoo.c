@@ -31,14 +31,34 @@ base_status zoo_find(const char *name, const zoo_model **model, base_err *err)
     return base_hint(err, "`sotto model list` shows all; model.file=my.net takes one of your own");
 }
 
+const char *const zoo_sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l", NULL};
+
+bool zoo_has_size(const zoo_model *model, zoo_size size)
+{
+    return model->width[size] > 0;
+}
+
+const char *zoo_features(const zoo_model *model, zoo_size size)
+{
+    return model->features_of[size] ? model->features_of[size] : model->features;
+}
+
+static base_status no_such_size(const zoo_model *m, zoo_size size, base_err *err)
+{
+    base_str have = {0};
+    for (int i = 0; i < ZOO_SIZES; i++)
+        if (zoo_has_size(m, (zoo_size)i))
+            base_str_add(&have, "%s%s", have.len ? ", " : "", zoo_sizes[i]);
+    base_fail(err, BASE_USAGE, "model.size = %s: %s comes in %s", zoo_sizes[size], m->name,
+              have.failed ? "others" : have.s);
+    base_str_free(&have);
+    return base_hint(err, "model.width scales it (%s)", m->scales);
+}
+
 /* The architecture's own where the options say nothing; refuses what it does not take. */
 static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
 {
-    static const char *const sizes[] = {[ZOO_S] = "s", [ZOO_M] = "m", [ZOO_L] = "l"};
-    if (!(m->width[o->size] > 0)) {
-        base_fail(err, BASE_USAGE, "model.size = %s: %s has one size", sizes[o->size], m->name);
-        return base_hint(err, "model.width scales it (%s)", m->scales);
-    }
+    if (!zoo_has_size(m, o->size)) return no_such_size(m, o->size, err);
     if (o->blocks > 0 && m->blocks == 0)
         return base_fail(err, BASE_USAGE, "model.blocks = %d: %s does not take it", o->blocks,
                          m->name);
@@ -72,11 +92,12 @@ base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_
     return e.hint[0] ? base_hint(err, "%s", e.hint) : e.status;
 }
 
-base_status zoo_build_default(const zoo_model *model, int classes, nn_graph **g, base_err *err)
+base_status zoo_build_default(const zoo_model *model, zoo_size size, int classes, nn_graph **g,
+                              base_err *err)
 {
     dsp_config features;
-    zoo_options o = {.classes = classes, .dropout = -1};
-    BASE_TRY(dsp_preset(model->features, &features, err));
+    zoo_options o = {.classes = classes, .size = size, .dropout = -1};
+    BASE_TRY(dsp_preset(zoo_features(model, size), &features, err));
     dsp_config_shape(&features, &o.frames, &o.bins);
     return zoo_build(model, o, g, err);
 }

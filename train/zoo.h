@@ -23,8 +23,9 @@ typedef struct zoo_model {
     const char *scales;                  /* what width counts: "channels", "tau", "times" */
     int blocks, repeats;                 /* its own; 0: not taken */
     double dropout;
-    const char *features; /* preset it is meant for */
-    bool temporal;        /* bins are channels: the input is frames x 1 x bins */
+    const char *features;               /* preset it is meant for, */
+    const char *features_of[ZOO_SIZES]; /* and by size where that differs; NULL: features */
+    bool temporal;                      /* bins are channels: the input is frames x 1 x bins */
     /* Adds the body to x [frames, bins, 1] (temporal: [frames, 1, bins]), ending in the logits "y";
      * options are resolved. */
     nn_node *(*build)(nn_node *x, const zoo_options *o);
@@ -38,8 +39,13 @@ base_status zoo_find(const char *name, const zoo_model **model, base_err *err);
 /* The graph. BASE_USAGE when the options do not fit the architecture or each other. */
 base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_err *err);
 
-/* The same at its own width, on the features it is meant for. */
-base_status zoo_build_default(const zoo_model *model, int classes, nn_graph **g, base_err *err);
+bool zoo_has_size(const zoo_model *model, zoo_size size);
+/* The preset that this size is meant for. */
+const char *zoo_features(const zoo_model *model, zoo_size size);
+/* A size at its own width, on the features it is meant for. */
+base_status zoo_build_default(const zoo_model *model, zoo_size size, int classes, nn_graph **g,
+                              base_err *err);
+extern const char *const zoo_sizes[]; /* "s", "m", "l", NULL */
 
 /* ---- for the architectures' files ---- */
 

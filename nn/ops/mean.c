@@ -96,7 +96,8 @@ static void backward(const nn_node *n, const nn_args *a)
 NN_CASES("x = input 5x4x6; y = mean(x) axes=1", "x = input 5x4x6; y = mean(x) axes=0",
          "x = input 5x4x6; y = mean(x) axes=2", "x = input 5x4x6; y = mean(x) axes=0,1 keep=no",
          "x = input 5x4x6; y = mean(x) axes=0,2 keep=no", "x = input 9; y = mean(x) axes=0",
-         "x = input 3x1x6; y = mean(x) axes=1", "x = input 3x4x2x5; y = mean(x) axes=1,3");
+         "x = input 3x1x6; y = mean(x) axes=1", "x = input 3x4x2x5; y = mean(x) axes=1,3",
+         "x = input 3x1x6; y = mean(x) axes=0 keep=no");
 
 const nn_op nn_op_mean = {
     .name = "mean",

@@ -165,6 +165,25 @@ lines() { { wc -l <"$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
     refuse 2 "bad.ini:3" bad.ini "${small[@]}"
 }
 
+@test "rooms, gain, noise at an SNR, masks and mixup: trained alike by one thread and three" {
+    rich=("${small[@]}" augment.speed_lo=90 augment.rir_prob=0.5 augment.rir_rt60_hi=0.2
+        augment.gain_lo_db=-6 augment.noise_level=snr augment.snr_lo=0 augment.time_masks=1
+        augment.time_width=10 augment.mask_value=mean augment.mixup_alpha=0.3)
+    "$SOTTO" train -q ds_cnn "${rich[@]}" --threads 1 -o one
+    "$SOTTO" train -q ds_cnn "${rich[@]}" --threads 3 -o three
+    "$SOTTO" train -q ds_cnn "${rich[@]}" augment.mixup_alpha=0 -o unmixed
+    h5diff one/model.h5 three/model.h5 /weights
+    ! h5diff -q one/model.h5 unmixed/model.h5 /weights
+    grep -qx 'noise_level = snr' one/config.ini
+    run --separate-stderr "$SOTTO" train ds_cnn "${rich[@]}" augment.rir_file=nowhere -o none
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *nowhere*augment.rir_file* ]]
+    [ ! -e none ]
+    run --separate-stderr "$SOTTO" train ds_cnn "${rich[@]}" augment.noise_level=loud -o none
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"augment.noise_level = 'loud': expected gain|snr"* ]]
+}
+
 @test "a run directory is not trained into twice" {
     "$SOTTO" train -q ds_cnn "${small[@]}" -o run
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" -o run
