@@ -5,13 +5,6 @@
 names() { sed -n "s/^$1(\([a-z0-9_]*\).*/\1/p" "$2" | LC_ALL=C sort; }
 files() { ls $1 2>/dev/null | sed 's/.*\///; s/\.c$//; s/^cmd_//' | LC_ALL=C sort; }
 
-# What several architectures share has a header and is none itself.
-models() {
-    for f in train/models/*.c; do
-        [ ! -f "$f" ] || [ -f "${f%.c}.h" ] || basename "$f" .c
-    done | LC_ALL=C sort
-}
-
 same() { # title, list, files
     a=$(mktemp) && b=$(mktemp)
     printf '%s\n' "$2" >"$a"
@@ -23,7 +16,7 @@ same() { # title, list, files
 
 check() {
     same nn/ops.def "$(names NN_OP nn/ops.def)" "$(files 'nn/ops/*.c')"
-    same train/models.def "$(names ZOO_MODEL train/models.def)" "$(models)"
+    same train/models.def "$(names ZOO_MODEL train/models.def)" "$(files 'train/models/*.c')"
     same train/commands.def "$(names COMMAND train/commands.def)" "$(files '*/cmd_*.c')"
 }
 
