@@ -1,6 +1,11 @@
-/* See tc_resnet.h. */
-#include "train/models/tc_resnet.h"
+/* TC-ResNet8 and 14: residual convolutions over time alone, features as channels (Choi et al.,
+ * "Temporal convolution for real-time keyword spotting on mobile devices", Interspeech 2019, arXiv
+ * 1904.03814). Width is a factor on the channels (1.5: TC-ResNet8-1.5). On 98x40 MFCC and 12
+ * classes 65,168 and 135,856 parameters.
+ */
+#include "train/zoo.h"
 
+/* Halves time where the channels change. */
 static nn_node *block(nn_node *x, const char *stem, int in, int out)
 {
     nn_node *skip = x;
@@ -17,7 +22,8 @@ static nn_node *block(nn_node *x, const char *stem, int in, int out)
     return nn_relu(nn_add(x, skip, zoo_named("%s.add", stem).s), zoo_named("%s.relu", stem).s);
 }
 
-nn_node *tc_resnet_build(nn_node *x, const zoo_options *o, const int *channels, int n)
+/* A convolution over 3 frames to channels[0], then a block for each further entry. */
+static nn_node *body(nn_node *x, const zoo_options *o, const int *channels, int n)
 {
     int in = (int)(channels[0] * o->width);
     x = nn_conv1d(x, "conv1", "out=%d kernel=3x1 bias=no", in);
@@ -31,3 +37,39 @@ nn_node *tc_resnet_build(nn_node *x, const zoo_options *o, const int *channels, 
     if (o->dropout > 0) x = nn_dropout(x, "drop", "rate=%g", o->dropout);
     return nn_dense(x, "y", "out=%d bias=no", o->classes);
 }
+
+static nn_node *build_8(nn_node *x, const zoo_options *o)
+{
+    static const int channels[] = {16, 24, 32, 48};
+    return body(x, o, channels, BASE_COUNT(channels));
+}
+
+const zoo_model zoo_tc_resnet8 = {
+    .name = "tc_resnet8",
+    .summary = "residual convolutions over time",
+    .source = "Choi et al., arXiv 1904.03814",
+    .width = {1},
+    .scales = "times the channels",
+    .dropout = 0.5,
+    .features = "mfcc_40x98",
+    .temporal = true,
+    .build = build_8,
+};
+
+static nn_node *build_14(nn_node *x, const zoo_options *o)
+{
+    static const int channels[] = {16, 24, 24, 32, 32, 48, 48};
+    return body(x, o, channels, BASE_COUNT(channels));
+}
+
+const zoo_model zoo_tc_resnet14 = {
+    .name = "tc_resnet14",
+    .summary = "residual convolutions over time",
+    .source = "Choi et al., arXiv 1904.03814",
+    .width = {1},
+    .scales = "times the channels",
+    .dropout = 0.5,
+    .features = "mfcc_40x98",
+    .temporal = true,
+    .build = build_14,
+};
