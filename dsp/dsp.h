@@ -69,9 +69,9 @@ typedef struct dsp_config {
 } dsp_config;
 
 /* Fill cfg from a named preset: mfcc_49x10 (MLPerf Tiny keyword spotting), logmel_40x101
- * (BC-ResNet), mfcc_40x98 (TC-ResNet, TENet), mfcc_25x10 (Hello Edge's DNN), mfcc_20x49 and
- * mfcc_30x49 (streaming keyword spotting, arXiv 2005.06720). BASE_USAGE with the nearest name when
- * unknown. */
+ * (BC-ResNet), mfcc_40x98 (TC-ResNet, TENet), mfcc_40x101 (res8, res15), mfcc_64x98 (MatchboxNet),
+ * mfcc_32x101 (SparkNet), mfcc_25x10 (Hello Edge's DNN), mfcc_20x49 and mfcc_30x49 (streaming
+ * keyword spotting, arXiv 2005.06720). BASE_USAGE with the nearest name when unknown. */
 base_status dsp_preset(const char *name, dsp_config *cfg, base_err *err);
 /* The names, *n of them; static storage. */
 const char *const *dsp_preset_names(size_t *n);

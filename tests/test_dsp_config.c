@@ -32,8 +32,10 @@ static void test_presets(void **state)
         const char *name;
         int frames, bins, window, hop;
     } want[] = {{"mfcc_49x10", 49, 10, 480, 320}, {"logmel_40x101", 101, 40, 480, 160},
-                {"mfcc_40x98", 98, 40, 480, 160}, {"mfcc_25x10", 25, 10, 640, 640},
-                {"mfcc_20x49", 49, 20, 640, 320}, {"mfcc_30x49", 49, 30, 640, 320}};
+                {"mfcc_40x98", 98, 40, 480, 160}, {"mfcc_40x101", 101, 40, 480, 160},
+                {"mfcc_64x98", 98, 64, 400, 160}, {"mfcc_32x101", 101, 32, 400, 160},
+                {"mfcc_25x10", 25, 10, 640, 640}, {"mfcc_20x49", 49, 20, 640, 320},
+                {"mfcc_30x49", 49, 30, 640, 320}};
     size_t n;
     const char *const *names = dsp_preset_names(&n);
     assert_int_equal(n, BASE_COUNT(want));
