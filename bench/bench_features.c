@@ -1,7 +1,7 @@
 /* Clips per second of each feature preset on one thread, and how much of it is the FFT alone.
  *     bench_features [SECONDS]     how long each preset is measured (0.5)
  * Prints preset, clips/s (best of five slices), us per clip, us of bare FFTs, FFT share; then the
- * same for changing the speed of a clip of one second.
+ * same for what augmentation does to a clip of one second, and for making a room.
  */
 #include "dsp/dsp.h"
 #include "dsp/fft.h"
@@ -52,28 +52,77 @@ static double time_ffts(dsp_fft *fft, int frames, double seconds)
     return best * 1e6;
 }
 
-static base_status measure_speed(double seconds, base_err *err)
+/* What is done to a clip of one second, and with what. */
+enum { N = 16000 };
+typedef struct tools {
+    dsp_speed *speed;
+    dsp_rirs *rirs;
+    dsp_reverb *reverb;
+    float *in, *out;
+} tools;
+
+static void run_speed(const tools *t)
 {
-    enum { N = 16000 };
-    dsp_speed *speed = NULL;
-    float *in = base_alloc(2 * N, sizeof *in);
-    if (!in) return base_nomem(err, 2 * N * sizeof *in);
-    base_status st = dsp_speed_new(85, 115, &speed, err);
+    dsp_speed_run(t->speed, 115, t->out, t->in, N);
+}
+
+static void run_room(const tools *t)
+{
+    dsp_reverb_run(t->reverb, 0, t->in);
+}
+
+static void run_noise(const tools *t)
+{
+    dsp_mix(t->out, t->in, 1e-6f * dsp_snr_gain(t->out, t->in, N, 160, 10), N);
+}
+
+static void measure_step(const char *name, void (*run)(const tools *t), const tools *t,
+                         double seconds)
+{
     double best = 1e9;
-    fill(in, N);
-    for (int s = 0; st == BASE_OK && s < SLICES; s++) {
+    for (int s = 0; s < SLICES; s++) {
         int clips = 0;
         double start = base_seconds(), spent = 0;
         while (spent < seconds / SLICES) {
-            for (int i = 0; i < CLIPS; i++) dsp_speed_run(speed, 115, in + N, in, N);
+            for (int i = 0; i < CLIPS; i++) run(t);
             clips += CLIPS;
             spent = base_seconds() - start;
         }
         if (spent / clips < best) best = spent / clips;
     }
-    if (st == BASE_OK) printf("speed 115 %%\t%.0f\t%.2f\t-\t-\n", 1 / best, best * 1e6);
-    dsp_speed_free(speed);
-    base_free(in);
+    printf("%s\t%.0f\t%.2f\t-\t-\n", name, 1 / best, best * 1e6);
+}
+
+/* A room that takes half a second to fall silent, and how long it takes to simulate one. */
+static base_status make_room(tools *t, base_err *err)
+{
+    base_rng rng = base_rng_at(1, BASE_RNG_TEST, 0, 1);
+    dsp_room room = dsp_room_draw(0.5, 0.5, &rng);
+    double start = base_seconds();
+    BASE_TRY(dsp_room_response(&room, N, t->out, N / 2, err));
+    printf("simulating a room\t%.0f\t%.2f\t-\t-\n", 1 / (base_seconds() - start),
+           1e6 * (base_seconds() - start));
+    BASE_TRY(dsp_rirs_new(&(dsp_rir){t->out, N / 2, 0}, 1, N, &t->rirs, err));
+    return dsp_reverb_new(t->rirs, &t->reverb, err);
+}
+
+static base_status measure_augmentation(double seconds, base_err *err)
+{
+    tools t = {.in = base_alloc(2 * N, sizeof *t.in)};
+    if (!t.in) return base_nomem(err, 2 * N * sizeof *t.in);
+    t.out = t.in + N;
+    base_status st = dsp_speed_new(85, 115, &t.speed, err);
+    if (st == BASE_OK) st = make_room(&t, err);
+    fill(t.in, 2 * N);
+    if (st == BASE_OK) {
+        measure_step("speed 115 %", run_speed, &t, seconds);
+        measure_step("room of 0.5 s", run_room, &t, seconds);
+        measure_step("noise at an SNR", run_noise, &t, seconds);
+    }
+    dsp_reverb_free(t.reverb);
+    dsp_rirs_free(t.rirs);
+    dsp_speed_free(t.speed);
+    base_free(t.in);
     return st;
 }
 
@@ -122,7 +171,7 @@ int main(int argc, char **argv)
         }
     }
     base_err err = {0};
-    if (measure_speed(seconds, &err) == BASE_OK) return 0;
-    fprintf(stderr, "bench_features: speed: %s\n", err.message);
+    if (measure_augmentation(seconds, &err) == BASE_OK) return 0;
+    fprintf(stderr, "bench_features: augmentation: %s\n", err.message);
     return 1;
 }

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum key_type { KEY_INT, KEY_REAL, KEY_TEXT } key_type;
+typedef enum key_type { KEY_INT, KEY_REAL, KEY_TEXT, KEY_CHOICE } key_type;
 
 typedef struct key {
     const char *name;
     key_type type;
     size_t offset, size;
-    double lo, hi; /* numbers: inclusive */
-    const char *takes, *help;
+    double lo, hi;            /* numbers: inclusive */
+    const char *takes, *help; /* takes: of a choice "zero|mean", in the order of the enumeration */
 } key;
 
 #define AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
@@ -30,10 +30,25 @@ static const key augment_keys[] = {
     {"speed_hi", KEY_INT, AT(data_augment, speed_hi), 50, 200, NULL, "fastest speed, percent"},
     {"shift_ms", KEY_REAL, AT(data_augment, shift_ms), 0, 1000, NULL,
      "clips are moved by up to this either way, milliseconds"},
+    {"rir_prob", KEY_REAL, AT(data_augment, rir_prob), 0, 1, NULL,
+     "how often a clip is put into a room: of rir_file, or a simulated one"},
+    {"rir_file", KEY_TEXT, AT(data_augment, rir_file), 0, 0, "a path",
+     "a recorded impulse response (.wav, .flac) or a folder of them; empty: simulated rooms"},
+    {"rir_rt60_lo", KEY_REAL, AT(data_augment, rir_rt60_lo), 0.05, 2, NULL,
+     "simulated rooms: shortest time of decay by 60 dB, seconds"},
+    {"rir_rt60_hi", KEY_REAL, AT(data_augment, rir_rt60_hi), 0.05, 2, NULL, "longest time"},
+    {"gain_lo_db", KEY_REAL, AT(data_augment, gain_lo_db), -60, 60, NULL,
+     "lowest gain of the clip, dB; both 0: unchanged"},
+    {"gain_hi_db", KEY_REAL, AT(data_augment, gain_hi_db), -60, 60, NULL, "highest gain, dB"},
     {"noise_prob", KEY_REAL, AT(data_augment, noise_prob), 0, 1, NULL,
      "how often background noise is mixed in"},
+    {"noise_level", KEY_CHOICE, AT(data_augment, noise_level), 0, 0, "gain|snr",
+     "what sets how loud it is: noise_gain, or snr_lo and snr_hi"},
     {"noise_gain", KEY_REAL, AT(data_augment, noise_gain), 0, 10, NULL,
      "largest gain of the noise"},
+    {"snr_lo", KEY_REAL, AT(data_augment, snr_lo), -40, 100, NULL,
+     "noisiest: the clip this far above the noise, dB"},
+    {"snr_hi", KEY_REAL, AT(data_augment, snr_hi), -40, 100, NULL, "least noisy, dB"},
     {"silence_gain", KEY_REAL, AT(data_augment, silence_gain), 0, 10, NULL,
      "largest gain of the noise that is all of a silence clip"},
     {"time_masks", KEY_INT, AT(data_augment, time_masks), 0, 20, NULL, "blocks of frames masked"},
@@ -42,7 +57,13 @@ static const key augment_keys[] = {
     {"freq_masks", KEY_INT, AT(data_augment, freq_masks), 0, 20, NULL, "blocks of bins masked"},
     {"freq_width", KEY_INT, AT(data_augment, freq_width), 0, 10000, NULL,
      "their width, below this many bins"},
+    {"mask_value", KEY_CHOICE, AT(data_augment, mask_value), 0, 0, "zero|mean",
+     "what masked features become: 0, for normalized features their mean, or the clip's mean"},
+    {"mixup_alpha", KEY_REAL, AT(data_augment, mixup_alpha), 0, 100, NULL,
+     "samples are mixed by twos, by weights of the distribution Beta(alpha, alpha); 0: not"},
 };
+enum { KEYS_MAX = 32 };
+_Static_assert(BASE_COUNT(augment_keys) <= KEYS_MAX, "KEYS_MAX must hold all keys of a section");
 
 data_config data_config_default(void)
 {
@@ -57,8 +78,12 @@ data_augment data_augment_default(void)
     return (data_augment){.speed_lo = 100,
                           .speed_hi = 100,
                           .shift_ms = 100,
+                          .rir_rt60_lo = 0.1,
+                          .rir_rt60_hi = 0.5,
                           .noise_prob = 0.8,
                           .noise_gain = 0.1,
+                          .snr_lo = 5,
+                          .snr_hi = 25,
                           .silence_gain = 1};
 }
 
@@ -85,11 +110,29 @@ static base_status bad_value(const char *section, const key *k, const char *valu
 static base_status unknown_key(const char *section, const key *keys, size_t n, const char *name,
                                base_err *err)
 {
-    const char *names[16];
+    const char *names[KEYS_MAX];
     for (size_t i = 0; i < n; i++) names[i] = keys[i].name;
     base_fail(err, BASE_USAGE, "unknown key '%s.%.60s'", section, name);
     const char *near = base_nearest(name, names, n);
     return near ? base_hint(err, "did you mean %s.%s?", section, near) : BASE_USAGE;
+}
+
+/* Which of "a|b|c" value is; -1: none. */
+static int choice_of(const char *takes, const char *value)
+{
+    size_t n = strlen(value);
+    for (int i = 0;; i++, takes++) {
+        size_t length = strcspn(takes, "|");
+        if (length == n && strncmp(takes, value, n) == 0) return i;
+        takes += length;
+        if (!*takes) return -1;
+    }
+}
+
+static void print_choice(const char *takes, int choice, base_str *out)
+{
+    for (; choice > 0; choice--) takes += strcspn(takes, "|") + 1;
+    base_str_add(out, "%.*s", (int)strcspn(takes, "|"), takes);
 }
 
 static base_status set(const char *section, const key *keys, size_t n, void *cfg, const char *name,
@@ -117,6 +160,11 @@ static base_status set(const char *section, const key *keys, size_t n, void *cfg
             return bad_value(section, k, value, err);
         *(double *)(void *)member = d;
         return BASE_OK;
+    case KEY_CHOICE:
+        i = choice_of(k->takes, value);
+        if (i < 0) return bad_value(section, k, value, err);
+        *(int *)(void *)member = (int)i;
+        return BASE_OK;
     }
     return BASE_USAGE;
 }
@@ -141,6 +189,7 @@ static void print(const key *keys, size_t n, const void *cfg, base_str *out)
         case KEY_TEXT: base_str_add(out, "%s", member); break;
         case KEY_INT: base_str_add(out, "%d", *(const int *)(const void *)member); break;
         case KEY_REAL: print_real(*(const double *)(const void *)member, out); break;
+        case KEY_CHOICE: print_choice(k->takes, *(const int *)(const void *)member, out); break;
         }
         base_str_add(out, "\n");
     }
@@ -196,9 +245,21 @@ void data_augment_print(const data_augment *aug, base_str *out)
 
 base_status data_augment_check(const data_augment *aug, base_err *err)
 {
-    if (aug->speed_lo <= aug->speed_hi) return BASE_OK;
-    return base_fail(err, BASE_USAGE, "augment.speed_lo = %d is above augment.speed_hi = %d",
-                     aug->speed_lo, aug->speed_hi);
+    const struct {
+        const char *name, *end;
+        double lo, hi;
+    } ranges[] = {
+        {"speed", "", aug->speed_lo, aug->speed_hi},
+        {"rir_rt60", "", aug->rir_rt60_lo, aug->rir_rt60_hi},
+        {"gain", "_db", aug->gain_lo_db, aug->gain_hi_db},
+        {"snr", "", aug->snr_lo, aug->snr_hi},
+    };
+    for (size_t i = 0; i < BASE_COUNT(ranges); i++)
+        if (ranges[i].lo > ranges[i].hi)
+            return base_fail(err, BASE_USAGE, "augment.%s_lo%s = %g is above augment.%s_hi%s = %g",
+                             ranges[i].name, ranges[i].end, ranges[i].lo, ranges[i].name,
+                             ranges[i].end, ranges[i].hi);
+    return BASE_OK;
 }
 
 const char *data_augment_key(size_t i)

@@ -25,16 +25,30 @@ typedef struct data_config {
     double silence_share; /* _silence_ clips per keyword clip; 0: there is no such class */
 } data_config;
 
+typedef enum data_noise_level { DATA_LEVEL_GAIN, DATA_LEVEL_SNR } data_noise_level;
+typedef enum data_mask_value { DATA_MASK_ZERO, DATA_MASK_MEAN } data_mask_value;
+
 /* What is done to a training clip, in this order. Defaults are TensorFlow's recipe for Speech
- * Commands: shift, then noise, then clamp; silence is noise alone. */
+ * Commands: shift, then noise, then clamp; silence is noise alone. Each member is a key of the same
+ * name. Rooms, gain and mixup draw random numbers only when they are on. */
 typedef struct data_augment {
-    int speed_lo, speed_hi;     /* percent, uniform: tempo and pitch together; 100 is unchanged */
-    double shift_ms;            /* moved by up to this either way, zeros follow */
-    double noise_prob;          /* how often background noise is mixed in, */
-    double noise_gain;          /* at a gain uniform in 0 .. this */
-    double silence_gain;        /* _silence_: noise at a gain uniform in 0 .. this */
-    int time_masks, time_width; /* SpecAugment on the features (dsp_mask): blocks of frames */
-    int freq_masks, freq_width; /* and of bins, set to 0 */
+    int speed_lo, speed_hi; /* percent, uniform: tempo and pitch together; 100 is unchanged */
+    double shift_ms;        /* moved by up to this either way, zeros follow */
+    double rir_prob;        /* how often the clip is put into a room (dsp_reverb_run): one of */
+    char rir_file[1024];    /* this recorded impulse response or folder of them, or, when empty, */
+    double rir_rt60_lo, rir_rt60_hi; /* of 64 simulated rooms with such decay times, seconds */
+    double gain_lo_db, gain_hi_db;   /* of the clip, uniform in dB; 0 and 0: unchanged */
+    double noise_prob;               /* how often background noise is mixed in, */
+    int noise_level;                 /* data_noise_level: */
+    double noise_gain;               /* at a gain uniform in 0 .. this, or */
+    double snr_lo, snr_hi;           /* this far below the clip, uniform in dB (dsp_snr_gain) */
+    double silence_gain;             /* _silence_: noise at a gain uniform in 0 .. this */
+    int time_masks, time_width;      /* SpecAugment on the features (dsp_mask): blocks of frames */
+    int freq_masks, freq_width;      /* and of bins, */
+    int mask_value;                  /* data_mask_value: set to 0 or to the mean of the clip's */
+    double mixup_alpha; /* mixup (Zhang et al., arXiv 1710.09412): the features become w of theirs
+                         * and 1 - w of another sample of the batch, w from Beta(alpha, alpha); 0:
+                         * off */
 } data_augment;
 
 data_config data_config_default(void);
@@ -205,17 +219,24 @@ base_status data_task_pcm(const data_task *task, data_split split, size_t index,
 /* ---- batches ---- */
 
 typedef struct data_batch {
-    int n;                 /* samples in it; 0: the evaluation is over */
-    const float *features; /* n x frames x bins */
-    const int *labels;     /* n */
-    const int *clips;      /* n: index into the pack, -1 for silence made from noise */
-    int64_t epoch, step;   /* of which it is the batch; step counts from 0 in each epoch */
+    int n;                  /* samples in it; 0: the evaluation is over */
+    const float *features;  /* n x frames x bins */
+    const float *features2; /* n x frames x bins of the second front-end; NULL without one */
+    const int *labels;      /* n */
+    const int *labels2;     /* n: of what is mixed in; NULL without mixup */
+    const float *mix;       /* n: weight of labels, 1 - mix is that of labels2; NULL without */
+    const int *clips;       /* n: index into the pack, -1 for silence made from noise */
+    int64_t epoch, step;    /* of which it is the batch; step counts from 0 in each epoch */
 } data_batch;
 
 typedef struct data_loader_spec {
     const data_task *task;      /* must outlive the loader */
     const dsp_config *features; /* copied */
     const float *mean, *std;    /* as for dsp_frontend_new */
+    /* The same samples through another front-end too, for a teacher that has its own; NULL: none.
+     * It wants clips of the same length. Its features are mixed alike, but not masked. */
+    const dsp_config *features2; /* copied */
+    const float *mean2, *std2;
     data_split split;
     const data_augment *augment; /* training: batches of DATA_TRAIN without end. NULL: the split
                                   * once, in order, unchanged, for evaluation */

@@ -8,17 +8,17 @@
  * matter which thread fills a slot, or when. The order of an epoch is made once, by the thread that
  * takes its first batch, under the lock.
  */
-#include "data/task.h"
+#include "data/augment.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct slot {
-    float *features;
+    float *features, *features2; /* features2: NULL without a second front-end */
     data_sample *samples;
-    int *labels, *clips;
+    int *labels, *labels2, *clips;
+    float *mix; /* NULL without mixup */
     int n;
     int64_t number; /* epoch * steps + step of the batch in it, or meant to be */
     bool ready;
@@ -29,20 +29,24 @@ typedef struct slot {
 typedef struct worker {
     struct data_loader *loader;
     pthread_t thread;
-    dsp_frontend *frontend;
+    dsp_frontend *frontend, *frontend2;
+    data_augment_work *augment; /* NULL: evaluation */
     int16_t *pcm;
-    float *clip, *other, *noise;
+    float *clip;
+    data_mix *mix; /* of a batch; NULL without mixup */
+    float *pure;   /* its features before they are mixed */
 } worker;
 
 struct data_loader {
     data_loader_spec spec;
-    data_augment augment;
+    data_augmenter *augmenter; /* NULL: evaluation */
     bool training;
-    dsp_config features;
-    dsp_speed *speed;
+    double mixup; /* alpha; 0: off */
+    dsp_config features, features2;
     int frames, bins;
-    size_t samples; /* of one clip */
-    size_t total;   /* samples of an epoch */
+    size_t size, size2; /* features of a sample; size2 0: no second front-end */
+    size_t samples;     /* of one clip */
+    size_t total;       /* samples of an epoch */
     int64_t steps;
     data_sample *order;
     int64_t order_epoch; /* -1: none yet */
@@ -59,70 +63,21 @@ struct data_loader {
 
 /* ---- one sample ---- */
 
-/* What happens to a sample, all drawn before anything is computed. */
-typedef struct plan {
-    int speed, shift;
-    bool noise;
-    float gain;
-} plan;
-
-static plan draw_plan(const data_loader *l, bool silence, base_rng *rng)
-{
-    const data_augment *a = &l->augment;
-    plan p = {0};
-    int most = (int)lrint(a->shift_ms * l->features.rate / 1000);
-    p.speed = a->speed_lo + (int)base_rng_below(rng, (uint32_t)(a->speed_hi - a->speed_lo + 1));
-    p.shift = (int)base_rng_below(rng, 2 * (uint32_t)most + 1) - most;
-    p.noise = base_rng_uniform(rng) < a->noise_prob || silence;
-    p.gain = (float)(base_rng_uniform(rng) * (silence ? a->silence_gain : a->noise_gain));
-    return p;
-}
-
-/* The augmented samples of a clip into w->clip. */
-static base_status training_clip(worker *w, const data_sample *s, base_rng *rng, base_err *err)
-{
-    const data_loader *l = w->loader;
-    const data_task *task = l->spec.task;
-    plan p = draw_plan(l, s->clip < 0, rng);
-    if (s->clip < 0) {
-        memset(w->clip, 0, l->samples * sizeof *w->clip);
-    } else {
-        BASE_TRY(
-            data_pack_read_clip(data_task_pack(task), (size_t)s->clip, l->samples, w->pcm, err));
-        dsp_from_pcm16(w->other, w->pcm, l->samples);
-        if (p.speed != 100) {
-            dsp_speed_run(l->speed, p.speed, w->noise, w->other, l->samples);
-            memcpy(w->other, w->noise, l->samples * sizeof *w->other);
-        }
-        dsp_shift(w->clip, w->other, l->samples, p.shift);
-    }
-    if (p.noise) {
-        BASE_TRY(data_task_noise(task, DATA_TRAIN, rng, l->samples, w->pcm, err));
-        dsp_from_pcm16(w->noise, w->pcm, l->samples);
-        dsp_mix(w->clip, w->noise, p.gain, l->samples);
-        dsp_clamp(w->clip, l->samples);
-    }
-    return BASE_OK;
-}
-
+/* The features of a sample; out2: of the second front-end. */
 static base_status one_sample(worker *w, const data_sample *s, int64_t epoch, size_t index,
-                              float *out, base_err *err)
+                              float *out, float *out2, base_err *err)
 {
     const data_loader *l = w->loader;
-    if (!l->training) {
+    base_rng rng = base_rng_at(l->spec.seed, BASE_RNG_AUGMENT, (uint32_t)epoch, index);
+    if (l->training) {
+        BASE_TRY(data_augment_clip(w->augment, s, &rng, w->clip, err));
+    } else {
         BASE_TRY(data_task_pcm(l->spec.task, l->spec.split, index, s, l->samples, w->pcm, err));
         dsp_from_pcm16(w->clip, w->pcm, l->samples);
-        dsp_frontend_run(w->frontend, w->clip, out);
-        return BASE_OK;
     }
-    base_rng rng = base_rng_at(l->spec.seed, BASE_RNG_AUGMENT, (uint32_t)epoch, index);
-    BASE_TRY(training_clip(w, s, &rng, err));
     dsp_frontend_run(w->frontend, w->clip, out);
-    const dsp_mask mask = {.time_masks = l->augment.time_masks,
-                           .time_width = l->augment.time_width,
-                           .freq_masks = l->augment.freq_masks,
-                           .freq_width = l->augment.freq_width};
-    dsp_spec_mask(out, l->frames, l->bins, &mask, &rng);
+    if (l->training) data_augment_mask(l->augmenter, out, l->frames, l->bins, &rng);
+    if (out2) dsp_frontend_run(w->frontend2, w->clip, out2);
     return BASE_OK;
 }
 
@@ -143,20 +98,46 @@ static void assign(data_loader *l, slot *s, int64_t number)
     memcpy(s->samples, l->order + first, (size_t)s->n * sizeof *s->samples);
 }
 
+/* features [n, size]: each row becomes its own part and that of its partner. */
+static void mix_rows(float *features, size_t size, int n, const data_mix *mix, float *pure)
+{
+    memcpy(pure, features, (size_t)n * size * sizeof *pure);
+    for (int i = 0; i < n; i++) {
+        const float *a = pure + (size_t)i * size, *b = pure + (size_t)mix[i].partner * size;
+        float *out = features + (size_t)i * size, weight = mix[i].weight;
+        for (size_t k = 0; k < size; k++) out[k] = weight * a[k] + (1 - weight) * b[k];
+    }
+}
+
+static void mix_batch(const worker *w, slot *s, int64_t epoch, size_t first)
+{
+    const data_loader *l = w->loader;
+    for (int i = 0; i < s->n; i++) {
+        base_rng rng =
+            base_rng_at(l->spec.seed, BASE_RNG_MIXUP, (uint32_t)epoch, first + (size_t)i);
+        w->mix[i] = data_mix_draw(l->mixup, i, s->n, &rng);
+        s->labels2[i] = s->samples[w->mix[i].partner].label;
+        s->mix[i] = w->mix[i].weight;
+    }
+    mix_rows(s->features, l->size, s->n, w->mix, w->pure);
+    if (s->features2) mix_rows(s->features2, l->size2, s->n, w->mix, w->pure);
+}
+
 static void fill(worker *w, slot *s)
 {
     const data_loader *l = w->loader;
     int64_t epoch = s->number / l->steps;
     size_t first = (size_t)(s->number % l->steps) * (size_t)l->spec.batch;
-    size_t size = (size_t)l->frames * (size_t)l->bins;
     s->err = (base_err){0};
-    for (int i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < (size_t)s->n; i++) {
         s->labels[i] = s->samples[i].label;
         s->clips[i] = s->samples[i].clip;
-        if (one_sample(w, &s->samples[i], epoch, first + (size_t)i, s->features + (size_t)i * size,
+        float *out2 = s->features2 ? s->features2 + i * l->size2 : NULL;
+        if (one_sample(w, &s->samples[i], epoch, first + i, s->features + i * l->size, out2,
                        &s->err) != BASE_OK)
             return;
     }
+    if (l->mixup > 0) mix_batch(w, s, epoch, first);
 }
 
 static bool may_take(const data_loader *l)
@@ -191,24 +172,38 @@ static void *work(void *arg)
 
 static base_status new_slot(const data_loader *l, slot *s, base_err *err)
 {
-    size_t n = (size_t)l->spec.batch, size = (size_t)l->frames * (size_t)l->bins;
-    s->features = base_alloc(n, size * sizeof *s->features);
+    size_t n = (size_t)l->spec.batch;
+    s->features = base_alloc(n, l->size * sizeof *s->features);
     s->samples = base_alloc(n, sizeof *s->samples);
     s->labels = base_alloc(n, sizeof *s->labels);
     s->clips = base_alloc(n, sizeof *s->clips);
     bool ok = s->features && s->samples && s->labels && s->clips;
-    return ok ? BASE_OK : base_nomem(err, n * size * sizeof *s->features);
+    if (ok && l->size2) ok = (s->features2 = base_alloc(n, l->size2 * sizeof *s->features2));
+    if (ok && l->mixup > 0) {
+        s->labels2 = base_alloc(n, sizeof *s->labels2);
+        s->mix = base_alloc(n, sizeof *s->mix);
+        ok = s->labels2 && s->mix;
+    }
+    return ok ? BASE_OK : base_nomem(err, n * (l->size + l->size2) * sizeof *s->features);
 }
 
 static base_status new_worker(data_loader *l, worker *w, base_err *err)
 {
+    const data_loader_spec *spec = &l->spec;
+    size_t n = (size_t)spec->batch, most = l->size > l->size2 ? l->size : l->size2;
     w->loader = l;
     w->pcm = base_alloc(l->samples, sizeof *w->pcm);
     w->clip = base_alloc(l->samples, sizeof *w->clip);
-    w->other = base_alloc(l->samples, sizeof *w->other);
-    w->noise = base_alloc(l->samples, sizeof *w->noise);
-    if (!w->pcm || !w->clip || !w->other || !w->noise) return base_nomem(err, l->samples * 14);
-    return dsp_frontend_new(&l->features, l->spec.mean, l->spec.std, &w->frontend, err);
+    if (!w->pcm || !w->clip) return base_nomem(err, l->samples * 6);
+    if (l->mixup > 0) {
+        w->mix = base_alloc(n, sizeof *w->mix);
+        w->pure = base_alloc(n, most * sizeof *w->pure);
+        if (!w->mix || !w->pure) return base_nomem(err, n * most * sizeof *w->pure);
+    }
+    if (l->training) BASE_TRY(data_augment_work_new(l->augmenter, &w->augment, err));
+    if (l->size2)
+        BASE_TRY(dsp_frontend_new(&l->features2, spec->mean2, spec->std2, &w->frontend2, err));
+    return dsp_frontend_new(&l->features, spec->mean, spec->std, &w->frontend, err);
 }
 
 static base_status count_steps(data_loader *l, base_err *err)
@@ -224,19 +219,36 @@ static base_status count_steps(data_loader *l, base_err *err)
     return BASE_OK;
 }
 
+static base_status count_features(data_loader *l, base_err *err)
+{
+    const dsp_config *one = &l->features, *two = &l->features2;
+    if (one->rate != DATA_RATE)
+        return base_fail(err, BASE_USAGE, "features.rate = %d: packs hold %d Hz", one->rate,
+                         DATA_RATE);
+    BASE_TRY(dsp_config_check(one, err));
+    dsp_config_shape(one, &l->frames, &l->bins);
+    l->samples = (size_t)one->samples;
+    l->size = (size_t)l->frames * (size_t)l->bins;
+    if (!l->spec.features2) return BASE_OK;
+    int frames, bins;
+    BASE_TRY(dsp_config_check(two, err));
+    if (two->rate != one->rate || two->samples != one->samples)
+        return base_fail(err, BASE_USAGE,
+                         "two kinds of features from one clip: one of %d samples at %d Hz, one of "
+                         "%d samples at %d Hz",
+                         one->samples, one->rate, two->samples, two->rate);
+    dsp_config_shape(two, &frames, &bins);
+    l->size2 = (size_t)frames * (size_t)bins;
+    return BASE_OK;
+}
+
 static base_status build(data_loader *l, base_err *err)
 {
-    if (l->features.rate != DATA_RATE)
-        return base_fail(err, BASE_USAGE, "features.rate = %d: packs hold %d Hz", l->features.rate,
-                         DATA_RATE);
-    BASE_TRY(dsp_config_check(&l->features, err));
-    dsp_config_shape(&l->features, &l->frames, &l->bins);
-    l->samples = (size_t)l->features.samples;
+    BASE_TRY(count_features(l, err));
     BASE_TRY(count_steps(l, err));
-    if (l->training) {
-        BASE_TRY(data_augment_check(&l->augment, err));
-        BASE_TRY(dsp_speed_new(l->augment.speed_lo, l->augment.speed_hi, &l->speed, err));
-    }
+    if (l->training)
+        BASE_TRY(data_augmenter_new(l->spec.augment, l->spec.task, l->features.rate, l->samples,
+                                    l->spec.seed, &l->augmenter, err));
     l->order = base_alloc(l->total, sizeof *l->order);
     l->slots = base_alloc((size_t)l->nslots, sizeof *l->slots);
     l->workers = base_alloc((size_t)l->nworkers, sizeof *l->workers);
@@ -256,7 +268,8 @@ base_status data_loader_new(const data_loader_spec *spec, data_loader **loader, 
     *loader = NULL;
     if (!l) return base_nomem(err, sizeof *l);
     *l = (data_loader){.spec = *spec, .features = *spec->features, .training = spec->augment};
-    if (spec->augment) l->augment = *spec->augment;
+    if (spec->features2) l->features2 = *spec->features2;
+    if (spec->augment) l->mixup = spec->augment->mixup_alpha;
     l->nworkers = spec->threads > 0 ? spec->threads : 1;
     l->nslots = spec->threads > 0 ? 2 * spec->threads + 2 : 1;
     l->order_epoch = -1;
@@ -282,18 +295,21 @@ void data_loader_free(data_loader *l)
     for (int i = 0; l->workers && i < l->nworkers; i++) {
         worker *w = &l->workers[i];
         dsp_frontend_free(w->frontend);
-        void *const parts[] = {w->pcm, w->clip, w->other, w->noise};
+        dsp_frontend_free(w->frontend2);
+        data_augment_work_free(w->augment);
+        void *const parts[] = {w->pcm, w->clip, w->mix, w->pure};
         for (size_t k = 0; k < BASE_COUNT(parts); k++) base_free(parts[k]);
     }
     for (int i = 0; l->slots && i < l->nslots; i++) {
         slot *s = &l->slots[i];
-        void *const parts[] = {s->features, s->samples, s->labels, s->clips};
+        void *const parts[] = {s->features, s->features2, s->samples, s->labels,
+                               s->labels2,  s->mix,       s->clips};
         for (size_t k = 0; k < BASE_COUNT(parts); k++) base_free(parts[k]);
     }
     pthread_cond_destroy(&l->filled);
     pthread_cond_destroy(&l->room);
     pthread_mutex_destroy(&l->lock);
-    dsp_speed_free(l->speed);
+    data_augmenter_free(l->augmenter);
     base_free(l->order);
     base_free(l->slots);
     base_free(l->workers);
@@ -333,7 +349,10 @@ base_status data_loader_next(data_loader *l, data_batch *batch, base_err *err)
     if (s->err.status != BASE_OK) return base_fail(err, s->err.status, "%s", s->err.message);
     batch->n = s->n;
     batch->features = s->features;
+    batch->features2 = s->features2;
     batch->labels = s->labels;
+    batch->labels2 = s->labels2;
+    batch->mix = s->mix;
     batch->clips = s->clips;
     return BASE_OK;
 }

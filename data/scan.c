@@ -72,7 +72,7 @@ static const char *extension(const char *name)
     return dot ? dot : name + strlen(name);
 }
 
-static bool is_recording(const char *name)
+bool data_is_recording(const char *name)
 {
     const char *end = extension(name);
     return strcasecmp(end, ".wav") == 0 || strcasecmp(end, ".flac") == 0;
@@ -111,7 +111,7 @@ static base_status read_list(const char *dir, const char *file, names *list, boo
     for (char *save = NULL, *s = strtok_r(text, "\r\n", &save); s && ok;
          s = strtok_r(NULL, "\r\n", &save)) {
         char *end = strrchr(s, '.');
-        if (end && is_recording(s)) *end = '\0';
+        if (end && data_is_recording(s)) *end = '\0';
         ok = names_add(list, s);
     }
     free(text);
@@ -200,7 +200,7 @@ static base_status add_folder(const walk *w, const char *word, int index, base_e
     if (!path) return base_nomem(err, strlen(word));
     base_status status = read_dir(path, &list, err);
     for (size_t i = 0; i < list.n && status == BASE_OK; i++) {
-        if (is_recording(list.v[i]) && !is_special(path, list.v[i]))
+        if (data_is_recording(list.v[i]) && !is_special(path, list.v[i]))
             status = add_file(w, word, index, list.v[i], err);
         else
             w->scan->ignored++;

@@ -46,6 +46,40 @@ void dsp_clamp(float *pcm, size_t n)
     }
 }
 
+double dsp_energy(const float *pcm, size_t n)
+{
+    lanes sums = {0}, x;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&x, pcm + i, sizeof x);
+        sums += x * x;
+    }
+    double sum = 0;
+    for (int l = 0; l < LANES; l++) sum += (double)sums[l];
+    for (; i < n; i++) sum += (double)(pcm[i] * pcm[i]);
+    return sum;
+}
+
+double dsp_active_power(const float *pcm, size_t n, size_t block)
+{
+    double loudest = 0, sum = 0;
+    size_t blocks = n / block, active = 0;
+    for (size_t i = 0; i < blocks; i++) loudest = fmax(loudest, dsp_energy(pcm + i * block, block));
+    for (size_t i = 0; i < blocks && loudest > 0; i++) {
+        double energy = dsp_energy(pcm + i * block, block);
+        if (energy < 1e-3 * loudest) continue;
+        sum += energy;
+        active++;
+    }
+    return active > 0 ? sum / (double)(active * block) : 0;
+}
+
+float dsp_snr_gain(const float *pcm, const float *noise, size_t n, size_t block, double snr_db)
+{
+    double signal = dsp_active_power(pcm, n, block), power = dsp_energy(noise, n) / (double)n;
+    return signal > 0 && power > 0 ? (float)sqrt(signal / power * pow(10, -snr_db / 10)) : 0;
+}
+
 /* ---- speed ---- */
 
 enum { TAPS = LANES, PHASES = 100 };

@@ -176,6 +176,15 @@ void dsp_gain(float *pcm, float gain, size_t n);
 /* Clamp to [-1, 1]. */
 void dsp_clamp(float *pcm, size_t n);
 
+double dsp_energy(const float *pcm, size_t n); /* sum of squares */
+/* Mean square of what is loud in a clip: of its whole blocks of `block` samples that lie within
+ * 30 dB of the loudest, so that pauses around a word do not count. 0 when the clip is silent or
+ * shorter than a block. */
+double dsp_active_power(const float *pcm, size_t n, size_t block);
+/* The gain at which noise has snr_db less power (mean square of its n samples) than
+ * dsp_active_power(pcm, n, block); 0 when one of the two has none. */
+float dsp_snr_gain(const float *pcm, const float *noise, size_t n, size_t block, double snr_db);
+
 /* Change of speed (tempo and pitch together) by whole percents in [lo, hi], 50 <= lo <= hi <= 200:
  * windowed-sinc filters made once, then shared by threads. */
 typedef struct dsp_speed dsp_speed;
@@ -184,6 +193,44 @@ void dsp_speed_free(dsp_speed *speed);
 /* out[i] = in at n/2 + (i - n/2) * percent / 100, zero outside: the middle stays where it is, the
  * length stays n. percent is brought into [lo, hi]; 100 copies. out and in do not overlap. */
 void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float *in, size_t n);
+
+/* A shoebox room, one source and one microphone in it; metres and seconds. */
+typedef struct dsp_room {
+    double size[3], source[3], microphone[3];
+    double rt60; /* time in which sound decays by 60 dB (T30: twice that from -5 to -35 dB) */
+} dsp_room;
+/* A room as homes and offices have them: 3 .. 8 by 3 .. 6 by 2.4 .. 3.5 m, source and microphone at
+ * least 0.5 m from its walls and from each other, rt60 in [rt60_lo, rt60_hi]; all uniform. */
+dsp_room dsp_room_draw(double rt60_lo, double rt60_hi, base_rng *rng);
+/* Its impulse response as n samples from the arrival of the direct sound on, by images of the
+ * source (Allen & Berkley, JASA 65(4), 1979) to the nearest sample, with their high-pass filter at
+ * rate / 160 Hz. All walls absorb alike, as much as rt60 asks for (Lehmann & Johansson, JASA
+ * 124(1), 2008). The direct sound has size 1 before the filter. BASE_USAGE: source or microphone
+ * outside of the room or at the same place, rt60 not above 0. */
+base_status dsp_room_response(const dsp_room *room, int rate, float *h, size_t n, base_err *err);
+
+/* One impulse response. */
+typedef struct dsp_rir {
+    const float *h;
+    size_t n, direct; /* samples; where the direct sound is, below n */
+} dsp_rir;
+/* Where the direct sound of a recorded response is taken to be: its (first) largest sample. */
+size_t dsp_rir_direct(const float *h, size_t n);
+
+/* Responses made ready for clips of `samples` samples, then shared by threads. count >= 1; what
+ * lies more than `samples` before or after the direct sound is cut off. Free with dsp_rirs_free. */
+typedef struct dsp_rirs dsp_rirs;
+base_status dsp_rirs_new(const dsp_rir *list, size_t count, size_t samples, dsp_rirs **rirs,
+                         base_err *err);
+void dsp_rirs_free(dsp_rirs *rirs); /* NULL is fine */
+size_t dsp_rirs_count(const dsp_rirs *rirs);
+/* What one thread convolves with; rirs must outlive it. */
+typedef struct dsp_reverb dsp_reverb;
+base_status dsp_reverb_new(const dsp_rirs *rirs, dsp_reverb **reverb, base_err *err);
+void dsp_reverb_free(dsp_reverb *reverb); /* NULL is fine */
+/* pcm (`samples` of them) becomes pcm * response `which` < count, the direct sound where it was,
+ * cut to its length and scaled to the energy that it had. */
+void dsp_reverb_run(dsp_reverb *reverb, size_t which, float *pcm);
 
 /* SpecAugment (Park et al., Interspeech 2019) without warping: time_masks blocks of frames and
  * freq_masks blocks of bins are set to value. Widths are uniform integers in [0, width), starts

@@ -10,7 +10,7 @@
 struct dsp_fft {
     float *in;
     fftwf_complex *out;
-    fftwf_plan plan;
+    fftwf_plan plan, back;
 };
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
@@ -25,9 +25,10 @@ base_status dsp_fft_new(int n, dsp_fft **out, base_err *err)
         pthread_mutex_lock(&planner);
         fft->plan =
             fftwf_plan_dft_r2c_1d(n, fft->in, fft->out, FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
+        fft->back = fftwf_plan_dft_c2r_1d(n, fft->out, fft->in, FFTW_ESTIMATE);
         pthread_mutex_unlock(&planner);
     }
-    if (!fft->plan) {
+    if (!fft->plan || !fft->back) {
         dsp_fft_free(fft);
         return base_nomem(err, (size_t)n * 3 * sizeof(float));
     }
@@ -38,11 +39,10 @@ base_status dsp_fft_new(int n, dsp_fft **out, base_err *err)
 void dsp_fft_free(dsp_fft *fft)
 {
     if (!fft) return;
-    if (fft->plan) {
-        pthread_mutex_lock(&planner);
-        fftwf_destroy_plan(fft->plan);
-        pthread_mutex_unlock(&planner);
-    }
+    pthread_mutex_lock(&planner);
+    if (fft->plan) fftwf_destroy_plan(fft->plan);
+    if (fft->back) fftwf_destroy_plan(fft->back);
+    pthread_mutex_unlock(&planner);
     base_free(fft->in);
     base_free(fft->out);
     base_free(fft);
@@ -57,4 +57,14 @@ const float *dsp_fft_run(dsp_fft *fft)
 {
     fftwf_execute(fft->plan);
     return fft->out[0];
+}
+
+float *dsp_fft_spectrum(dsp_fft *fft)
+{
+    return fft->out[0];
+}
+
+void dsp_fft_inverse(dsp_fft *fft)
+{
+    fftwf_execute(fft->back);
 }

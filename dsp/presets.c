@@ -181,14 +181,12 @@ static const dsp_config mfcc_30x49 = {
     .dct = DSP_DCT_TF,
 };
 
-static const char *const preset_names[] = {
-    "mfcc_49x10",  "logmel_40x101", "mfcc_40x98", "mfcc_40x101", "mfcc_64x98",
-    "mfcc_32x101", "mfcc_25x10",    "mfcc_20x49", "mfcc_30x49",
-};
-static const dsp_config *const presets[] = {
-    &mfcc_49x10,  &logmel_40x101, &mfcc_40x98, &mfcc_40x101, &mfcc_64x98,
-    &mfcc_32x101, &mfcc_25x10,    &mfcc_20x49, &mfcc_30x49,
-};
+static const char *const preset_names[] = {"mfcc_49x10",  "logmel_40x101", "mfcc_40x98",
+                                           "mfcc_40x101", "mfcc_64x98",    "mfcc_32x101",
+                                           "mfcc_25x10",  "mfcc_20x49",    "mfcc_30x49"};
+static const dsp_config *const presets[] = {&mfcc_49x10,  &logmel_40x101, &mfcc_40x98,
+                                            &mfcc_40x101, &mfcc_64x98,    &mfcc_32x101,
+                                            &mfcc_25x10,  &mfcc_20x49,    &mfcc_30x49};
 
 const char *const *dsp_preset_names(size_t *n)
 {

@@ -273,6 +273,17 @@ nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, co
     return n;
 }
 
+nn_node *nn_append3(const char *op, nn_node *x, nn_node *y, nn_node *z, const char *name,
+                    const char *attrs, ...)
+{
+    if (!x || !y || !z) return NULL;
+    va_list ap;
+    va_start(ap, attrs);
+    nn_node *n = add_va(x->graph, op, name, (nn_node *[]){x, y, z}, 3, attrs, ap);
+    va_end(ap);
+    return n;
+}
+
 nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *changes)
 {
     return nn_graph_add(g, n->op->name, n->name, in, n->n_in, changes, n);

@@ -43,21 +43,22 @@ nn_grid nn_grid_of(int batch, nn_shape full, nn_shape a, nn_shape b)
     return g;
 }
 
-void nn_grid_rows(const nn_grid *g, void (*row)(void *ctx, nn_row r), void *ctx)
+void nn_grid_blocks(const nn_grid *g, void (*visit)(void *ctx, nn_block b), void *ctx)
 {
     int64_t at[NN_MAX_DIMS + 1] = {0};
-    int last = g->n - 1;
-    nn_row r = {.n = g->d[last], .step_a = g->a[last], .step_b = g->b[last]};
+    int last = g->n - 1, outer = g->n - 3;
+    nn_block b = {.rows = 1, .n = g->d[last], .step_a = g->a[last], .step_b = g->b[last]};
+    if (last > 0) b.rows = g->d[last - 1], b.row_a = g->a[last - 1], b.row_b = g->b[last - 1];
     for (;;) {
-        row(ctx, r);
-        r.y += r.n;
-        int i = last - 1;
+        visit(ctx, b);
+        b.y += b.rows * b.n;
+        int i = outer;
         for (; i >= 0; i--) {
-            r.a += g->a[i];
-            r.b += g->b[i];
+            b.a += g->a[i];
+            b.b += g->b[i];
             if (++at[i] < g->d[i]) break;
-            r.a -= g->a[i] * g->d[i];
-            r.b -= g->b[i] * g->d[i];
+            b.a -= g->a[i] * g->d[i];
+            b.b -= g->b[i] * g->d[i];
             at[i] = 0;
         }
         if (i < 0) return;

@@ -1,4 +1,4 @@
-/* grid: walking a tensor together with two others that are broadcast to its shape, row by row.
+/* grid: walking a tensor together with two others that are broadcast to its shape.
  * Elementwise operators read with it, reductions write with it (the result is then the tensor that
  * is broadcast). */
 #ifndef NN_GRID_H
@@ -20,11 +20,15 @@ nn_grid nn_grid_of(int batch, nn_shape full, nn_shape a, nn_shape b);
  */
 bool nn_grid_shape(nn_shape a, nn_shape b, nn_shape *full);
 
-/* Calls row for each run of n elements along the last axis; y, a and b are where it begins. */
-typedef struct nn_row {
-    ptrdiff_t y, a, b, n;
+/* A block of `rows` runs of n elements along the last axis. y, a and b are where its first run
+ * begins; the full tensor goes on without gaps, a and b by row_a and row_b from run to run. */
+typedef struct nn_block {
+    ptrdiff_t y, a, b;
+    ptrdiff_t rows, n;
+    ptrdiff_t row_a, row_b;
     ptrdiff_t step_a, step_b; /* 0 or 1 in a grid of nn_grid_of */
-} nn_row;
-void nn_grid_rows(const nn_grid *g, void (*row)(void *ctx, nn_row r), void *ctx);
+} nn_block;
+/* Calls visit for the blocks of the last two axes. */
+void nn_grid_blocks(const nn_grid *g, void (*visit)(void *ctx, nn_block b), void *ctx);
 
 #endif

@@ -1,9 +1,17 @@
-/* Weights before training. Uniform, by the operator's choice (He et al., arXiv 1502.01852; Glorot
- * and Bengio, AISTATS 2010). Each parameter draws from its own stream, so that a layer's start
+/* Weights before training, by the operator's choice: uniform (He et al., arXiv 1502.01852; Glorot
+ * and Bengio, AISTATS 2010), or normal without its tails (embeddings; Devlin et al., arXiv
+ * 1810.04805). Each parameter draws from its own stream, so that a layer's start
  * does not depend on the layers around it. */
 #include "nn/op.h"
 
 #include <math.h>
+
+static double within_two_sigma(base_rng *r)
+{
+    double v = base_rng_normal(r);
+    while (fabs(v) > 2) v = base_rng_normal(r);
+    return v;
+}
 
 static void fill(const nn_param *p, base_rng *r, nn_real *w)
 {
@@ -14,6 +22,7 @@ static void fill(const nn_param *p, base_rng *r, nn_real *w)
         w[i] = p->init == NN_ONES          ? 1
                : p->init == NN_ZEROS       ? 0
                : p->init == NN_FORGET_BIAS ? (nn_real)(i / (p->count / 4) == 1)
+               : p->init == NN_NORMAL      ? (nn_real)(0.02 * within_two_sigma(r))
                                            : (nn_real)(limit * (2 * base_rng_uniform(r) - 1));
 }
 

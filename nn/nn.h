@@ -42,8 +42,12 @@ typedef enum nn_init {
     NN_ZEROS,
     NN_ONES,
     NN_FORGET_BIAS, /* the second of four equal parts is 1, the others are 0 */
+    NN_NORMAL,      /* of standard deviation 0.02, drawn again beyond 0.04 */
     NN_HE_UNIFORM,
     NN_GLOROT_UNIFORM
+    NN_HE_UNIFORM,
+    NN_GLOROT_UNIFORM,
+    NN_NORMAL /* of standard deviation 0.02, drawn again beyond 0.04 */
 } nn_init;
 
 typedef struct nn_param {
@@ -121,6 +125,28 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_globalpool(x, name)         nn_append1("globalpool", x, name, " ") /* mean over H, W */
 #define nn_flatten(x, name)            nn_append1("flatten", x, name, " ")
 #define nn_dropout(x, name, ...)       nn_append1("dropout", x, name, __VA_ARGS__)
+#define nn_silu(x, name)               nn_append1("silu", x, name, " ")    /* x s(x) */
+#define nn_sigmoid(x, name)            nn_append1("sigmoid", x, name, " ") /* s(x) */
+#define nn_tanh(x, name)               nn_append1("tanh", x, name, " ")
+#define nn_gelu(x, name)               nn_append1("gelu", x, name, " ")        /* x Phi(x) */
+#define nn_hardsigmoid(x, name)        nn_append1("hardsigmoid", x, name, " ") /* 0 .. 1 */
+#define nn_hardswish(x, name)          nn_append1("hardswish", x, name, " ")
+#define nn_clip(x, name, ...)          nn_append1("clip", x, name, __VA_ARGS__)
+#define nn_noise(x, name, ...)         nn_append1("noise", x, name, __VA_ARGS__)
+#define nn_layernorm(x, name)          nn_append1("layernorm", x, name, " ")
+#define nn_position(x, name)           nn_append1("position", x, name, " ") /* x + P, learned */
+#define nn_class_token(x, name)        nn_append1("class_token", x, name, " ")
+#define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
+#define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
+#define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)
+#define nn_subspectral(x, name, bands) nn_append1("batchnorm", x, name, "bands=%d", bands)
+#define nn_relu(x, name)               nn_append1("relu", x, name, " ")  /* max(0, x) */
+#define nn_relu6(x, name)              nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
+#define nn_avgpool(x, name, ...)       nn_append1("avgpool", x, name, __VA_ARGS__)
+#define nn_maxpool(x, name, ...)       nn_append1("maxpool", x, name, __VA_ARGS__)
+#define nn_globalpool(x, name)         nn_append1("globalpool", x, name, " ") /* mean over H, W */
+#define nn_flatten(x, name)            nn_append1("flatten", x, name, " ")
+#define nn_dropout(x, name, ...)       nn_append1("dropout", x, name, __VA_ARGS__)
 #define nn_silu(x, name)               nn_append1("silu", x, name, " ")   /* x s(x) */
 #define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
 #define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
@@ -139,10 +165,21 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 /* in: n_in nodes of the graph of the first one, two or more */
 #define nn_concat(g, in, n_in, name, ...) nn_append(g, "concat", name, in, n_in, __VA_ARGS__)
 #define nn_cross_entropy(x, t, name, ...) nn_append2("cross_entropy", x, t, name, __VA_ARGS__)
+#define nn_weighted_cross_entropy(x, t, w, name, ...)                                              \
+    nn_append3("cross_entropy", x, t, w, name, __VA_ARGS__)
+#define nn_hinge(x, t, name, ...)           nn_append2("hinge", x, t, name, __VA_ARGS__)
+#define nn_binary_cross_entropy(x, t, name) nn_append2("binary_cross_entropy", x, t, name, " ")
+#define nn_mean_squared_error(x, t, name)   nn_append2("mean_squared_error", x, t, name, " ")
+#define nn_distillation(x, t, teacher, name, ...)                                                  \
+    nn_append3("distillation", x, t, teacher, name, __VA_ARGS__)
+#define nn_triplet(anchor, positive, negative, name, ...)                                          \
+    nn_append3("triplet", anchor, positive, negative, name, __VA_ARGS__)
 nn_node *nn_append1(const char *op, nn_node *x, const char *name, const char *attrs, ...)
     BASE_PRINTF(4, 5);
 nn_node *nn_append2(const char *op, nn_node *x, nn_node *y, const char *name, const char *attrs,
                     ...) BASE_PRINTF(5, 6);
+nn_node *nn_append3(const char *op, nn_node *x, nn_node *y, nn_node *z, const char *name,
+                    const char *attrs, ...) BASE_PRINTF(6, 7);
 
 /* Multi-head self-attention (Vaswani et al., arXiv 1706.03762) over the positions of x [T, F, C],
  * as keyword transformers have it (Berg et al., arXiv 2104.00769): per head q, k and v of head_dim
@@ -222,18 +259,28 @@ const nn_real *nn_net_input_grad(const nn_net *net, int k); /* [n, input shape] 
 
 /* ---- optimizers and schedules ---- */
 
-typedef enum nn_optim_kind { NN_SGD, NN_ADAM, NN_ADAMW } nn_optim_kind;
+/* Stochastic gradient descent with momentum; Adam (Kingma and Ba, arXiv 1412.6980); AdamW
+ * (Loshchilov and Hutter, arXiv 1711.05101); RMSprop (Tieleman and Hinton, 2012, lecture 6e);
+ * NovoGrad (Ginsburg et al., arXiv 1905.11286): one second moment a tensor. */
+typedef enum nn_optim_kind { NN_SGD, NN_ADAM, NN_ADAMW, NN_RMSPROP, NN_NOVOGRAD } nn_optim_kind;
 typedef struct nn_optim_options {
     nn_optim_kind kind;
-    double momentum;              /* SGD; 0 is none */
-    double beta1, beta2, epsilon; /* Adam (Kingma and Ba, arXiv 1412.6980) */
-    double weight_decay; /* L2 added to the gradient (SGD, Adam) or decoupled (AdamW, Loshchilov
-                            and Hutter, arXiv 1711.05101); role NN_WEIGHT only */
-    double statistics;   /* share of the new batch in running statistics, 0.1 */
+    double momentum;     /* SGD, RMSprop; 0 is none */
+    bool nesterov;       /* SGD: the gradient is looked at one momentum step ahead (as Sutskever et
+                          * al., ICML 2013, rewritten for the weights themselves) */
+    double beta1, beta2; /* Adam, AdamW, NovoGrad: what first and second moments keep in a step */
+    double rho;          /* RMSprop: what the mean square keeps in a step */
+    double epsilon;      /* added to roots of second moments */
+    double weight_decay; /* L2 added to the gradient (SGD, Adam, RMSprop), or apart from its
+                          * moments: AdamW, NovoGrad */
+    const char *decay_groups; /* what it is multiplied by, see nn_decay_factors; NULL: "". Borrowed
+                               * by nn_optim_new only */
+    double statistics;        /* share of the new batch in running statistics, 0.1 */
 } nn_optim_options;
 nn_optim_options nn_optim_defaults(nn_optim_kind kind);
 
 typedef struct nn_optim nn_optim;
+/* BASE_USAGE when decay_groups is refused. */
 base_status nn_optim_new(const nn_graph *g, nn_optim_options o, nn_optim **optim, base_err *err);
 void nn_optim_free(nn_optim *optim);
 /* weights -= lr * update(grads). Counts its steps for the bias correction. */
@@ -243,14 +290,54 @@ nn_real *nn_optim_state(nn_optim *optim, size_t *n);
 int64_t nn_optim_steps(const nn_optim *optim);
 void nn_optim_set_steps(nn_optim *optim, int64_t steps);
 
-typedef enum nn_schedule_kind { NN_CONSTANT, NN_STEPS, NN_EXPONENTIAL, NN_COSINE } nn_schedule_kind;
+/* Groups of weight decay: "*.gamma=1 pos.*=0, *.bias=0.5", words pattern=factor between blanks or
+ * commas. A pattern (*, ? and [...] as in a shell) stands for "node.parameter" of whatever training
+ * changes by gradient; the first that matches gives the factor, without one it is 1 for role
+ * NN_WEIGHT and 0 for others. factor gets one number for each parameter of each node in order, 0
+ * for statistics. BASE_USAGE when a word is none, or a pattern matches nothing. g NULL: only the
+ * words are checked. */
+base_status nn_decay_factors(const nn_graph *g, const char *groups, double *factor, base_err *err);
+
+/* Scale the gradients (those of statistics apart) so that their common Euclidean norm is at most
+ * `most` (Pascanu et al., arXiv 1211.5063). Returns the norm before, summed in double in the order
+ * of the block; gradients stay as they are when it is not finite. */
+double nn_clip_norm(const nn_graph *g, nn_real *grads, double most);
+
+/* Exponential moving average of n weights: average = d average + (1 - d) weights with d =
+ * min(decay, (1 + t) / (10 + t)), t: averages taken before, so that the start is soon forgotten. */
+void nn_average(nn_real *average, const nn_real *weights, size_t n, double decay, int64_t t);
+
+typedef enum nn_schedule_kind {
+    NN_CONSTANT,
+    NN_STEPS,
+    NN_EXPONENTIAL,
+    NN_COSINE,
+    NN_PLATEAU,
+    NN_POLYNOMIAL,
+} nn_schedule_kind;
+
+/* What schedule PLATEAU has seen, for checkpoints. Starts as {.best = HUGE_VAL}. */
+typedef struct nn_plateau {
+    double best;        /* the lowest loss */
+    int64_t waited;     /* validations since */
+    int64_t reductions; /* how often the rate was multiplied by step_factor */
+} nn_plateau;
+
 typedef struct nn_schedule {
     nn_schedule_kind kind;
-    double lr, final_lr;             /* at the start (after warm-up) and at the end */
-    double warmup, total;            /* in epochs; warm-up is linear from 0 */
+    double lr, final_lr;  /* at the start (after warm-up) and at the end; plateau: least */
+    double warmup, total; /* in epochs; warm-up is linear from 0 */
+    double hold;          /* exponential, cosine, polynomial: epochs at lr after warm-up */
+    double power;         /* polynomial */
     double step_epochs, step_factor; /* steps: times factor each so many epochs */
+    int64_t patience;                /* plateau: validations without a loss lower by more than */
+    double delta;                    /* this, before the rate is multiplied by step_factor */
+    nn_plateau plateau;
 } nn_schedule;
-double nn_schedule_lr(const nn_schedule *s, double epoch); /* epoch may be fractional */
+/* epoch may be fractional. From s->total on, exponential, cosine and polynomial are final_lr. */
+double nn_schedule_lr(const nn_schedule *s, double epoch);
+/* Tell a plateau schedule the validation loss after so many epochs; others do not care. */
+void nn_schedule_observe(nn_schedule *s, double epoch, double loss);
 
 /* ---- model files ---- */
 

@@ -59,7 +59,7 @@ typedef struct nn_args {
     nn_real *dw[NN_MAX_PARAMS]; /* accumulate; for statistics forward writes what it observed */
     nn_real *saved;             /* kept from forward to backward; in training only */
     nn_real *scratch;           /* free for use within one call */
-    uint64_t seed;              /* dropout: base_rng_at(seed, BASE_RNG_DROPOUT, step, ...) */
+    uint64_t seed;              /* dropout, noise: base_rng_at(seed, BASE_RNG_DROPOUT, step, ...) */
     uint32_t step;
     int first; /* index of this shard's first sample in the batch */
 } nn_args;

@@ -159,7 +159,8 @@ base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded
 {
     folding f = {.from = g, .weights = weights};
     *folded_weights = NULL;
-    const base_status status = fold(&f, folded_weights, err);
+    base_status status = fold(&f, folded_weights, err);
+    if (status == BASE_OK) status = q8_merge(&f.to, folded_weights, err);
     if (status != BASE_OK) {
         base_free(*folded_weights);
         nn_graph_free(f.to);

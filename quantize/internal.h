@@ -20,6 +20,10 @@ typedef struct q8_chains {
 /* Arrays are one per node and live in arena. */
 base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, base_err *err);
 
+/* Replaces a folded graph and its weights (base_free) by those with parallel convolutions merged;
+ * leaves both as they are when there is none or on an error. */
+base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);
+
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
 

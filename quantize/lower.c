@@ -32,8 +32,8 @@ static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
         if (n->op->clamp && n->op->clamp(n, &a, &b)) {
             const int qa = quantized(w->m->quant[i], a), qb = quantized(w->m->quant[i], b);
             any = true;
-            if (qa > *lo) *lo = qa;
-            if (qb < *hi) *hi = qb;
+            *lo = *lo < qa ? qa : *lo > qb ? qb : *lo; /* what the clamp makes of the ends, also */
+            *hi = *hi < qa ? qa : *hi > qb ? qb : *hi; /* where its range lies beside theirs */
         }
         if (at == w->chains.tail[i]) return any;
     }

@@ -1,6 +1,7 @@
 /* q8: from a float model to an int8 model, in a file, on the host and as C.
  *
  *   fold       batchnorm into the convolution or dense layer before it
+ *   merge      parallel convolutions whose outputs are summed into one
  *   calibrate  a range for every node from the values that real clips give
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   run        the same kernels on the host: what a device computes, bit for bit
@@ -64,9 +65,9 @@ typedef enum q8_range {
     Q8_RANGE_MSE,        /* least mean square error of the quantized values */
 } q8_range;
 
-/* Graph and weights without batchnorm and identities; weights is freed with base_free, the graph
- * with nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a batchnorm that does
- * not follow a convolution or dense layer of its own, and a loss. */
+/* Graph and weights without batchnorm, identities and parallel convolutions; weights is freed with
+ * base_free, the graph with nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a
+ * batchnorm that does not follow a convolution or dense layer of its own, and a loss. */
 base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded,
                     nn_real **folded_weights, base_err *err);
 

@@ -29,15 +29,15 @@ static void copy(nn_real *to, const double *from, size_t n)
 
 /* ---- data ---- */
 
-/* n different values in (-3, 9), shuffled. Their distance from each other is 12 / n, from the kinks
- * of relu and relu6 at least 0.12 of that, so that differences never cross one. */
+/* n different values in (-6, 9), shuffled. Their distance from each other is 15 / n, from every
+ * multiple of 3 at least 0.1 of that, so that differences never cross a kink of relu, relu6,
+ * hardsigmoid, hardswish or of a clip at such bounds; all pieces of these see values. */
 static void fill_grid(double *v, size_t n, base_rng *rng)
 {
     uint32_t *order = malloc((n + 1) * sizeof *order);
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     base_shuffle(rng, order, n);
-    for (size_t i = 0; i < n; i++)
-        v[i] = (double)(nn_real)(-3 + 12 * (order[i] + 0.37) / (double)n);
+    for (size_t i = 0; i < n; i++) v[i] = (double)(nn_real)(-6 + 15 * (order[i] + 0.3) / (double)n);
     free(order);
 }
 
@@ -56,12 +56,34 @@ static void fill_uniform(double *v, size_t n, double lo, double hi, base_rng *rn
     for (size_t i = 0; i < n; i++) v[i] = (double)(nn_real)(lo + (hi - lo) * base_rng_uniform(rng));
 }
 
+/* One of each row of k is 1, the others 0. */
+static void fill_one_hot(double *v, size_t n, size_t k, base_rng *rng)
+{
+    for (size_t row = 0; row < n; row += k) v[row + base_rng_below(rng, (uint32_t)k)] = 1;
+}
+
+/* What a loss compares with: a distribution or, where sides have a kink between them, one side;
+ * class weights are positive. */
+static void fill_loss_input(rig *r, int k, base_rng *rng)
+{
+    const char *op = r->n->op->name;
+    size_t row = r->nx[k] / (size_t)r->batch;
+    if (k == 1 && strcmp(op, "hinge") == 0)
+        fill_one_hot(r->x[k], r->nx[k], row, rng);
+    else if (k == 1 && strcmp(op, "triplet") != 0)
+        fill_distribution(r->x[k], r->nx[k], row, rng);
+    else if (k == 2 && strcmp(op, "cross_entropy") == 0)
+        fill_uniform(r->x[k], r->nx[k], 0.5, 2, rng);
+    else
+        fill_grid(r->x[k], r->nx[k], rng);
+}
+
 static void fill_data(rig *r)
 {
     base_rng rng = base_rng_at(SEED, BASE_RNG_TEST, 0, 0);
     for (int k = 0; k < r->n->n_in; k++) {
-        if (k == 1 && r->n->op->flags & NN_LOSS)
-            fill_distribution(r->x[k], r->nx[k], r->nx[k] / (size_t)r->batch, &rng);
+        if (r->n->op->flags & NN_LOSS)
+            fill_loss_input(r, k, &rng);
         else
             fill_grid(r->x[k], r->nx[k], &rng);
     }

@@ -1,4 +1,4 @@
-/* Checks of forward: against the oracle, NaN, in place, batch against singles, dropout. */
+/* Checks of forward: against the oracle, NaN, in place, batch against singles. */
 #include "tests/battery.h"
 
 #include "tests/oracle.h"
@@ -9,7 +9,7 @@
 
 enum { BATCH = 3 };
 
-/* Dropout in training is random: battery_dropout looks at it. */
+/* Dropout and noise in training are random: battery_random looks at them. */
 static bool random_in_training(const nn_node *n)
 {
     return oracle_find(n->op->name)->random;
@@ -139,110 +139,4 @@ void battery_singles(const battery_case *c, base_str *why)
         }
         rig_close(&r);
     }
-}
-
-/* ---- dropout ---- */
-
-/* Share of kept elements; every element is either 0 or x / (1 - rate). */
-static double kept(rig *r, double rate, base_str *why)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->ny; i++) {
-        double y = (double)r->a.y[i], scaled = r->x[0][i] / (1 - rate);
-        if (y == 0) continue;
-        n++;
-        if (!(fabs(y - scaled) <= BATTERY_FORWARD_TOL * fabs(scaled))) {
-            base_str_add(why, "dropout: x %g became %g, not 0 or %g\n", r->x[0][i], y, scaled);
-            break;
-        }
-    }
-    return (double)n / (double)r->ny;
-}
-
-/* The gradient passes where the value passed, with the same factor. */
-static void check_mask_gradient(rig *r, base_str *why)
-{
-    double *expected = calloc(r->ny, sizeof *expected);
-    for (size_t i = 0; i < r->ny; i++) expected[i] = (double)r->a.y[i] / r->x[0][i] * r->dy[i];
-    rig_zero_grads(r);
-    rig_backward(r);
-    battery_compare("dropout dx", r->a.dx[0], expected, r->ny, BATTERY_FORWARD_TOL, why);
-    free(expected);
-}
-
-static size_t differing(const nn_real *a, const nn_real *b, size_t n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += (a[i] == 0) != (b[i] == 0);
-    return count;
-}
-
-/* Same (seed, step, sample): same mask. Another seed or step, or another sample: another mask. */
-static void check_mask_is_pure(rig *r, double rate, base_str *why)
-{
-    size_t sample = r->ny / (size_t)r->batch;
-    nn_real *first = malloc(r->ny * sizeof *first);
-    memcpy(first, r->a.y, r->ny * sizeof *first);
-    rig_forward(r);
-    battery_same("mask again", r->a.y, first, r->ny, why);
-    size_t draws = oracle_yes(r->n, "channels") ? (size_t)r->n->shape.d[r->n->shape.n - 1] : sample;
-    bool varies = rate > 0 && pow(rate * rate + (1 - rate) * (1 - rate), (double)draws) < 1e-5;
-    if (varies && differing(first, first + sample, sample) == 0)
-        base_str_add(why, "dropout: two samples have the same mask\n");
-    r->a.step++;
-    rig_forward(r);
-    if (varies && differing(first, r->a.y, r->ny) == 0)
-        base_str_add(why, "dropout: two steps have the same mask\n");
-    r->a.step--;
-    r->a.seed++;
-    rig_forward(r);
-    if (varies && differing(first, r->a.y, r->ny) == 0)
-        base_str_add(why, "dropout: two seeds have the same mask\n");
-    r->a.seed--;
-    rig_forward(r);
-    free(first);
-}
-
-/* Whole channels are dropped: what happens to one position happens to all of the sample. */
-static void check_channels(const rig *r, base_str *why)
-{
-    size_t sample = r->ny / (size_t)r->batch, channels = (size_t)r->n->shape.d[r->n->shape.n - 1];
-    for (size_t i = 0; i < r->ny; i++) {
-        size_t first = i / sample * sample + i % channels;
-        if ((r->a.y[i] == 0) == (r->a.y[first] == 0)) continue;
-        base_str_add(why, "dropout: part of a channel is dropped\n");
-        return;
-    }
-}
-
-/* For operators that are the identity in evaluation and have a rate. */
-void battery_dropout(const battery_case *c, base_str *why)
-{
-    enum { MANY = 400 };
-    rig r;
-    if (!rig_open(&r, c, MANY, true, why)) return;
-    if (random_in_training(r.n)) {
-        double rate = oracle_real(r.n, "rate"), sum = 0, expected = 0;
-        rig_forward(&r);
-        double share = kept(&r, rate, why);
-        double together = oracle_yes(r.n, "channels") ? /* values that one draw decides about */
-                              (double)nn_count(r.n->shape) / r.n->shape.d[r.n->shape.n - 1]
-                                                      : 1;
-        double sigma = sqrt(rate * (1 - rate) * together / (double)r.ny);
-        if (fabs(share - (1 - rate)) > 5 * sigma + 1e-12)
-            base_str_add(why, "dropout: %g kept, expected %g +- %g\n", share, 1 - rate, sigma);
-        double squares = 0;
-        for (size_t i = 0; i < r.ny; i++) {
-            sum += (double)r.a.y[i];
-            expected += r.x[0][i];
-            squares += r.x[0][i] * r.x[0][i];
-        }
-        double spread = sqrt(squares * together * rate / (1 - rate));
-        if (fabs(sum - expected) > 5 * spread + 1e-3 * fabs(expected))
-            base_str_add(why, "dropout: sum %g became %g\n", expected, sum);
-        if (oracle_yes(r.n, "channels")) check_channels(&r, why);
-        check_mask_is_pure(&r, rate, why);
-        check_mask_gradient(&r, why);
-    }
-    rig_close(&r);
 }

@@ -209,8 +209,8 @@ static void descriptor_attributes(const nn_op *op, base_str *why)
     }
 }
 
-/* Does any case declare weights, that is, multiply? */
-static bool multiplies(const nn_op *op, base_str *why)
+/* Does any case declare weights, which an inference reads? */
+static bool has_weights(const nn_op *op, base_str *why)
 {
     bool yes = false;
     for (int i = 0; i < op->n_cases; i++) {
@@ -247,7 +247,7 @@ void battery_descriptor(const nn_op *op, base_str *why)
     const oracle *o = oracle_find(op->name);
     if (!o) base_str_add(why, "has no oracle in tests/oracle.c\n");
     if (o && op->n_in > 0 && !o->forward) base_str_add(why, "has no forward in its oracle\n");
-    if (multiplies(op, why) && !op->cost) base_str_add(why, "has weights, but no cost\n");
+    if (has_weights(op, why) && !op->cost) base_str_add(why, "has weights, but no cost\n");
     descriptor_lowering(op, why);
     descriptor_stream(op, why);
     descriptor_attributes(op, why);

@@ -17,7 +17,7 @@ const battery_check battery_checks[] = {
     {"nan", battery_nan},
     {"in_place", battery_in_place},
     {"singles", battery_singles},
-    {"dropout", battery_dropout},
+    {"random", battery_random},
     {"streaming", battery_streaming},
     {"gradient", battery_gradient},
     {"accumulates", battery_accumulates},

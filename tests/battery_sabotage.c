@@ -113,6 +113,22 @@ static void biased_forward(const nn_node *n, const nn_args *a)
             a->dw[k][i] *= (nn_real)0.99;
 }
 
+/* Draws nothing. */
+static void sleeping_forward(const nn_node *n, const nn_args *a)
+{
+    nn_args evaluation = *a;
+    evaluation.training = false;
+    nn_op_find(n->op->name)->forward(n, &evaluation);
+}
+
+/* Draws the same in every step. */
+static void stuck_forward(const nn_node *n, const nn_args *a)
+{
+    nn_args first = *a;
+    first.step = 0;
+    nn_op_find(n->op->name)->forward(n, &first);
+}
+
 /* ---- broken streams ---- */
 
 /* Starts anew with every frame. */
@@ -215,6 +231,15 @@ static void broken_forwards(const nn_op *op)
     if (op->cost) must_notice("with one MAC less", &broken, battery_cost);
 }
 
+static void broken_random(const nn_op *op)
+{
+    nn_op broken = *op;
+    broken.forward = sleeping_forward;
+    must_notice("drawing nothing", &broken, battery_random);
+    broken.forward = stuck_forward;
+    must_notice("without its step", &broken, battery_random);
+}
+
 static void broken_streams(const nn_op *op)
 {
     nn_op broken = *op;
@@ -266,6 +291,7 @@ void battery_sabotage(void **state)
         if (nn_ops[i]->n_in == 0) continue;
         broken_forwards(nn_ops[i]);
         broken_flags(nn_ops[i]);
+        if (oracle_find(nn_ops[i]->name)->random) broken_random(nn_ops[i]);
         broken_streams(nn_ops[i]);
         if (!oracle_find(nn_ops[i]->name)->random || sizeof(nn_real) == sizeof(double))
             broken_backwards(nn_ops[i]);

@@ -32,7 +32,7 @@ typedef struct oracle {
     nn_shape (*shape)(const nn_node *n);
     int (*params)(const nn_node *n, oracle_param out[NN_MAX_PARAMS]); /* NULL: none */
     void (*forward)(oracle_call *c);                                  /* NULL: input */
-    bool random; /* forward knows evaluation only, training draws a mask */
+    bool random; /* forward knows evaluation only, training draws numbers */
 } oracle;
 
 const oracle *oracle_find(const char *op); /* NULL when the operator has no oracle */

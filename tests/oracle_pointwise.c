@@ -1,5 +1,5 @@
-/* Oracle of elementwise operators and losses: input, batchnorm, relu, relu6, silu, flatten, dropout
- * (in evaluation), cross_entropy. */
+/* Oracle of elementwise operators: input, batchnorm, relu, relu6, silu, flatten, dropout (in
+ * evaluation). */
 #include "tests/oracle.h"
 
 #include "tests/check.h"
@@ -41,7 +41,7 @@ static int batchnorm_params(const nn_node *n, oracle_param out[NN_MAX_PARAMS])
     int bands = oracle_int(n, "bands"), count = 0;
     if (bands > 1) s = (nn_shape){2, {bands, in.d[2]}};
     if (oracle_yes(n, "gamma")) out[count++] = (oracle_param){"gamma", s, NN_GAIN};
-    out[count++] = (oracle_param){"beta", s, NN_BIAS};
+    if (oracle_yes(n, "beta")) out[count++] = (oracle_param){"beta", s, NN_BIAS};
     out[count++] = (oracle_param){"mean", s, NN_STATISTIC};
     out[count++] = (oracle_param){"var", s, NN_STATISTIC};
     return count;
@@ -77,6 +77,7 @@ static void batchnorm_forward(oracle_call *call)
     oracle_param p[NN_MAX_PARAMS];
     int m = batchnorm_params(call->node, p) - 2; /* the number of "mean" */
     double eps = oracle_real(call->node, "eps");
+    const bool gamma = oracle_yes(call->node, "gamma"), beta = oracle_yes(call->node, "beta");
     for (size_t c = 0; c < (size_t)nn_count(p[m].shape); c++) {
         double mean = call->w[m][c], var = call->w[m + 1][c], sum;
         if (call->training) {
@@ -89,7 +90,8 @@ static void batchnorm_forward(oracle_call *call)
         for (size_t i = 0; i < elements(call); i++) {
             if (batchnorm_slot(call->node, i) != c) continue;
             double standard = (call->x[0][i] - mean) / sqrt(var + eps);
-            call->y[i] = (m == 2 ? call->w[0][c] : 1) * standard + call->w[m - 1][c];
+            call->y[i] = gamma ? standard * call->w[0][c] : standard;
+            if (beta) call->y[i] += call->w[m - 1][c];
         }
     }
 }
@@ -133,32 +135,3 @@ const oracle oracle_silu = {"silu", first_shape, NULL, silu_forward, false};
 const oracle oracle_flatten = {"flatten", flatten_shape, NULL, copy_forward, false};
 const oracle oracle_dropout = {
     .op = "dropout", .shape = first_shape, .forward = copy_forward, .random = true};
-
-/* ---- cross_entropy ---- */
-
-static nn_shape scalar_shape(const nn_node *n)
-{
-    (void)n;
-    return oracle_shape1(1);
-}
-
-/* -log softmax(x)_k = log sum_j exp(x_j - x_k), in long double, which needs no shift. */
-static void cross_entropy_forward(oracle_call *c)
-{
-    size_t n = (size_t)nn_count(c->node->in[0]->shape);
-    double smoothing = oracle_real(c->node, "smoothing");
-    for (size_t b = 0; b < (size_t)c->batch; b++) {
-        const double *x = c->x[0] + b * n, *t = c->x[1] + b * n;
-        long double loss = 0;
-        for (size_t k = 0; k < n; k++) {
-            double q = (1 - smoothing) * t[k] + smoothing / (double)n;
-            long double sum = 0;
-            for (size_t j = 0; j < n; j++) sum += expl((long double)x[j] - (long double)x[k]);
-            loss += (long double)q * logl(sum);
-        }
-        c->y[b] = (double)loss;
-    }
-}
-
-const oracle oracle_cross_entropy = {"cross_entropy", scalar_shape, NULL, cross_entropy_forward,
-                                     false};

@@ -28,6 +28,10 @@ const char *const q8_nets[Q8_NETS] = {
     ("x = input 16x6x3; p = avgpool(x) kernel=2x2 stride=2x2; s = add(p, p);"
      "c = conv2d(s) out=4 kernel=3x2 pad=2,0,1,1"),
     "x = input 30; d1 = dense(x) out=24; r1 = relu(d1); y = dense(r1) out=3",
+    /* clips fused and alone, and one whose range lies beside the relu's before it */
+    ("x = input 12x1x8; h = clip(x) lo=-1 hi=1.5; c1 = conv2d(h) out=9 kernel=3x1;"
+     "h1 = clip(c1) lo=-0.25 hi=0.5; c2 = conv2d(h1) out=6 kernel=1x1; r2 = relu(c2);"
+     "h2 = clip(r2) lo=-0.2 hi=-0.1; s = add(h2, c2); f = flatten(s); y = dense(f) out=5"),
 };
 
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)

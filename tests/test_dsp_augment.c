@@ -61,6 +61,58 @@ static void test_mix_gain_clamp(void **state)
     assert_true(cut > 100);
 }
 
+static double power(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sum / (double)n;
+}
+
+/* A word within a quiet second: its level is that of the word, wherever it is. */
+static void test_active_power(void **state)
+{
+    (void)state;
+    enum { N = 16000, WORD = 3200, BLOCK = 160 };
+    float *x = malloc(N * sizeof *x);
+    for (int start = 0; start <= N - WORD; start += 6400) {
+        noise(x, N);
+        assert_true(fabs(dsp_energy(x, N - 3) / (power(x, N - 3) * (N - 3)) - 1) < 1e-5);
+        dsp_gain(x, 0.001f, N); /* 60 dB below the word */
+        dsp_gain(x + start, 1000, WORD);
+        assert_true(fabs(dsp_active_power(x, N, BLOCK) / power(x + start, WORD) - 1) < 1e-5);
+    }
+    noise(x, N);
+    assert_true(fabs(dsp_active_power(x, N, BLOCK) / power(x, N) - 1) < 1e-5);
+    assert_true(dsp_active_power(x, BLOCK - 1, BLOCK) <= 0);
+    memset(x, 0, N * sizeof *x);
+    assert_true(dsp_active_power(x, N, BLOCK) <= 0);
+    free(x);
+}
+
+static void test_snr(void **state)
+{
+    (void)state;
+    enum { N = 16000, BLOCK = 160, WORD = 4800 };
+    static const double asked[] = {-10, 0, 7.5, 40};
+    float *x = calloc(2 * N, sizeof *x), *mixed = calloc(N, sizeof *mixed), *other = x + N;
+    noise(x, 2 * N);
+    memset(x + WORD, 0, (N - WORD) * sizeof *x);
+    dsp_gain(other, 0.03f, N);
+    for (size_t i = 0; i < BASE_COUNT(asked); i++) {
+        float gain = dsp_snr_gain(x, other, N, BLOCK, asked[i]);
+        memcpy(mixed, x, N * sizeof *x);
+        dsp_mix(mixed, other, gain, N);
+        for (int k = 0; k < N; k++) mixed[k] -= x[k];
+        double snr = 10 * log10(power(x, WORD) / power(mixed, N));
+        assert_true(fabs(snr - asked[i]) < 0.01);
+    }
+    memset(x, 0, N * sizeof *x);
+    assert_true(dsp_snr_gain(x, other, N, BLOCK, 10) == 0);
+    assert_true(dsp_snr_gain(other, x, N, BLOCK, 10) == 0);
+    free(x);
+    free(mixed);
+}
+
 /* ---- speed ---- */
 
 static dsp_speed *speeds(int lo, int hi)
@@ -240,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shift),
         cmocka_unit_test(test_mix_gain_clamp),
+        cmocka_unit_test(test_active_power),
+        cmocka_unit_test(test_snr),
         cmocka_unit_test(test_speed_tone),
         cmocka_unit_test(test_speed_edges),
         cmocka_unit_test(test_speed_alias),

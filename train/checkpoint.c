@@ -28,9 +28,34 @@ static const number reals[] = {
     {"best_accuracy", offsetof(checkpoint, best_accuracy)},
 };
 
-static base_status write_all(const checkpoint *c, h5_file *f, const char *graph, base_err *err)
+/* What only some runs have. */
+static base_status write_extras(const checkpoint *c, h5_file *f, base_err *err)
 {
     int64_t n = (int64_t)nn_graph_params(c->graph), m = (int64_t)c->n_state;
+    if (m > 0) BASE_TRY(h5_write(f, "optimizer", NN_H5_REAL, 1, &m, c->state, err));
+    if (c->ema) BASE_TRY(h5_write(f, "ema", NN_H5_REAL, 1, &n, c->ema, err));
+    if (c->grad_norm) BASE_TRY(h5_set_real(f, "/", "grad_norm", *c->grad_norm, err));
+    if (!c->plateau) return BASE_OK;
+    BASE_TRY(h5_set_real(f, "/", "plateau_best", c->plateau->best, err));
+    BASE_TRY(h5_set_int(f, "/", "plateau_waited", c->plateau->waited, err));
+    return h5_set_int(f, "/", "plateau_reductions", c->plateau->reductions, err);
+}
+
+static base_status read_extras(checkpoint *c, h5_file *f, base_err *err)
+{
+    size_t n = nn_graph_params(c->graph);
+    if (c->n_state > 0) BASE_TRY(h5_read(f, "optimizer", NN_H5_REAL, c->state, c->n_state, err));
+    if (c->ema) BASE_TRY(h5_read(f, "ema", NN_H5_REAL, c->ema, n, err));
+    if (c->grad_norm) BASE_TRY(h5_get_real(f, "/", "grad_norm", c->grad_norm, err));
+    if (!c->plateau) return BASE_OK;
+    BASE_TRY(h5_get_real(f, "/", "plateau_best", &c->plateau->best, err));
+    BASE_TRY(h5_get_int(f, "/", "plateau_waited", &c->plateau->waited, err));
+    return h5_get_int(f, "/", "plateau_reductions", &c->plateau->reductions, err);
+}
+
+static base_status write_all(const checkpoint *c, h5_file *f, const char *graph, base_err *err)
+{
+    int64_t n = (int64_t)nn_graph_params(c->graph);
     BASE_TRY(h5_stamp(f, "checkpoint", VERSION, err));
     for (size_t i = 0; i < BASE_COUNT(ints); i++)
         BASE_TRY(h5_set_int(f, "/", ints[i].name,
@@ -40,7 +65,7 @@ static base_status write_all(const checkpoint *c, h5_file *f, const char *graph,
                              *(const double *)((const char *)c + reals[i].offset), err));
     BASE_TRY(h5_write_text(f, "graph", graph, err));
     BASE_TRY(h5_write(f, "weights", NN_H5_REAL, 1, &n, c->weights, err));
-    return m > 0 ? h5_write(f, "optimizer", NN_H5_REAL, 1, &m, c->state, err) : BASE_OK;
+    return write_extras(c, f, err);
 }
 
 base_status checkpoint_save(const checkpoint *c, const char *path, base_err *err)
@@ -89,8 +114,7 @@ static base_status read_all(checkpoint *c, h5_file *f, base_err *err)
     for (size_t i = 0; i < BASE_COUNT(reals); i++)
         BASE_TRY(h5_get_real(f, "/", reals[i].name, (double *)((char *)c + reals[i].offset), err));
     BASE_TRY(h5_read(f, "weights", NN_H5_REAL, c->weights, nn_graph_params(c->graph), err));
-    return c->n_state > 0 ? h5_read(f, "optimizer", NN_H5_REAL, c->state, c->n_state, err)
-                          : BASE_OK;
+    return read_extras(c, f, err);
 }
 
 base_status checkpoint_load(checkpoint *c, const char *path, base_err *err)

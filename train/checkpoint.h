@@ -20,11 +20,14 @@ typedef struct checkpoint {
     nn_real *weights;      /* nn_graph_params(graph) reals */
     nn_real *state;        /* of the optimizer, n_state reals */
     size_t n_state;
+    nn_real *ema;        /* averaged weights, as many as weights; NULL: the run has none */
+    nn_plateau *plateau; /* of the schedule, NULL: the run has another */
+    double *grad_norm;   /* sum over the steps of that epoch; NULL: the run clips none */
 } checkpoint;
 
 base_status checkpoint_save(const checkpoint *c, const char *path, base_err *err);
-/* Fills everything; graph, weights, state and n_state are the caller's and must fit the file
- * (BASE_DATA otherwise). */
+/* Fills everything; graph, n_state and what the pointers show are the caller's and must fit the
+ * file (BASE_DATA otherwise). */
 base_status checkpoint_load(checkpoint *c, const char *path, base_err *err);
 
 #endif

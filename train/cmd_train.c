@@ -45,7 +45,7 @@ static void on_epoch(void *ctx, const train_epoch *e)
             e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
 }
 
-/* The pack by its full path, so that a run can be resumed from anywhere. */
+/* A file by its full path, so that a run can be resumed from anywhere. */
 static void make_absolute(char path[1024])
 {
     char full[PATH_MAX];
@@ -150,6 +150,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
     } else if (status == BASE_OK) {
         make_absolute(s.data.pack);
         make_absolute(s.model.file);
+        make_absolute(s.train.teacher);
         status = train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);

@@ -52,6 +52,10 @@ base_status manifest_write(const session *s, const rundir *run, const char *comm
         json_pack("{ss ss ss sI so so so}", "sotto", SOTTO_VERSION, "started", when, "command",
                   command ? command : "", "seed", (json_int_t)s->setup->train.seed, "data",
                   data_of(s), "model", model_of(s), "machine", machine_of(threads));
+    if (o && s->teacher.net)
+        json_object_set_new(
+            o, "teacher",
+            json_pack("{ss ss}", "path", s->teacher.path, "sha256", s->teacher.sha256));
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
     base_status status = text ? rundir_write(run, "manifest.json", text, err) : base_nomem(err, 1);
     free(text);

@@ -1,26 +1,12 @@
 /* See train/session.h. */
 #include "train/session.h"
 
-#include <math.h>
+#include "train/objective.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 enum { STATS_CLIPS = 2000, EVAL_BATCH = 64 };
-
-/* The model's graph with a target and the loss on top. */
-static base_status add_loss(session *s, base_err *err)
-{
-    base_str text = {0};
-    nn_print(s->graph, &text);
-    const char *logits = nn_graph_output(s->graph)->name;
-    base_str_add(&text, "target. = input %d\n", s->classes);
-    base_str_add(&text, "loss. = cross_entropy(%s, target.) smoothing=%.17g\n", logits,
-                 s->setup->train.label_smoothing);
-    base_status status =
-        text.failed ? base_nomem(err, text.len) : nn_parse(text.s, "model", &s->losses, err);
-    base_str_free(&text);
-    return status;
-}
 
 static base_status open_data(session *s, base_err *err)
 {
@@ -41,14 +27,34 @@ static base_status open_data(session *s, base_err *err)
     return data_features_stats(s->task, &setup->features, STATS_CLIPS, s->mean, s->std, err);
 }
 
-static base_status open_nets(session *s, int threads, base_err *err)
+static base_status open_optim(session *s, base_err *err)
 {
     const train_settings *t = &s->setup->train;
     nn_optim_options o = nn_optim_defaults((nn_optim_kind)t->optimizer);
     o.momentum = t->momentum;
+    o.nesterov = t->nesterov;
+    if (t->beta1 > 0) o.beta1 = t->beta1;
+    if (t->beta2 > 0) o.beta2 = t->beta2;
+    if (t->epsilon > 0) o.epsilon = t->epsilon;
+    o.rho = t->rho;
     o.weight_decay = t->weight_decay;
+    o.decay_groups = t->decay_groups;
+    base_err inner = {0};
+    if (nn_optim_new(s->losses, o, &s->optim, &inner) != BASE_OK) {
+        base_fail(err, inner.status, "[train] %.400s", inner.message);
+        return base_hint(err, "%s", inner.hint);
+    }
+    if (t->ema <= 0) return BASE_OK;
+    size_t n = nn_graph_params(s->losses);
+    s->ema = base_alloc(n, sizeof *s->ema);
+    return s->ema ? BASE_OK : base_nomem(err, n * sizeof *s->ema);
+}
+
+static base_status open_nets(session *s, int threads, base_err *err)
+{
+    const train_settings *t = &s->setup->train;
     BASE_TRY(train_graph_new(s->setup, s->classes, &s->graph, err));
-    BASE_TRY(add_loss(s, err));
+    BASE_TRY(objective_graph(s->graph, t, s->classes, &s->losses, err));
     BASE_TRY(base_pool_new(threads, &s->pool, err));
     nn_net_options train = {.batch = (int)t->batch,
                             .shards = (int)t->shards,
@@ -58,11 +64,42 @@ static base_status open_nets(session *s, int threads, base_err *err)
     BASE_TRY(nn_net_new(s->losses, train, &s->net, err));
     nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .pool = s->pool};
     BASE_TRY(nn_net_new(s->graph, eval, &s->eval, err));
-    BASE_TRY(nn_optim_new(s->losses, o, &s->optim, err));
+    BASE_TRY(open_optim(s, err));
     size_t batch = (size_t)t->batch, inputs = (size_t)(s->frames * s->bins);
     s->x = base_alloc(batch * inputs, sizeof *s->x);
     s->target = base_alloc(batch * (size_t)s->classes, sizeof *s->target);
     return s->x && s->target ? BASE_OK : base_nomem(err, batch * inputs * sizeof *s->x);
+}
+
+static base_status open_teacher(session *s, base_err *err)
+{
+    const train_settings *t = &s->setup->train;
+    const teacher_pupil pupil = {.labels = s->labels,
+                                 .classes = s->classes,
+                                 .features = &s->setup->features,
+                                 .mean = s->mean,
+                                 .std = s->std,
+                                 .batch = (int)t->batch,
+                                 .pool = s->pool};
+    return teacher_open(&s->teacher, t->teacher, &pupil, err);
+}
+
+/* What the loss needs besides logits and targets, and the loss of validation. */
+static base_status open_objective(session *s, base_err *err)
+{
+    const train_settings *t = &s->setup->train;
+    size_t batch = (size_t)t->batch, k = (size_t)s->classes;
+    BASE_TRY(objective_measure(t, s->classes, &s->measure, err));
+    nn_net_options o = {.batch = EVAL_BATCH, .pool = s->pool};
+    BASE_TRY(nn_net_new(s->measure, o, &s->measure_net, err));
+    if (t->teacher[0]) BASE_TRY(open_teacher(s, err));
+    if (!objective_has_third(t)) return BASE_OK;
+    s->third = base_alloc(batch * k, sizeof *s->third);
+    if (!s->third) return base_nomem(err, batch * k * sizeof *s->third);
+    if (t->class_weights != TRAIN_WEIGHTS_BALANCED) return BASE_OK;
+    objective_balance(s->task, s->classes, s->third);
+    for (size_t i = k; i < batch * k; i++) s->third[i] = s->third[i - k];
+    return BASE_OK;
 }
 
 static base_status open_loader(session *s, int threads, base_err *err)
@@ -76,6 +113,11 @@ static base_status open_loader(session *s, int threads, base_err *err)
                              .batch = (int)s->setup->train.batch,
                              .threads = threads,
                              .seed = (uint64_t)s->setup->train.seed};
+    if (s->teacher.own_features) {
+        spec.features2 = &s->teacher.features;
+        spec.mean2 = s->teacher.model->mean;
+        spec.std2 = s->teacher.model->std;
+    }
     return data_loader_new(&spec, &s->loader, err);
 }
 
@@ -94,6 +136,12 @@ static base_status load_validation(session *s, int threads, base_err *err)
     s->val_x = base_alloc(n * inputs, sizeof *s->val_x);
     s->val_label = base_alloc(n, sizeof *s->val_label);
     if (!s->val_x || !s->val_label) return base_nomem(err, n * inputs * sizeof *s->val_x);
+    if (n == 0 && s->setup->train.schedule == NN_PLATEAU) {
+        base_fail(err, BASE_USAGE,
+                  "[train] schedule = plateau follows the validation loss, but "
+                  "there are no validation clips");
+        return base_hint(err, "train.schedule=cosine needs none");
+    }
     if (n == 0) return BASE_OK;
     data_loader *loader;
     data_batch b = {0};
@@ -114,6 +162,7 @@ base_status session_open(session *s, const train_setup *setup, int threads, base
     *s = (session){.setup = setup};
     base_status status = open_data(s, err);
     if (status == BASE_OK) status = open_nets(s, threads, err);
+    if (status == BASE_OK) status = open_objective(s, err);
     if (status == BASE_OK) status = load_validation(s, threads, err);
     if (status == BASE_OK) status = open_loader(s, threads, err);
     if (status != BASE_OK) session_close(s);
@@ -126,18 +175,50 @@ void session_close(session *s)
     nn_optim_free(s->optim);
     nn_net_free(s->net);
     nn_net_free(s->eval);
+    nn_net_free(s->measure_net);
+    teacher_close(&s->teacher);
+    nn_graph_free(s->measure);
     nn_graph_free(s->losses);
     nn_graph_free(s->graph);
     base_pool_free(s->pool);
     data_task_free(s->task);
     data_pack_close(s->pack);
+    base_free(s->ema);
     base_free(s->mean);
     base_free(s->std);
     base_free(s->x);
     base_free(s->target);
+    base_free(s->third);
     base_free(s->val_x);
     base_free(s->val_label);
     *s = (session){0};
+}
+
+void session_targets(const data_batch *b, int classes, nn_real *target)
+{
+    memset(target, 0, (size_t)b->n * (size_t)classes * sizeof *target);
+    for (int i = 0; i < b->n; i++, target += classes) {
+        target[b->labels[i]] = b->mix ? (nn_real)b->mix[i] : 1;
+        if (b->mix) target[b->labels2[i]] += 1 - (nn_real)b->mix[i];
+    }
+}
+
+int session_label(const data_batch *b, int i)
+{
+    return b->mix && b->mix[i] < 0.5f ? b->labels2[i] : b->labels[i];
+}
+
+void session_convert(session *s, const data_batch *b)
+{
+    size_t inputs = (size_t)(s->frames * s->bins);
+    for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
+    session_targets(b, s->classes, s->target);
+    if (s->teacher.net) teacher_logits(&s->teacher, b, s->x, s->third);
+}
+
+const nn_real *session_weights(const session *s)
+{
+    return s->ema ? s->ema : nn_net_weights(s->net);
 }
 
 int session_argmax(const nn_real *logits, int classes)
@@ -148,29 +229,22 @@ int session_argmax(const nn_real *logits, int classes)
     return best;
 }
 
-/* -log softmax(logits)[label] */
-static double log_loss(const nn_real *logits, int classes, int label)
-{
-    double top = (double)logits[0], sum = 0;
-    for (int i = 1; i < classes; i++) top = fmax(top, (double)logits[i]);
-    for (int i = 0; i < classes; i++) sum += exp((double)logits[i] - top);
-    return log(sum) + top - (double)logits[label];
-}
-
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err)
 {
-    size_t k = (size_t)s->classes;
-    nn_real *y = base_alloc((size_t)s->n_val * k, sizeof *y);
-    if (!y) return base_nomem(err, (size_t)s->n_val * k * sizeof *y);
+    size_t n = (size_t)s->n_val, k = (size_t)s->classes;
+    nn_real *y = base_alloc(n * (2 * k + 1), sizeof *y);
+    if (!y) return base_nomem(err, n * (2 * k + 1) * sizeof *y);
+    nn_real *target = y + n * k, *losses = target + n * k;
     memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
     nn_net_forward(s->eval, (const nn_real *const[]){s->val_x}, s->n_val, y);
+    for (size_t i = 0; i < n; i++) target[i * k + (size_t)s->val_label[i]] = 1;
+    nn_net_forward(s->measure_net, (const nn_real *const[]){y, target}, s->n_val, losses);
     int correct = 0;
     double sum = 0;
-    for (int i = 0; i < s->n_val; i++) {
-        const nn_real *logits = y + (size_t)i * k;
-        correct += session_argmax(logits, s->classes) == s->val_label[i];
-        sum += log_loss(logits, s->classes, s->val_label[i]);
+    for (size_t i = 0; i < n; i++) {
+        correct += session_argmax(y + i * k, s->classes) == s->val_label[i];
+        sum += (double)losses[i];
     }
     *loss = sum / s->n_val;
     *accuracy = (double)correct / s->n_val;

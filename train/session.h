@@ -3,6 +3,7 @@
 #define TRAIN_SESSION_H
 
 #include "train/checkpoint.h"
+#include "train/teacher.h"
 #include "train/train.h"
 
 typedef struct session {
@@ -12,15 +13,20 @@ typedef struct session {
     const char *const *labels;
     int classes;
     nn_graph *graph;  /* the model */
-    nn_graph *losses; /* the model, a target input and the loss: same parameters */
+    nn_graph *losses; /* the model, a target input and the loss (objective.h) */
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
+    nn_real *ema; /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */
     int bins, frames;
+    nn_graph *measure; /* the loss of validation (objective.h), */
+    nn_net *measure_net;
+    teacher teacher;     /* zeroed without train.teacher */
     nn_real *x, *target; /* one batch, in nn_real */
+    nn_real *third;      /* of it: class weights or the teacher's logits; NULL: neither */
     nn_real *val_x;      /* validation features, all of them */
     int *val_label;
     int n_val;
@@ -33,6 +39,15 @@ void session_close(session *s);
 /* Loss and accuracy of weights on the validation split; NaN when it is empty. */
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err);
+/* target [n, classes]: what a batch is to be taken for; a mixed sample for both of its labels by
+ * their weights. */
+void session_targets(const data_batch *b, int classes, nn_real *target);
+/* The label of sample i, of a mixed one that of its larger part. */
+int session_label(const data_batch *b, int i);
+/* A batch of the loader into x, target and third. */
+void session_convert(session *s, const data_batch *b);
+/* What a model of this session is made of: averaged weights where there are any. */
+const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);
 /* The model file of these weights. */
 base_status session_save(const session *s, const nn_real *weights, const char *path,

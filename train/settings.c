@@ -6,13 +6,24 @@
 #include <string.h>
 
 static const char *const optimizers[] = {
-    [NN_SGD] = "sgd", [NN_ADAM] = "adam", [NN_ADAMW] = "adamw", NULL};
+    [NN_SGD] = "sgd",         [NN_ADAM] = "adam",         [NN_ADAMW] = "adamw",
+    [NN_RMSPROP] = "rmsprop", [NN_NOVOGRAD] = "novograd", NULL};
 static const char *const schedules[] = {[NN_CONSTANT] = "constant",
                                         [NN_STEPS] = "step",
                                         [NN_EXPONENTIAL] = "exp",
                                         [NN_COSINE] = "cosine",
+                                        [NN_PLATEAU] = "plateau",
+                                        [NN_POLYNOMIAL] = "poly",
                                         NULL};
 static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
+static const char *const losses[] = {[TRAIN_CROSS_ENTROPY] = "cross_entropy",
+                                     [TRAIN_HINGE] = "hinge",
+                                     [TRAIN_SQUARED_HINGE] = "squared_hinge",
+                                     [TRAIN_BINARY_CROSS_ENTROPY] = "binary_cross_entropy",
+                                     [TRAIN_MEAN_SQUARED_ERROR] = "mean_squared_error",
+                                     NULL};
+static const char *const class_weights[] = {
+    [TRAIN_WEIGHTS_NONE] = "none", [TRAIN_WEIGHTS_BALANCED] = "balanced", NULL};
 
 #define MEMBER(type, name) .offset = offsetof(type, name), .size = sizeof(((type *)0)->name)
 
@@ -23,6 +34,10 @@ static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST
 #define REAL(S, key, low, high, text)                                                              \
     {                                                                                              \
         .name = #key, .help = text, .type = CONFIG_REAL, MEMBER(S, key), .lo = low, .hi = high     \
+    }
+#define BOOL(S, key, text)                                                                         \
+    {                                                                                              \
+        .name = #key, .help = text, .type = CONFIG_BOOL, MEMBER(S, key)                            \
     }
 #define TEXT(S, key, text)                                                                         \
     {                                                                                              \
@@ -51,14 +66,31 @@ static const config_key train_keys[] = {
     INT(T, shards, 1, 256, "parts of a batch, summed in order"),
     REAL(T, lr, 1e-8, 10, "learning rate after warm-up"),
     CHOICE(T, optimizer, optimizers, "how weights follow gradients"),
-    REAL(T, momentum, 0, 0.9999, "sgd: share of the step before"),
+    REAL(T, momentum, 0, 0.9999, "sgd, rmsprop: share of the step before"),
+    BOOL(T, nesterov, "sgd: look one momentum step ahead"),
+    REAL(T, beta1, 0, 0.99999, "adam, adamw, novograd: kept of mean gradients; 0: its own"),
+    REAL(T, beta2, 0, 0.9999999, "adam, adamw, novograd: kept of mean squares; 0: its own"),
+    REAL(T, rho, 0, 0.9999999, "rmsprop: kept of mean squares"),
+    REAL(T, epsilon, 0, 1, "added to roots of mean squares; 0: the optimizer's own"),
     REAL(T, weight_decay, 0, 1, "pull of weights to zero"),
+    TEXT(T, decay_groups, "whose pull is multiplied by what: *.gamma=1 pos.*=0"),
+    REAL(T, clip_norm, 0, 1e6, "most that the norm of all gradients may be; 0: any"),
+    REAL(T, ema, 0, 0.9999999, "kept by averaged weights in a step; 0: no averaging"),
     CHOICE(T, schedule, schedules, "how the learning rate falls"),
     REAL(T, warmup_epochs, 0, 100000, "epochs of linear rise"),
-    REAL(T, final_lr, 0, 10, "exp, cosine: learning rate at the end"),
+    REAL(T, hold_epochs, 0, 100000, "exp, cosine, poly: epochs at lr before it falls"),
+    REAL(T, final_lr, 0, 10, "exp, cosine, poly: learning rate at the end; plateau: least"),
+    REAL(T, poly_power, 0.01, 100, "poly: power of the time that is left"),
     REAL(T, step_epochs, 0.001, 100000, "step: epochs between steps"),
-    REAL(T, step_factor, 1e-6, 1, "step: what a step multiplies the rate by"),
-    REAL(T, label_smoothing, 0, 0.9, "share of the target spread over all classes"),
+    REAL(T, step_factor, 1e-6, 1, "step, plateau: what a step multiplies the rate by"),
+    INT(T, plateau_patience, 1, 100000, "plateau: validations without a lower val_loss"),
+    REAL(T, plateau_delta, 0, 100, "plateau: how much lower counts"),
+    CHOICE(T, loss, losses, "what is made small"),
+    REAL(T, label_smoothing, 0, 0.9, "cross_entropy: share of the target spread over all classes"),
+    CHOICE(T, class_weights, class_weights, "cross_entropy: rare classes weigh more"),
+    TEXT(T, teacher, "cross_entropy: run or model whose outputs are learnt too"),
+    REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
+    REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -78,10 +110,16 @@ train_settings train_settings_default(void)
         .lr = 1e-3,
         .optimizer = NN_ADAM,
         .momentum = 0.9,
+        .rho = 0.9,
         .schedule = NN_COSINE,
         .final_lr = 1e-5,
+        .poly_power = 2,
         .step_epochs = 10,
         .step_factor = 0.5,
+        .plateau_patience = 3,
+        .plateau_delta = 1e-4,
+        .distill_alpha = 0.5,
+        .distill_temperature = 4,
         .val_every = 1,
         .keep = TRAIN_KEEP_BEST,
     };
@@ -104,19 +142,62 @@ config_section model_section(model_settings *s)
                             .nkeys = BASE_COUNT(model_keys)};
 }
 
+/* Other losses than cross_entropy have none of what is made for it. */
+static base_status check_loss(const train_settings *s, base_err *err)
+{
+    bool weights = s->class_weights != TRAIN_WEIGHTS_NONE;
+    if (s->teacher[0] && weights) {
+        base_fail(err, BASE_USAGE, "class_weights = %s does not go with a teacher",
+                  class_weights[s->class_weights]);
+        return base_hint(err, "train.class_weights=none");
+    }
+    if (s->loss == TRAIN_CROSS_ENTROPY) return BASE_OK;
+    const char *key = s->teacher[0]            ? "teacher"
+                      : weights                ? "class_weights"
+                      : s->label_smoothing > 0 ? "label_smoothing"
+                                               : NULL;
+    if (!key) return BASE_OK;
+    base_fail(err, BASE_USAGE, "%s works with loss = cross_entropy, not with %s", key,
+              losses[s->loss]);
+    return base_hint(err, "train.%s=%s", key, s->teacher[0] ? "" : weights ? "none" : "0");
+}
+
+static base_status check_optimizer(const train_settings *s, base_err *err)
+{
+    if (s->nesterov && (s->optimizer != NN_SGD || s->momentum <= 0)) {
+        base_fail(err, BASE_USAGE, "nesterov = yes does not fit optimizer = %s, momentum = %g",
+                  optimizers[s->optimizer], s->momentum);
+        return base_hint(err, "it is for train.optimizer=sgd with train.momentum above 0");
+    }
+    return nn_decay_factors(NULL, s->decay_groups, NULL, err);
+}
+
+static base_status check_schedule(const train_settings *s, base_err *err)
+{
+    if (s->warmup_epochs >= (double)s->epochs)
+        return base_fail(err, BASE_USAGE, "warmup_epochs = %g leaves nothing of epochs = %lld",
+                         s->warmup_epochs, (long long)s->epochs);
+    bool ends =
+        s->schedule == NN_EXPONENTIAL || s->schedule == NN_COSINE || s->schedule == NN_POLYNOMIAL;
+    if (ends && s->warmup_epochs + s->hold_epochs >= (double)s->epochs)
+        return base_fail(err, BASE_USAGE,
+                         "warmup_epochs = %g and hold_epochs = %g leave nothing of epochs = %lld",
+                         s->warmup_epochs, s->hold_epochs, (long long)s->epochs);
+    bool above = (ends || s->schedule == NN_PLATEAU) && s->final_lr > s->lr;
+    if (above || (s->schedule == NN_EXPONENTIAL && s->final_lr <= 0))
+        return base_fail(err, BASE_USAGE, "final_lr = %g does not fit lr = %g", s->final_lr, s->lr);
+    return BASE_OK;
+}
+
 static base_status train_check(const void *settings, base_err *err)
 {
     const train_settings *s = settings;
     if (s->shards > s->batch)
         return base_fail(err, BASE_USAGE, "shards = %lld is more than batch = %lld",
                          (long long)s->shards, (long long)s->batch);
-    if (s->warmup_epochs >= (double)s->epochs)
-        return base_fail(err, BASE_USAGE, "warmup_epochs = %g leaves nothing of epochs = %lld",
-                         s->warmup_epochs, (long long)s->epochs);
-    bool ends = s->schedule == NN_EXPONENTIAL || s->schedule == NN_COSINE;
-    if (ends && (s->final_lr > s->lr || (s->schedule == NN_EXPONENTIAL && s->final_lr <= 0)))
-        return base_fail(err, BASE_USAGE, "final_lr = %g does not fit lr = %g", s->final_lr, s->lr);
-    return BASE_OK;
+    BASE_TRY(check_optimizer(s, err));
+    BASE_TRY(check_loss(s, err));
+    return check_schedule(s, err);
 }
 
 config_section train_section(train_settings *s)

@@ -20,6 +20,14 @@ typedef struct model_settings {
 } model_settings;
 
 enum { TRAIN_KEEP_BEST, TRAIN_KEEP_LAST };
+enum {
+    TRAIN_CROSS_ENTROPY,
+    TRAIN_HINGE,
+    TRAIN_SQUARED_HINGE,
+    TRAIN_BINARY_CROSS_ENTROPY,
+    TRAIN_MEAN_SQUARED_ERROR
+};
+enum { TRAIN_WEIGHTS_NONE, TRAIN_WEIGHTS_BALANCED };
 
 /* [train] */
 typedef struct train_settings {
@@ -29,14 +37,31 @@ typedef struct train_settings {
                      * threads */
     double lr;
     int optimizer;   /* nn_optim_kind */
-    double momentum; /* SGD */
+    double momentum; /* SGD, RMSprop */
+    bool nesterov;   /* SGD */
+    double beta1;    /* Adam kinds, NovoGrad; 0: the optimizer's own, */
+    double beta2;    /* and this */
+    double rho;      /* RMSprop */
+    double epsilon;  /* 0: the optimizer's own */
     double weight_decay;
-    int schedule;         /* nn_schedule_kind */
-    double warmup_epochs; /* lr rises linearly from 0 */
-    double final_lr;      /* exp, cosine: at the end */
-    double step_epochs;   /* step: epochs between steps, */
-    double step_factor;   /* and what each multiplies lr by */
-    double label_smoothing;
+    char decay_groups[512]; /* for nn_decay_factors */
+    double clip_norm;       /* most that the norm of all gradients may be; 0: any */
+    double ema;             /* what averaged weights keep in a step; 0: no averaging */
+    int schedule;           /* nn_schedule_kind */
+    double warmup_epochs;   /* lr rises linearly from 0 */
+    double hold_epochs;     /* exp, cosine, poly: then stays */
+    double final_lr;        /* exp, cosine, poly: at the end; plateau: least */
+    double poly_power;
+    double step_epochs;         /* step: epochs between steps, */
+    double step_factor;         /* step, plateau: and what each multiplies lr by */
+    int64_t plateau_patience;   /* plateau: validations without a val_loss lower */
+    double plateau_delta;       /* by this */
+    int loss;                   /* TRAIN_CROSS_ENTROPY ..., of the logits and one-hot targets */
+    double label_smoothing;     /* cross_entropy */
+    int class_weights;          /* TRAIN_WEIGHTS_NONE, TRAIN_WEIGHTS_BALANCED; cross_entropy */
+    char teacher[1024];         /* run or model whose outputs are learnt too; "": none */
+    double distill_alpha;       /* its share of the loss, */
+    double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     int64_t seed;
     int64_t val_every; /* epochs between validations */
     int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */

@@ -17,9 +17,10 @@ typedef struct trainer {
     const train_hooks *hooks;
     checkpoint c;
     nn_schedule schedule;
-    int64_t steps;  /* batches of an epoch */
-    double started; /* of this process */
-    double before;  /* seconds trained by earlier ones */
+    double grad_norm; /* sum over the steps of this epoch, before clipping */
+    int64_t steps;    /* batches of an epoch */
+    double started;   /* of this process */
+    double before;    /* seconds trained by earlier ones */
     double saved_at;
     char *provenance;
 } trainer;
@@ -31,8 +32,13 @@ static nn_schedule schedule_of(const train_settings *t)
                          .final_lr = t->final_lr,
                          .warmup = t->warmup_epochs,
                          .total = (double)t->epochs,
+                         .hold = t->hold_epochs,
+                         .power = t->poly_power,
                          .step_epochs = t->step_epochs,
-                         .step_factor = t->step_factor};
+                         .step_factor = t->step_factor,
+                         .patience = t->plateau_patience,
+                         .delta = t->plateau_delta,
+                         .plateau = {.best = HUGE_VAL}};
 }
 
 /* ---- saving ---- */
@@ -67,7 +73,7 @@ static base_status save_model(const trainer *t, const char *name, base_err *err)
 {
     char *path = rundir_file(&t->run, name);
     if (!path) return base_nomem(err, 1);
-    base_status status = session_save(&t->s, nn_net_weights(t->s.net), path, t->provenance, err);
+    base_status status = session_save(&t->s, session_weights(&t->s), path, t->provenance, err);
     free(path);
     return status;
 }
@@ -83,6 +89,8 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
         json_object_set_new(o, "val_loss", json_real(e->val_loss));
         json_object_set_new(o, "val_accuracy", json_real(e->val_accuracy));
     }
+    if (o && t->c.grad_norm)
+        json_object_set_new(o, "grad_norm", json_real(t->grad_norm / (double)t->steps));
     char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
     base_status status = line ? rundir_append(&t->run, line, err) : base_nomem(err, 1);
     free(line);
@@ -92,21 +100,12 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
 
 /* ---- an epoch ---- */
 
-/* The batch as the net wants it. */
-static void convert(const session *s, const data_batch *b)
-{
-    size_t inputs = (size_t)(s->frames * s->bins), k = (size_t)s->classes;
-    for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
-    memset(s->target, 0, (size_t)b->n * k * sizeof *s->target);
-    for (int i = 0; i < b->n; i++) s->target[(size_t)i * k + (size_t)b->labels[i]] = 1;
-}
-
 static void count_correct(trainer *t, const data_batch *b)
 {
     const nn_real *logits = nn_net_watched(t->s.net);
     for (int i = 0; i < b->n; i++)
-        t->c.correct +=
-            session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) == b->labels[i];
+        t->c.correct += session_argmax(logits + (ptrdiff_t)i * t->s.classes, t->s.classes) ==
+                        session_label(b, i);
     t->c.seen += b->n;
 }
 
@@ -115,22 +114,44 @@ static double lr_now(const trainer *t)
     return nn_schedule_lr(&t->schedule, (double)t->c.epoch + (double)t->c.step / (double)t->steps);
 }
 
+static base_status check_finite(const trainer *t, const char *what, double v, base_err *err)
+{
+    if (isfinite(v)) return BASE_OK;
+    base_fail(err, BASE_MISMATCH, "the %s is %g in epoch %lld, step %lld", what, v,
+              (long long)t->c.epoch + 1, (long long)t->c.step + 1);
+    return base_hint(err, "lower train.lr (now %g) or give it some train.warmup_epochs",
+                     t->s.setup->train.lr);
+}
+
+/* Weights from the gradients of a step. */
+static base_status update_weights(trainer *t, base_err *err)
+{
+    session *s = &t->s;
+    const train_settings *set = &s->setup->train;
+    nn_real *weights = nn_net_weights(s->net), *grads = nn_net_grads(s->net);
+    if (set->clip_norm > 0) {
+        double norm = nn_clip_norm(s->losses, grads, set->clip_norm);
+        BASE_TRY(check_finite(t, "norm of the gradients", norm, err));
+        t->grad_norm += norm;
+    }
+    nn_optim_step(s->optim, weights, grads, lr_now(t));
+    if (s->ema)
+        nn_average(s->ema, weights, nn_graph_params(s->losses), set->ema,
+                   nn_optim_steps(s->optim) - 1);
+    return BASE_OK;
+}
+
 static base_status one_step(trainer *t, base_err *err)
 {
     session *s = &t->s;
     data_batch b;
     BASE_TRY(data_loader_next(s->loader, &b, err));
-    convert(s, &b);
+    session_convert(s, &b);
     uint32_t global = (uint32_t)(t->c.epoch * t->steps + t->c.step);
-    double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target}, b.n,
+    double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target, s->third}, b.n,
                               (uint64_t)s->setup->train.seed, global);
-    if (!isfinite(loss)) {
-        base_fail(err, BASE_MISMATCH, "the loss is %g in epoch %lld, step %lld", loss,
-                  (long long)t->c.epoch + 1, (long long)t->c.step + 1);
-        return base_hint(err, "lower train.lr (now %g) or give it some train.warmup_epochs",
-                         s->setup->train.lr);
-    }
-    nn_optim_step(s->optim, nn_net_weights(s->net), nn_net_grads(s->net), lr_now(t));
+    BASE_TRY(check_finite(t, "loss", loss, err));
+    BASE_TRY(update_weights(t, err));
     t->c.loss += loss * b.n;
     count_correct(t, &b);
     t->c.step++;
@@ -184,7 +205,8 @@ static base_status end_epoch(trainer *t, base_err *err)
     e.validated = t->s.n_val > 0 && (e.epoch % set->val_every == 0 || e.epoch == set->epochs);
     if (e.validated) {
         BASE_TRY(
-            session_validate(&t->s, nn_net_weights(t->s.net), &e.val_loss, &e.val_accuracy, err));
+            session_validate(&t->s, session_weights(&t->s), &e.val_loss, &e.val_accuracy, err));
+        nn_schedule_observe(&t->schedule, (double)e.epoch, e.val_loss);
         e.best = e.val_accuracy > c->best_accuracy;
     }
     BASE_TRY(record(t, &e, err));
@@ -195,7 +217,7 @@ static base_status end_epoch(trainer *t, base_err *err)
     }
     c->epoch++;
     c->step = c->seen = c->correct = 0;
-    c->loss = c->epoch_seconds = 0;
+    c->loss = c->epoch_seconds = t->grad_norm = 0;
     if (t->hooks->epoch) t->hooks->epoch(t->hooks->ctx, &e);
     bool due = base_seconds() - t->saved_at >= CHECKPOINT_SECONDS || c->epoch == set->epochs;
     return due ? save_checkpoint(t, err) : BASE_OK;
@@ -247,7 +269,7 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
     r->val_accuracy = t->c.best_accuracy;
     double loss;
     if (!best)
-        BASE_TRY(session_validate(&t->s, nn_net_weights(t->s.net), &loss, &r->val_accuracy, err));
+        BASE_TRY(session_validate(&t->s, session_weights(&t->s), &loss, &r->val_accuracy, err));
     char text[256];
     snprintf(text, sizeof text,
              "{\"epochs\":%lld,\"kept_epoch\":%lld,\"val_accuracy\":%.17g,\"seconds\":%.3f}\n",
@@ -266,6 +288,9 @@ static base_status make_provenance(trainer *t, base_err *err)
     base_str_add(&b, "arch = %s\nepochs = %lld\nseed = %lld\n",
                  s->model.file[0] ? s->model.file : s->model.arch, (long long)s->train.epochs,
                  (long long)s->train.seed);
+    if (t->s.teacher.net)
+        base_str_add(&b, "teacher = %s\nteacher_sha256 = %s\n", t->s.teacher.path,
+                     t->s.teacher.sha256);
     t->provenance = b.s;
     return b.failed ? base_nomem(err, b.len) : BASE_OK;
 }
@@ -277,11 +302,15 @@ static base_status start(trainer *t, bool resume, base_err *err)
     t->c = (checkpoint){.best_accuracy = -1, .graph = s->losses};
     t->c.weights = nn_net_weights(s->net);
     t->c.state = nn_optim_state(s->optim, &t->c.n_state);
+    t->c.ema = s->ema;
     t->schedule = schedule_of(set);
+    if (set->schedule == NN_PLATEAU) t->c.plateau = &t->schedule.plateau;
+    if (set->clip_norm > 0) t->c.grad_norm = &t->grad_norm;
     t->steps = data_loader_steps(s->loader);
     t->started = t->saved_at = base_seconds();
     BASE_TRY(make_provenance(t, err));
     nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
+    if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
     data_loader_seek(s->loader, t->c.epoch, t->c.step);
     if (t->hooks->note) {

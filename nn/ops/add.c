@@ -19,22 +19,28 @@ static nn_grid grid_of(const nn_node *n, int batch)
     return nn_grid_of(batch, n->shape, n->in[0]->shape, n->in[1]->shape);
 }
 
-static void forward_row(void *ctx, nn_row r)
+static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
+                        ptrdiff_t s1, ptrdiff_t n)
+{
+    if (s0 && s1)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i] + x1[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i * s0] + x1[i * s1];
+}
+
+static void forward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    const nn_real *x0 = a->x[0] + r.a, *x1 = a->x[1] + r.b;
-    nn_real *restrict y = a->y + r.y;
-    if (r.step_a && r.step_b)
-        for (ptrdiff_t i = 0; i < r.n; i++) y[i] = x0[i] + x1[i];
-    else
-        for (ptrdiff_t i = 0; i < r.n; i++) y[i] = x0[i * r.step_a] + x1[i * r.step_b];
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        forward_row(a->y + b.y + r * b.n, a->x[0] + b.a + r * b.row_a, b.step_a,
+                    a->x[1] + b.b + r * b.row_b, b.step_b, b.n);
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_rows(&g, forward_row, &copy);
+    nn_grid_blocks(&g, forward_block, &copy);
 }
 
 static void add_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t n, ptrdiff_t step)
@@ -48,18 +54,21 @@ static void add_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t n, ptrdif
     }
 }
 
-static void backward_row(void *ctx, nn_row r)
+static void backward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    if (a->dx[0]) add_row(a->dx[0] + r.a, a->dy + r.y, r.n, r.step_a);
-    if (a->dx[1]) add_row(a->dx[1] + r.b, a->dy + r.y, r.n, r.step_b);
+    const nn_real *dy = a->dy + b.y;
+    for (ptrdiff_t r = 0; r < b.rows; r++, dy += b.n) {
+        if (a->dx[0]) add_row(a->dx[0] + b.a + r * b.row_a, dy, b.n, b.step_a);
+        if (a->dx[1]) add_row(a->dx[1] + b.b + r * b.row_b, dy, b.n, b.step_b);
+    }
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_rows(&g, backward_row, &copy);
+    nn_grid_blocks(&g, backward_block, &copy);
 }
 
 static const nn_q8_field fields[] = {

@@ -4,7 +4,7 @@
  *
  * With bands = S of a tensor [T, F, C] per channel and band: F is cut into S runs of F/S, each
  * normalized for itself (subspectral normalization, Chang et al., arXiv 2103.13620); parameters are
- * then [S, C]. gamma=no leaves gamma at 1 and is not a parameter.
+ * then [S, C]. gamma=no leaves gamma at 1 and beta=no leaves beta at 0, and are no parameters.
  *
  * Training: mu and (biased) var over samples and positions; the statistics' gradient slots get
  * what was observed, mean and unbiased variance, which the optimizer averages into the running
@@ -23,13 +23,14 @@
 typedef struct batchnorm {
     double eps;
     int bands;
-    bool gamma;
+    bool gamma, beta;
 } batchnorm;
 
 static const nn_attr attrs[] = {
     {"eps", NN_REAL, offsetof(batchnorm, eps), "1e-05", 1e-12, 1, "added to the variance", false},
     {"bands", NN_INT, offsetof(batchnorm, bands), "1", 1, 4096, "runs of frequency apart", false},
     {"gamma", NN_YESNO, offsetof(batchnorm, gamma), "yes", 0, 0, "scale the result", false},
+    {"beta", NN_YESNO, offsetof(batchnorm, beta), "yes", 0, 0, "add to the result", false},
 };
 
 static base_status shape(nn_node *n, base_err *err)
@@ -45,7 +46,7 @@ static base_status shape(nn_node *n, base_err *err)
         c = (nn_shape){2, {p->bands, n->shape.d[2]}};
     }
     if (p->gamma) nn_declare(n, "gamma", c, NN_GAIN, NN_ONES, 1, 1);
-    nn_declare(n, "beta", c, NN_BIAS, NN_ZEROS, 1, 1);
+    if (p->beta) nn_declare(n, "beta", c, NN_BIAS, NN_ZEROS, 1, 1);
     nn_declare(n, "mean", c, NN_STATISTIC, NN_ZEROS, 1, 1);
     nn_declare(n, "var", c, NN_STATISTIC, NN_ONES, 1, 1);
     return BASE_OK;
@@ -58,23 +59,24 @@ typedef struct geometry {
     int stretch;             /* after so many elements the parameters repeat */
     int64_t total;           /* elements of the batch */
     nn_real per;             /* values of a channel in it */
-    int beta, mean, var;     /* parameter numbers; gamma is 0 where there is one */
-    bool gamma;
+    int shift, mean, var;    /* parameter numbers of beta and the statistics; gamma's is 0 */
+    bool gamma, beta;        /* whether there is one */
 } geometry;
 
 static geometry geometry_of(const nn_node *n, int batch)
 {
     enum { LONG = 64 };
     const batchnorm *p = n->attrs;
-    geometry g = {.ch = n->shape.d[n->shape.n - 1], .bands = p->bands, .gamma = p->gamma};
+    geometry g = {
+        .ch = n->shape.d[n->shape.n - 1], .bands = p->bands, .gamma = p->gamma, .beta = p->beta};
     g.channels = g.ch * g.bands;
     g.stretch = p->bands > 1 ? n->shape.d[1] * g.ch : (LONG + g.ch - 1) / g.ch * g.ch;
     g.run = g.stretch / g.bands;
     g.total = batch * nn_count(n->shape);
     g.per = (nn_real)(g.total / g.channels);
-    g.beta = p->gamma ? 1 : 0;
-    g.mean = g.beta + 1;
-    g.var = g.beta + 2;
+    g.shift = p->gamma ? 1 : 0;
+    g.mean = g.shift + (p->beta ? 1 : 0);
+    g.var = g.mean + 1;
     return g;
 }
 
@@ -162,7 +164,7 @@ static void forward(const nn_node *n, const nn_args *a)
                                   : (nn_real)(1 / sqrt((double)a->w[g.var][c] + p->eps));
         nn_real mu = a->training ? a->saved[c] : a->w[g.mean][c];
         scale[c] = g.gamma ? a->w[0][c] * inv : inv;
-        shift[c] = a->w[g.beta][c] - mu * scale[c];
+        shift[c] = (g.beta ? a->w[g.shift][c] : 0) - mu * scale[c];
     }
     spread_within(&g, scale);
     spread_within(&g, shift);
@@ -212,7 +214,7 @@ static void backward(const nn_node *n, const nn_args *a)
     gather(&g, dot, k);
     for (int c = 0; c < g.channels; c++) {
         dot[c] = k[c] * inv[c];
-        a->dw[g.beta][c] += sum[c];
+        if (g.beta) a->dw[g.shift][c] += sum[c];
         if (g.gamma) a->dw[0][c] += dot[c];
     }
     if (!a->dx[0]) return;
@@ -230,7 +232,7 @@ static void backward(const nn_node *n, const nn_args *a)
 static void cost(const nn_node *n, nn_cost *c)
 {
     geometry g = geometry_of(n, 1);
-    c->biases = (g.gamma ? 2 : 1) * g.channels;
+    c->biases = ((g.gamma ? 1 : 0) + (g.beta ? 1 : 0)) * g.channels;
 }
 
 /* Bands have no one factor a channel. */
@@ -240,7 +242,7 @@ static bool affine(const nn_node *n, const nn_real *const *w, double *mul, doubl
     geometry g = geometry_of(n, 1);
     for (int c = 0; w && g.bands == 1 && c < g.channels; c++) {
         mul[c] = (g.gamma ? (double)w[0][c] : 1) / sqrt((double)w[g.var][c] + p->eps);
-        add[c] = (double)w[g.beta][c] - (double)w[g.mean][c] * mul[c];
+        add[c] = (g.beta ? (double)w[g.shift][c] : 0) - (double)w[g.mean][c] * mul[c];
     }
     return g.bands == 1;
 }
@@ -249,7 +251,10 @@ NN_CASES("x = input 5x4x6; y = batchnorm(x)", "x = input 9; y = batchnorm(x) eps
          "x = input 3x1x17; y = batchnorm(x)", "x = input 5x4x6; y = batchnorm(x) gamma=no",
          "x = input 4x10x3; y = batchnorm(x) bands=5", "x = input 7x5x8; y = batchnorm(x) bands=5",
          "x = input 3x8x5; y = batchnorm(x) bands=2 gamma=no",
-         "x = input 2x3x130; y = batchnorm(x)", "x = input 13x3x6; y = batchnorm(x)");
+         "x = input 2x3x130; y = batchnorm(x)", "x = input 6x5x7; y = batchnorm(x) beta=no",
+         "x = input 6x5x7; y = batchnorm(x) gamma=no beta=no",
+         "x = input 3x8x5; y = batchnorm(x) bands=4 gamma=no beta=no",
+         "x = input 13x3x6; y = batchnorm(x)");
 
 const nn_op nn_op_batchnorm = {
     .name = "batchnorm",

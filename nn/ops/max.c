@@ -39,14 +39,20 @@ typedef struct search {
     int32_t *best; /* of one sample */
 } search;
 
-static void search_row(void *ctx, nn_row r)
+/* n elements from `at` on, each with its result or all with one. */
+static void search_row(const search *s, int32_t *best, ptrdiff_t step, ptrdiff_t at, ptrdiff_t n)
 {
-    const search *s = ctx;
-    int32_t *best = s->best + r.a;
-    for (ptrdiff_t at = r.y; at < r.y + r.n; at++, best += r.step_a) {
+    for (ptrdiff_t end = at + n; at < end; at++, best += step) {
         nn_real largest = *best < 0 ? 0 : s->x[*best];
         if (*best < 0 || (largest == largest && !(s->x[at] <= largest))) *best = (int32_t)at;
     }
+}
+
+static void search_block(void *ctx, nn_block b)
+{
+    const search *s = ctx;
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        search_row(s, s->best + b.a + r * b.row_a, b.step_a, b.y + r * b.n, b.n);
 }
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -60,7 +66,7 @@ static void forward(const nn_node *n, const nn_args *a)
     int64_t count = nn_count(n->shape);
     for (int b = 0; b < a->batch; b++, s.x += nn_count(full), s.best += count, y += count) {
         for (int64_t i = 0; i < count; i++) s.best[i] = -1;
-        nn_grid_rows(&g, search_row, &s);
+        nn_grid_blocks(&g, search_block, &s);
         for (int64_t i = 0; i < count; i++) y[i] = s.x[s.best[i]];
     }
 }

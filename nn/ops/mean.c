@@ -36,17 +36,22 @@ static nn_real share_of(const nn_node *n)
     return (nn_real)((double)nn_count(n->shape) / (double)nn_count(n->in[0]->shape));
 }
 
-static void forward_row(void *ctx, nn_row r)
+static void add_row(nn_real *restrict y, ptrdiff_t step, const nn_real *x, ptrdiff_t n)
 {
-    const nn_args *a = ctx;
-    const nn_real *x = a->x[0] + r.y;
-    nn_real *restrict y = a->y + r.a, sum = 0;
-    if (r.step_a)
-        for (ptrdiff_t i = 0; i < r.n; i++) y[i] += x[i];
+    nn_real sum = 0;
+    if (step)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] += x[i];
     else {
-        for (ptrdiff_t i = 0; i < r.n; i++) sum += x[i];
+        for (ptrdiff_t i = 0; i < n; i++) sum += x[i];
         *y += sum;
     }
+}
+
+static void forward_block(void *ctx, nn_block b)
+{
+    const nn_args *a = ctx;
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        add_row(a->y + b.a + r * b.row_a, b.step_a, a->x[0] + b.y + r * b.n, b.n);
 }
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -56,7 +61,7 @@ static void forward(const nn_node *n, const nn_args *a)
     int64_t count = a->batch * nn_count(n->shape);
     nn_real share = share_of(n);
     memset(a->y, 0, (size_t)count * sizeof *a->y);
-    nn_grid_rows(&g, forward_row, &copy);
+    nn_grid_blocks(&g, forward_block, &copy);
     for (int64_t i = 0; i < count; i++) a->y[i] *= share;
 }
 
@@ -65,22 +70,27 @@ typedef struct backward_args {
     const nn_real *dy;
 } backward_args;
 
-static void backward_row(void *ctx, nn_row r)
+static void spread_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t step, ptrdiff_t n,
+                       nn_real share)
 {
-    const backward_args *b = ctx;
-    const nn_real *dy = b->dy + r.a;
-    nn_real *restrict dx = b->dx + r.y;
-    if (r.step_a)
-        for (ptrdiff_t i = 0; i < r.n; i++) dx[i] += dy[i] * b->share;
+    if (step)
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i] * share;
     else
-        for (ptrdiff_t i = 0; i < r.n; i++) dx[i] += *dy * b->share;
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += *dy * share;
+}
+
+static void backward_block(void *ctx, nn_block b)
+{
+    const backward_args *a = ctx;
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        spread_row(a->dx + b.y + r * b.n, a->dy + b.a + r * b.row_a, b.step_a, b.n, a->share);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     if (!a->dx[0]) return;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_rows(&g, backward_row, &(backward_args){a->dx[0], share_of(n), a->dy});
+    nn_grid_blocks(&g, backward_block, &(backward_args){a->dx[0], share_of(n), a->dy});
 }
 
 NN_CASES("x = input 5x4x6; y = mean(x) axes=1", "x = input 5x4x6; y = mean(x) axes=0",

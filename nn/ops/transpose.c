@@ -56,33 +56,41 @@ static nn_grid grid_of(const nn_node *n, int batch)
     return g;
 }
 
-static void forward_row(void *ctx, nn_row r)
+static void copy_row(nn_real *restrict y, const nn_real *x, ptrdiff_t step, ptrdiff_t n)
+{
+    if (step == 1)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = x[i * step];
+}
+
+static void forward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    const nn_real *x = a->x[0] + r.a;
-    nn_real *restrict y = a->y + r.y;
-    if (r.step_a == 1)
-        for (ptrdiff_t i = 0; i < r.n; i++) y[i] = x[i];
-    else
-        for (ptrdiff_t i = 0; i < r.n; i++) y[i] = x[i * r.step_a];
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        copy_row(a->y + b.y + r * b.n, a->x[0] + b.a + r * b.row_a, b.step_a, b.n);
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_rows(&g, forward_row, &copy);
+    nn_grid_blocks(&g, forward_block, &copy);
 }
 
-static void backward_row(void *ctx, nn_row r)
+static void add_row(nn_real *restrict dx, ptrdiff_t step, const nn_real *dy, ptrdiff_t n)
+{
+    if (step == 1)
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i];
+    else
+        for (ptrdiff_t i = 0; i < n; i++) dx[i * step] += dy[i];
+}
+
+static void backward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    const nn_real *dy = a->dy + r.y;
-    nn_real *restrict dx = a->dx[0] + r.a;
-    if (r.step_a == 1)
-        for (ptrdiff_t i = 0; i < r.n; i++) dx[i] += dy[i];
-    else
-        for (ptrdiff_t i = 0; i < r.n; i++) dx[i * r.step_a] += dy[i];
+    for (ptrdiff_t r = 0; r < b.rows; r++)
+        add_row(a->dx[0] + b.a + r * b.row_a, b.step_a, a->dy + b.y + r * b.n, b.n);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
@@ -90,7 +98,7 @@ static void backward(const nn_node *n, const nn_args *a)
     if (!a->dx[0]) return;
     nn_args copy = *a;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_rows(&g, backward_row, &copy);
+    nn_grid_blocks(&g, backward_block, &copy);
 }
 
 NN_CASES("x = input 5x4x3; y = transpose(x) order=1,0,2",

@@ -75,6 +75,64 @@ setup() {
     [ ! -e cut/INTERRUPTED ]
 }
 
+# The lines of metrics.jsonl without what differs from run to run.
+metrics() { jq -c 'del(.seconds, .clips_per_s)' "$1/metrics.jsonl"; }
+lines() { { wc -l <"$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
+
+@test "whatever optimizers, averages and schedules remember survives Ctrl-C and kill -9" {
+    more=(train.lr=0.02 train.epochs=7 train.clip_norm=0.4 train.ema=0.99)
+    first=(train.optimizer=sgd train.nesterov=yes train.schedule=plateau train.plateau_patience=2
+        train.plateau_delta=100 "train.decay_groups=*=1" train.weight_decay=0.01)
+    second=(train.optimizer=rmsprop train.schedule=poly train.hold_epochs=3)
+    third=(train.optimizer=novograd train.beta2=0.6 train.weight_decay=0.01 train.keep=last)
+    for set in first second third; do
+        declare -n settings=$set
+        "$SOTTO" train -q ds_cnn "${small[@]}" "${more[@]}" "${settings[@]}" -o whole_$set
+        "$SOTTO" train -q ds_cnn "${small[@]}" "${more[@]}" "${settings[@]}" -o cut_$set &
+        pid=$!
+        while [ "$(lines cut_$set)" -lt 2 ]; do sleep 0.05; done
+        kill -INT $pid
+        wait $pid || [ $? -eq 130 ]
+        [ -s cut_$set/INTERRUPTED ]
+        done=$(lines cut_$set)
+        "$SOTTO" train -q --resume cut_$set &
+        pid=$!
+        while [ "$(lines cut_$set)" -le "$done" ]; do sleep 0.05; done
+        kill -9 $pid
+        wait $pid || true
+        "$SOTTO" train -q --resume cut_$set
+        h5diff whole_$set/model.h5 cut_$set/model.h5 /weights
+        diff <(metrics whole_$set) <(metrics cut_$set)
+    done
+    [ "$(jq .lr whole_first/metrics.jsonl | sort -u | wc -l)" -eq 3 ]
+    jq -e '.grad_norm > 0' whole_first/metrics.jsonl
+}
+
+@test "with train.ema the model is made of averaged weights" {
+    "$SOTTO" train -q ds_cnn "${small[@]}" train.ema=0.9 train.keep=last -o run
+    first() { h5dump -y -d "$2" "$1" | sed '1,/DATA {/d' | grep -o '[-0-9.e]*,' | head -n 7; }
+    model=$(first run/model.h5 /weights/conv1/weight)
+    ema=$(first run/checkpoint.h5 /ema)
+    weights=$(first run/checkpoint.h5 /weights)
+    [ "$(echo "$model" | wc -l)" -eq 7 ]
+    [ "$model" = "$ema" ]
+    [ "$model" != "$weights" ]
+}
+
+@test "a plateau schedule without validation clips is refused" {
+    cp -r "$BATS_FILE_TMPDIR/tones" .
+    cd tones # names without _nohash_ are of training unless listed
+    for f in */*_nohash_*; do mv "$f" "${f/_nohash_/}"; done
+    ls other/* | head -n 1 >testing_list.txt
+    cd ..
+    "$SOTTO" data import -q tones -o none.h5
+    run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" data.pack=none.h5 \
+        train.schedule=plateau -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"schedule = plateau"*"train.schedule=cosine"* ]]
+    [ ! -e run ]
+}
+
 @test "bad settings and data are refused before anything is written" {
     refuse() { # status, fragment, arguments
         local want=$1 fragment=$2
@@ -86,6 +144,15 @@ setup() {
     }
     refuse 2 "train.lrr" ds_cnn "${small[@]}" train.lrr=1
     refuse 2 "train.lr" ds_cnn "${small[@]}" train.lr=-0.1
+    refuse 2 "train.beta2" ds_cnn "${small[@]}" train.beta2=1
+    refuse 2 "train.ema" ds_cnn "${small[@]}" train.ema=1
+    refuse 2 "train.clip_norm" ds_cnn "${small[@]}" train.clip_norm=-1
+    refuse 2 "train.plateau_patience" ds_cnn "${small[@]}" train.plateau_patience=0
+    refuse 2 "train.optimizer=sgd" ds_cnn "${small[@]}" train.nesterov=yes
+    refuse 2 "'*.gamma:1' is not pattern=factor" ds_cnn "${small[@]}" "train.decay_groups=*.gamma:1"
+    refuse 2 "'*.gama' matches no parameter" ds_cnn "${small[@]}" "train.decay_groups=*=1 *.gama=1"
+    refuse 2 "hold_epochs = 2" ds_cnn "${small[@]}" train.schedule=poly train.hold_epochs=2
+    refuse 2 "final_lr = 0.5" ds_cnn "${small[@]}" train.schedule=plateau train.final_lr=0.5
     refuse 2 "did you mean" ds_cnn "${small[@]}" model.arch=ds_cn
     refuse 2 "data.pack" ds_cnn
     refuse 3 "nothing.h5" ds_cnn "${small[@]}" data.pack=nothing.h5
@@ -96,6 +163,25 @@ setup() {
     refuse 2 "40x10x1" ds_cnn "${small[@]}" model.file=other.net
     printf '[train]\nepochs = 2\nlearning_rate = 1\n' >bad.ini
     refuse 2 "bad.ini:3" bad.ini "${small[@]}"
+}
+
+@test "rooms, gain, noise at an SNR, masks and mixup: trained alike by one thread and three" {
+    rich=("${small[@]}" augment.speed_lo=90 augment.rir_prob=0.5 augment.rir_rt60_hi=0.2
+        augment.gain_lo_db=-6 augment.noise_level=snr augment.snr_lo=0 augment.time_masks=1
+        augment.time_width=10 augment.mask_value=mean augment.mixup_alpha=0.3)
+    "$SOTTO" train -q ds_cnn "${rich[@]}" --threads 1 -o one
+    "$SOTTO" train -q ds_cnn "${rich[@]}" --threads 3 -o three
+    "$SOTTO" train -q ds_cnn "${rich[@]}" augment.mixup_alpha=0 -o unmixed
+    h5diff one/model.h5 three/model.h5 /weights
+    ! h5diff -q one/model.h5 unmixed/model.h5 /weights
+    grep -qx 'noise_level = snr' one/config.ini
+    run --separate-stderr "$SOTTO" train ds_cnn "${rich[@]}" augment.rir_file=nowhere -o none
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *nowhere*augment.rir_file* ]]
+    [ ! -e none ]
+    run --separate-stderr "$SOTTO" train ds_cnn "${rich[@]}" augment.noise_level=loud -o none
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"augment.noise_level = 'loud': expected gain|snr"* ]]
 }
 
 @test "a run directory is not trained into twice" {

@@ -21,7 +21,8 @@ check() {
     same nn/ops.def "$(names NN_OP nn/ops.def)" "$(files 'nn/ops/*.c')"
     same train/models.def "$(names ZOO_MODEL train/models.def)" "$(models train/models/*.c)"
     for f in train/models/*.c; do
-        [ ! -f "$f" ] || [ -n "$(models "$f")" ] || echo "$f defines no architecture"
+        [ ! -f "$f" ] || [ -f "${f%.c}.h" ] || [ -n "$(models "$f")" ] ||
+            echo "$f defines no architecture and has no header for those that do"
     done
     same train/commands.def "$(names COMMAND train/commands.def)" "$(files '*/cmd_*.c')"
 }

@@ -1,0 +1,41 @@
+/* sigmoid: y = s(x) = 1 / (1 + exp(-x)), the logistic function, elementwise. dx = dy y (1 - y). */
+#include "nn/op.h"
+#include "nn/vmath.h"
+
+static base_status shape(nn_node *n, base_err *err)
+{
+    (void)err;
+    n->shape = n->in[0]->shape;
+    return BASE_OK;
+}
+
+static void forward(const nn_node *n, const nn_args *a)
+{
+    int64_t count = a->batch * nn_count(n->shape);
+    const nn_real *x = a->x[0];
+    nn_real *y = a->y;
+    for (int64_t i = 0; i < count; i++) y[i] = nn_vlogistic(x[i]);
+}
+
+static void backward(const nn_node *n, const nn_args *a)
+{
+    int64_t count = a->batch * nn_count(n->shape);
+    const nn_real *y = a->y, *dy = a->dy;
+    nn_real *restrict dx = a->dx[0];
+    for (int64_t i = 0; dx && i < count; i++) dx[i] += dy[i] * y[i] * (1 - y[i]);
+}
+
+NN_CASES("x = input 4x3x5; y = sigmoid(x)", "x = input 9; y = sigmoid(x)",
+         "x = input 1; y = sigmoid(x)", "x = input 7x37; y = sigmoid(x)");
+
+const nn_op nn_op_sigmoid = {
+    .name = "sigmoid",
+    .summary = "logistic function",
+    .n_in = 1,
+    .flags = NN_INPLACE | NN_KEEP_Y,
+    .shape = shape,
+    .forward = forward,
+    .backward = backward,
+    .cases = cases,
+    .n_cases = N_CASES,
+};
