@@ -45,9 +45,6 @@ typedef enum nn_init {
     NN_NORMAL,      /* of standard deviation 0.02, drawn again beyond 0.04 */
     NN_HE_UNIFORM,
     NN_GLOROT_UNIFORM
-    NN_HE_UNIFORM,
-    NN_GLOROT_UNIFORM,
-    NN_NORMAL /* of standard deviation 0.02, drawn again beyond 0.04 */
 } nn_init;
 
 typedef struct nn_param {
@@ -136,18 +133,6 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_layernorm(x, name)          nn_append1("layernorm", x, name, " ")
 #define nn_position(x, name)           nn_append1("position", x, name, " ") /* x + P, learned */
 #define nn_class_token(x, name)        nn_append1("class_token", x, name, " ")
-#define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
-#define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
-#define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)
-#define nn_subspectral(x, name, bands) nn_append1("batchnorm", x, name, "bands=%d", bands)
-#define nn_relu(x, name)               nn_append1("relu", x, name, " ")  /* max(0, x) */
-#define nn_relu6(x, name)              nn_append1("relu6", x, name, " ") /* min(6, max(0, x)) */
-#define nn_avgpool(x, name, ...)       nn_append1("avgpool", x, name, __VA_ARGS__)
-#define nn_maxpool(x, name, ...)       nn_append1("maxpool", x, name, __VA_ARGS__)
-#define nn_globalpool(x, name)         nn_append1("globalpool", x, name, " ") /* mean over H, W */
-#define nn_flatten(x, name)            nn_append1("flatten", x, name, " ")
-#define nn_dropout(x, name, ...)       nn_append1("dropout", x, name, __VA_ARGS__)
-#define nn_silu(x, name)               nn_append1("silu", x, name, " ")   /* x s(x) */
 #define nn_add(x, y, name)             nn_append2("add", x, y, name, " ") /* x + y, broadcast */
 #define nn_mul(x, y, name)             nn_append2("mul", x, y, name, " ") /* x y, broadcast */
 #define nn_mean(x, name, ...)          nn_append1("mean", x, name, __VA_ARGS__)
