@@ -74,16 +74,30 @@ static void tile(int rows, int vectors, int depth, const nn_real *a, ptrdiff_t a
         tile_of(1, rows, depth, a, a_row, a_col, panel, out);
 }
 
+/* Whole vectors, then runs of four, then the rest: most products here are 8 to 20 columns wide. */
+typedef nn_real four
+    __attribute__((vector_size(4 * sizeof(nn_real)), aligned(sizeof(nn_real)), may_alias));
+
+static void store_row(int width, nn_real beta, const nn_real *from, nn_real *c)
+{
+    int j = 0;
+    for (; j + LANES <= width; j += LANES) {
+        vec v = *(const vec *)(from + j);
+        if (beta != 0) v += beta * *(const vec *)(c + j);
+        *(vec *)(c + j) = v;
+    }
+    for (; j + 4 <= width; j += 4) {
+        four v = *(const four *)(from + j);
+        if (beta != 0) v += beta * *(const four *)(c + j);
+        *(four *)(c + j) = v;
+    }
+    for (; j < width; j++) c[j] = beta == 0 ? from[j] : beta * c[j] + from[j];
+}
+
 static void store(int rows, int width, nn_real beta, const vec out[ROWS][2], nn_real *c,
                   ptrdiff_t ldc)
 {
-    for (int i = 0; i < rows; i++, c += ldc) {
-        const nn_real *from = (const nn_real *)out[i];
-        if (beta == 0)
-            for (int j = 0; j < width; j++) c[j] = from[j];
-        else
-            for (int j = 0; j < width; j++) c[j] = beta * c[j] + from[j];
-    }
+    for (int i = 0; i < rows; i++, c += ldc) store_row(width, beta, (const nn_real *)out[i], c);
 }
 
 void nn_gemm_small(int m, int n, int k, const nn_real *a, ptrdiff_t a_row, ptrdiff_t a_col,
