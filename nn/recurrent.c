@@ -2,8 +2,8 @@
 #include "nn/recurrent.h"
 
 #include "nn/blas.h"
+#include "nn/vmath.h"
 
-#include <math.h>
 #include <string.h>
 
 nn_history nn_history_every(const nn_recurrent *r, int width, nn_real **memory)
@@ -103,33 +103,12 @@ void nn_recurrent_collect(const nn_recurrent *r, int s, const nn_real *dy, nn_re
     }
 }
 
-/* The two functions of one number are here alone. */
-#ifdef NN_DOUBLE
-static nn_real e_to(nn_real v)
-{
-    return exp(v);
-}
-static nn_real hyperbolic(nn_real v)
-{
-    return tanh(v);
-}
-#else
-static nn_real e_to(nn_real v)
-{
-    return expf(v);
-}
-static nn_real hyperbolic(nn_real v)
-{
-    return tanhf(v);
-}
-#endif
-
 void nn_recurrent_logistic(nn_real *v, int n)
 {
-    for (int i = 0; i < n; i++) v[i] = 1 / (1 + e_to(-v[i]));
+    for (int i = 0; i < n; i++) v[i] = nn_vlogistic(v[i]);
 }
 
 void nn_recurrent_tanh(nn_real *v, int n)
 {
-    for (int i = 0; i < n; i++) v[i] = hyperbolic(v[i]);
+    for (int i = 0; i < n; i++) v[i] = nn_vtanh(v[i]);
 }
