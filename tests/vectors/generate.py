@@ -11,6 +11,7 @@ import h5py
 import numpy
 import torch
 
+sys.dont_write_bytecode = True
 import models
 import operators
 
