@@ -96,7 +96,8 @@ zoo() {
 # It costs what the page shows, and the same as text, without an edit.
 text() {
     build/san/sotto model cost sep_cnn --format tsv >name &&
-        sed -n '/^\$ sotto model cost sep_cnn$/,/^```$/p' "$page" | sed '1d;$d' | diff - name &&
+        sed -n '/^\$ sotto model cost sep_cnn$/,/^```$/p' "$page" | sed '1d;/^\.\.\.$/,$d' >shown &&
+        [ -s shown ] && head -n "$(wc -l <shown)" name | diff shown - &&
         build/san/sotto model show sep_cnn -o my.net && grep 'squareplus(bn2) b=1$' my.net &&
         build/san/sotto model cost my.net --format tsv | diff name -
 }
