@@ -130,7 +130,8 @@ static const char *const kept[] = {
     "x = input 9x8x4\na = dwconv2d(x) kernel=5x1 dilation=2x1 pad=4,4,0,0\n"
     "b = dwconv2d(x) kernel=2x1 dilation=2x1 pad=1,1,0,0\ny = add(a, b)\n",
     /* pooling is no convolution */
-    "x = input 9x8x4\na = avgpool(x) kernel=3x3 pad=same\nb = avgpool(x) kernel=1x1\ny = add(a, b)\n",
+    "x = input 9x8x4\na = avgpool(x) kernel=3x3 pad=same\nb = avgpool(x) kernel=1x1\ny = add(a, "
+    "b)\n",
 };
 
 static void others_stay_as_they_are(void **state)
