@@ -5,23 +5,24 @@
 #
 # usage: bench/search.sh PACK DIR [VARIANT...]     DIR takes the runs; no VARIANT: all below
 #
-# A variant is stem:c1,c2,c3,c4:n1,n2,n3,n4:kernel:stride:hop   channels of stem and stages, blocks a
-# stage, taps of the convolutions over time, stride of the stem over time, hop of the features in ms.
+# A variant is stem:c1,c2,c3,c4:n1,n2,n3,n4:kernel:stride:hop[:half]   channels of stem and stages,
+# blocks a stage, taps of the convolutions over time, stride of the stem over time, hop of the features
+# in ms, the stage whose first block halves time once more.
 set -eu
 cd "$(dirname "$0")/.."
 pack=$1 runs=$2
 shift 2
-epochs=${EPOCHS:-40} weights=20000 macs=1500000 out=bench/search.tsv
+epochs=${EPOCHS:-30} weights=20000 macs=1500000 out=bench/search.tsv
 [ $# -gt 0 ] || set -- \
-    12:12,18,24,30:2,2,4,4:3:2:10 12:12,18,24,30:2,2,4,4:5:2:10 16:12,18,24,30:2,2,3,4:5:2:10 \
-    12:12,16,24,32:2,2,3,4:5:2:10 12:12,18,24,30:2,2,4,4:5:1:20 16:16,20,24,32:1,2,3,4:5:2:10 \
-    12:12,18,24,32:2,2,4,4:7:2:10
+    12:12,18,24,30:2,2,4,4:3:2:10 12:12,18,24,30:2,2,4,4:5:2:10 12:12,18,24,30:2,2,4,4:3:1:20 \
+    12:12,16,24,32:2,2,3,4:5:2:10 12:12,20,32,40:2,2,3,3:3:2:10:3 16:12,16,20,28:2,2,3,4:3:2:10
 
 graph() { # a variant as graph text
     awk -v v="$1" -v classes=10 '
     function node(s) { print s; last = s; sub(/ =.*/, "", last); return last }
-    function block(x, n, cin, cout, sf, d, kernel,    a, y) {
-        a = node(n ".freq = dwconv2d(" x ") kernel=1x3 stride=1x" sf " pad=0,0,1,1 bias=no")
+    function block(x, n, cin, cout, sf, d, kernel, st,    a, y) {
+        a = node(n ".freq = dwconv2d(" x ") kernel=" (st > 1 ? "3x3" : "1x3") " stride=" st "x" sf \
+                 " pad=" (st > 1 ? "1,1" : "0,0") ",1,1 bias=no")
         if (cin != cout) {
             a = node(n ".bn = batchnorm(" a ")")
             a = node(n ".in = conv2d(" a ") out=" cout " kernel=1x1 bias=no")
@@ -48,7 +49,7 @@ graph() { # a variant as graph text
             for (i = 1; i <= n[s]; i++)
                 x = block(x, "s" s "." i, i > 1 ? c[s] : s > 1 ? c[s - 1] : f[1], c[s],
                           i > 1 ? 1 : stride[s], f[4] == 3 || s < 3 ? dilation[s] : dilation[s - 1],
-                          f[4])
+                          f[4], i == 1 && s == f[7] ? 2 : 1)
         x = node("head.dw = dwconv2d(" x ") kernel=5x5 pad=2,2,0,0 bias=no")
         x = node("head = conv2d(" x ") out=48 kernel=1x1 bias=no")
         x = node("head.bn = batchnorm(" x ")"); x = node("head.relu = relu(" x ")")
@@ -63,14 +64,14 @@ for v in "$@"; do
     net=$runs/$(echo "$v" | tr ':,' '_-').net run=$runs/$(echo "$v" | tr ':,' '_-')-$epochs
     grep -q "^$v	[0-9]*	[0-9]*	$epochs	" $out && continue
     graph "$v" >"$net"
-    cost=$(build/sotto model cost "$net" --format json)
+    cost=$("${SOTTO:-build/sotto}" model cost "$net" --format json)
     n() { echo "$cost" | sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" | head -1; }
     if [ "$(n weight_bytes)" -gt $weights ] || [ "$(n macs)" -gt $macs ]; then
         printf '%s\t%s\t%s\t0\tover budget\n' "$v" "$(n parameters)" "$(n macs)" >>$out
         continue
     fi
-    build/sotto train -q "${RECIPE:-murmur}" model.file="$net" data.pack="$pack" \
-        features.hop_ms="${v##*:}" train.epochs="$epochs" --threads "${THREADS:-2}" -o "$run"
+    "${SOTTO:-build/sotto}" train -q train/recipes/murmur.ini model.file="$net" data.pack="$pack" \
+        features.hop_ms="$(echo "$v" | cut -d: -f6)" train.epochs="$epochs" train.warmup_epochs=2 --threads "${THREADS:-2}" -o "$run"
     accuracy=$(sed -n 's/.*"val_accuracy": *\([0-9.]*\).*/\1/p' "$run/DONE")
     printf '%s\t%s\t%s\t%s\t%s\n' "$v" "$(n parameters)" "$(n macs)" "$epochs" "$accuracy" >>$out
 done

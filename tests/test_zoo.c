@@ -4,6 +4,7 @@
 
 #include "tests/check.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A size on the features it is meant for; width 0: its own. */
@@ -51,6 +52,50 @@ static const struct {
     {"mhatt_rnn", ZOO_S, 743047 - 22, 20548688},
     {"mhatt_rnn", ZOO_M, 756711 - 22, 42466880},
 };
+
+/* Widths; millions of MACs as published, at 12 classes. */
+static const struct {
+    const char *name;
+    double width;
+    int classes;
+    size_t parameters;
+    double macs;
+} widths[] = {
+    {"bc_resnet", 0.625, 12, 4585, 1.25},   {"bc_resnet", 1, 12, 9232, 2.48},
+    {"bc_resnet", 1, 35, 9991, 0},          {"bc_resnet", 1.5, 12, 17154, 4.61},
+    {"bc_resnet", 1.5, 35, 18281, 0},       {"bc_resnet", 2, 12, 27284, 7.32},
+    {"bc_resnet", 2, 35, 28779, 0},         {"bc_resnet", 3, 12, 54168, 14.5},
+    {"bc_resnet", 3, 35, 56399, 0},         {"bc_resnet", 6, 12, 187812, 50.3},
+    {"bc_resnet", 6, 35, 192251, 0},        {"bc_resnet", 8, 12, 321068, 85.9},
+    {"bc_resnet", 8, 35, 326979, 0},        {"tc_resnet8", 1, 12, 65168, 1.52},
+    {"tc_resnet8", 1.5, 12, 144264, 3.28},  {"tc_resnet14", 1, 12, 135856, 3.03},
+    {"tc_resnet14", 1.5, 12, 303000, 6.68},
+};
+
+static void test_widths(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BASE_COUNT(widths); i++) {
+        nn_graph *g = build(widths[i].name, ZOO_S, widths[i].width, widths[i].classes);
+        assert_int_equal(nn_graph_trainable(g), widths[i].parameters);
+        double macs = 1e-6 * (double)nn_graph_cost(g).macs, given = widths[i].macs;
+        if (given > 0 && fabs(macs - given) > (given > 10 ? 0.051 : 0.0051))
+            fail_msg("%s at width %g: %g M MACs, published %g", widths[i].name, widths[i].width,
+                     macs, given);
+        nn_graph_free(g);
+    }
+}
+
+/* What it was searched under: 20 kB of int8 weights, 1.5 M MACs. */
+static void test_murmur_keeps_its_budget(void **state)
+{
+    (void)state;
+    nn_graph *g = build("murmur", ZOO_S, 0, 12);
+    nn_cost c = nn_graph_cost(g);
+    assert_true(c.weights <= 20000);
+    assert_true(c.macs <= 1500000);
+    nn_graph_free(g);
+}
 
 static void test_published_counts(void **state)
 {
@@ -135,6 +180,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_counts),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_murmur_keeps_its_budget),
         cmocka_unit_test(test_dropout_of_mlperf),
         cmocka_unit_test(test_width_scales),
         cmocka_unit_test(test_every_model_is_text),

@@ -76,7 +76,7 @@ setup() {
         train.distill_alpha=1 train.distill_temperature=2 -o student
     cat student/metrics.jsonl
     # The loss is T^2 KL(teacher || student) and nothing else.
-    [ "$(jq -s '.[-1].loss < 0.3 * .[0].loss' student/metrics.jsonl)" = true ]
+    [ "$(jq -s '.[-1].loss < 0.6 * .[0].loss' student/metrics.jsonl)" = true ]
     [ "$(jq -s '.[-1].val_accuracy > 0.7' student/metrics.jsonl)" = true ]
     "$SOTTO" train -q dnn "${small[@]}" -o alone
     ! h5diff -q student/model.h5 alone/model.h5 /weights
@@ -93,7 +93,7 @@ setup() {
     "$SOTTO" train -q dnn "${small[@]}" "${other[@]}" train.epochs=15 train.lr=0.003 \
         train.teacher="$teacher/model.h5" train.distill_alpha=1 -o student
     cat student/metrics.jsonl
-    [ "$(jq -s '.[-1].loss < 0.3 * .[0].loss' student/metrics.jsonl)" = true ]
+    [ "$(jq -s '.[-1].loss < 0.6 * .[0].loss' student/metrics.jsonl)" = true ]
     [ "$(jq -s '.[-1].val_accuracy > 0.7' student/metrics.jsonl)" = true ]
 }
 
