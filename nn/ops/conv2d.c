@@ -3,8 +3,8 @@
  *   y[h,w,o] = b[o] + sum_{i,j,c} x[h s_h + i d_h - p_h, w s_w + j d_w - p_w, g I/G + c] W[i,j,c,o]
  *
  * where g = o / (O/G) is the group of o; outside of x is zero. W [kh, kw, I/G, O], b [O].
- * Computed as im2col (patches of some samples as rows of a matrix small enough for the L2 cache)
- * and one matrix product a group; a 1x1 convolution is the product alone.
+ * Computed as im2col (the patches of some lines of output as rows of a matrix small enough for the
+ * L2 cache) and one matrix product a group; a 1x1 convolution is the product alone.
  */
 #include "quantize/runtime/conv2d.h"
 #include "nn/blas.h"
@@ -51,8 +51,7 @@ typedef struct geometry {
     nn_window h, w;
     int in, out, groups, gi, go; /* channels, and channels of a group */
     int k;                       /* columns of a patch row of one group */
-    int pixels;                  /* patch rows of a sample */
-    int chunk;                   /* samples whose patches fit the scratch */
+    int lines;                   /* lines of output (w.out pixels) whose patches fit the scratch */
     bool direct;                 /* x itself is the patch matrix */
 } geometry;
 
@@ -68,19 +67,19 @@ static geometry geometry_of(const nn_node *n)
     g.gi = g.in / g.groups;
     g.go = g.out / g.groups;
     g.k = a->kernel[0] * a->kernel[1] * g.gi;
-    g.pixels = win[0].out * win[1].out;
     g.direct = g.groups == 1 && g.k == g.in && a->stride[0] == 1 && a->stride[1] == 1 &&
                g.h.out == g.h.in && g.w.out == g.w.in;
-    int64_t patch = (int64_t)g.pixels * g.k;
-    g.chunk = patch < PATCH_REALS ? (int)(PATCH_REALS / patch) : 1;
+    int64_t lines = PATCH_REALS / ((int64_t)g.w.out * g.k);
+    g.lines = lines < 1 ? 1 : (int)lines;
+    if (lines > g.h.out) g.lines -= g.lines % g.h.out; /* whole samples where one fits */
     return g;
 }
 
 static size_t scratch(const nn_node *n, int batch)
 {
     geometry g = geometry_of(n);
-    int samples = g.chunk < batch ? g.chunk : batch;
-    return g.direct ? 0 : (size_t)samples * (size_t)g.pixels * (size_t)g.k;
+    int all = batch * g.h.out, lines = g.lines < all ? g.lines : all;
+    return g.direct ? 0 : (size_t)lines * (size_t)g.w.out * (size_t)g.k;
 }
 
 /* The range of taps i for which at + i*dilation lies inside 0..in-1. */
@@ -123,101 +122,106 @@ static void gather_row(const geometry *g, const nn_real *x, int ow, nn_real *row
     zero(row + hi * gi, (g->w.kernel - hi) * gi);
 }
 
-/* Patches of one sample and group: col [pixels, kh, kw, gi]. */
-static void im2col(const geometry *g, const nn_real *x, nn_real *col)
+/* Patches of one line of output and one group: col [w.out, kh, kw, gi]. */
+static void gather_line(const geometry *g, const nn_real *x, int oh, nn_real *col)
 {
     size_t row = (size_t)g->w.kernel * (size_t)g->gi;
-    for (int oh = 0; oh < g->h.out; oh++) {
-        for (int ow = 0; ow < g->w.out; ow++) {
-            for (int i = 0; i < g->h.kernel; i++, col += row) {
-                int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
-                if (ih < 0 || ih >= g->h.in)
-                    memset(col, 0, row * sizeof *col);
-                else
-                    gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
+    for (int ow = 0; ow < g->w.out; ow++) {
+        for (int i = 0; i < g->h.kernel; i++, col += row) {
+            int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
+            if (ih < 0 || ih >= g->h.in)
+                memset(col, 0, row * sizeof *col);
+            else
+                gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
+        }
+    }
+}
+
+/* The adjoint of gather_line: dx += patches. */
+static void scatter_line(const geometry *g, const nn_real *col, int oh, nn_real *dx)
+{
+    size_t row = (size_t)g->w.kernel * (size_t)g->gi;
+    for (int ow = 0; ow < g->w.out; ow++) {
+        int at = ow * g->w.stride - g->w.before, lo, hi;
+        tap_range(&g->w, at, &lo, &hi);
+        for (int i = 0; i < g->h.kernel; i++, col += row) {
+            int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
+            if (ih < 0 || ih >= g->h.in) continue;
+            for (int j = lo; j < hi; j++) {
+                nn_real *to = dx + ((ptrdiff_t)ih * g->w.in + at + j * g->w.dilation) * g->in;
+                for (int c = 0; c < g->gi; c++) to[c] += col[j * g->gi + c];
             }
         }
     }
 }
 
-/* The adjoint of im2col: dx += patches. */
-static void col2im(const geometry *g, const nn_real *col, nn_real *dx)
+static ptrdiff_t sample_of(const geometry *g)
 {
-    size_t row = (size_t)g->w.kernel * (size_t)g->gi;
-    for (int oh = 0; oh < g->h.out; oh++) {
-        for (int ow = 0; ow < g->w.out; ow++) {
-            int at = ow * g->w.stride - g->w.before, lo, hi;
-            tap_range(&g->w, at, &lo, &hi);
-            for (int i = 0; i < g->h.kernel; i++, col += row) {
-                int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
-                if (ih < 0 || ih >= g->h.in) continue;
-                for (int j = lo; j < hi; j++) {
-                    nn_real *to = dx + ((ptrdiff_t)ih * g->w.in + at + j * g->w.dilation) * g->in;
-                    for (int c = 0; c < g->gi; c++) to[c] += col[j * g->gi + c];
-                }
-            }
-        }
-    }
+    return (ptrdiff_t)g->h.in * g->w.in * g->in;
 }
 
-/* Samples b .. b+m-1 as patch rows of group q: x itself, or the scratch filled. */
-static const nn_real *patches(const geometry *g, const nn_args *a, int b, int m, int q)
+/* Lines first .. first+m-1 of the batch's output as patch rows of group q: x itself, or the scratch
+ * filled. */
+static const nn_real *patches(const geometry *g, const nn_args *a, int first, int m, int q)
 {
-    ptrdiff_t sample = (ptrdiff_t)g->h.in * g->w.in * g->in;
-    const nn_real *x = a->x[0] + b * sample;
-    if (g->direct) return x;
-    for (int s = 0; s < m; s++)
-        im2col(g, x + s * sample + q * g->gi, a->scratch + (ptrdiff_t)s * g->pixels * g->k);
+    if (g->direct) return a->x[0] + (ptrdiff_t)first * g->w.in * g->in;
+    for (int l = first; l < first + m; l++)
+        gather_line(g, a->x[0] + l / g->h.out * sample_of(g) + q * g->gi, l % g->h.out,
+                    a->scratch + (ptrdiff_t)(l - first) * g->w.out * g->k);
     return a->scratch;
 }
 
 static int chunk_size(const geometry *g, int left)
 {
-    return g->direct || g->chunk > left ? left : g->chunk;
+    return g->direct || g->lines > left ? left : g->lines;
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
     geometry g = geometry_of(n);
     bool bias = n->n_params > 1;
-    for (int b = 0, m; b < a->batch; b += m) {
-        m = chunk_size(&g, a->batch - b);
-        int rows = m * g.pixels;
-        nn_real *y = a->y + (ptrdiff_t)b * g.pixels * g.out;
+    for (int l = 0, m, all = a->batch * g.h.out; l < all; l += m) {
+        m = chunk_size(&g, all - l);
+        int rows = m * g.w.out;
+        nn_real *y = a->y + (ptrdiff_t)l * g.w.out * g.out;
         for (int r = 0; bias && r < rows; r++)
             memcpy(y + (ptrdiff_t)r * g.out, a->w[1], (size_t)g.out * sizeof *y);
         for (int q = 0; q < g.groups; q++)
-            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, b, m, q), g.k, a->w[0] + q * g.go,
+            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, l, m, q), g.k, a->w[0] + q * g.go,
                     g.out, bias ? 1 : 0, y + q * g.go, g.out);
     }
 }
 
 static void backward_bias(const geometry *g, const nn_args *a)
 {
-    int rows = a->batch * g->pixels;
+    int rows = a->batch * g->h.out * g->w.out;
     for (int r = 0; r < rows; r++)
         for (int o = 0; o < g->out; o++) a->dw[1][o] += a->dy[(ptrdiff_t)r * g->out + o];
+}
+
+/* dx of lines l .. l+m-1 and group q */
+static void backward_input(const geometry *g, const nn_args *a, int l, int m, int q)
+{
+    const nn_real *dy = a->dy + (ptrdiff_t)l * g->w.out * g->out + q * g->go;
+    nn_real *to = g->direct ? a->dx[0] + (ptrdiff_t)l * g->w.in * g->in : a->scratch;
+    nn_gemm(false, true, m * g->w.out, g->k, g->go, dy, g->out, a->w[0] + q * g->go, g->out,
+            g->direct ? 1 : 0, to, g->k);
+    for (int i = l; i < l + m && !g->direct; i++)
+        scatter_line(g, to + (ptrdiff_t)(i - l) * g->w.out * g->k, i % g->h.out,
+                     a->dx[0] + i / g->h.out * sample_of(g) + q * g->gi);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     geometry g = geometry_of(n);
-    ptrdiff_t sample = (ptrdiff_t)g.h.in * g.w.in * g.in;
     if (n->n_params > 1) backward_bias(&g, a);
-    for (int b = 0, m; b < a->batch; b += m) {
-        m = chunk_size(&g, a->batch - b);
-        int rows = m * g.pixels;
-        nn_real *dx = a->dx[0] ? a->dx[0] + b * sample : NULL;
+    for (int l = 0, m, all = a->batch * g.h.out; l < all; l += m) {
+        m = chunk_size(&g, all - l);
         for (int q = 0; q < g.groups; q++) {
-            const nn_real *dy = a->dy + (ptrdiff_t)b * g.pixels * g.out + q * g.go;
-            nn_gemm(true, false, g.k, g.go, rows, patches(&g, a, b, m, q), g.k, dy, g.out, 1,
+            const nn_real *dy = a->dy + (ptrdiff_t)l * g.w.out * g.out + q * g.go;
+            nn_gemm(true, false, g.k, g.go, m * g.w.out, patches(&g, a, l, m, q), g.k, dy, g.out, 1,
                     a->dw[0] + q * g.go, g.out);
-            if (!dx) continue;
-            nn_real *to = g.direct ? dx : a->scratch;
-            nn_gemm(false, true, rows, g.k, g.go, dy, g.out, a->w[0] + q * g.go, g.out,
-                    g.direct ? 1 : 0, to, g.k);
-            for (int s = 0; s < m && !g.direct; s++)
-                col2im(&g, to + (ptrdiff_t)s * g.pixels * g.k, dx + s * sample + q * g.gi);
+            if (a->dx[0]) backward_input(&g, a, l, m, q);
         }
     }
 }
@@ -305,7 +309,8 @@ NN_CASES("x = input 9x7x3; y = conv2d(x) out=4 kernel=3x3",
          "x = input 5x6x2; y = conv2d(x) out=2 kernel=4x3 pad=3,0,1,2 bias=no",
          "x = input 12x1x5; y = conv2d(x) out=4 kernel=9x1 stride=2x1",
          "x = input 2x2x2; y = conv2d(x) out=3 kernel=5x5 pad=2,2,2,2",
-         "x = input 30x20x8; y = conv2d(x) out=4 kernel=5x5 dilation=2x1");
+         "x = input 30x20x8; y = conv2d(x) out=4 kernel=5x5 dilation=2x1",
+         "x = input 29x23x12; y = conv2d(x) out=3 kernel=5x5"); /* more than one chunk a sample */
 
 const nn_op nn_op_conv2d = {
     .name = "conv2d",
