@@ -127,7 +127,8 @@ static base_status bad_value(const nn_node *n, const nn_attr *a, const char *tex
     };
     base_status s = nn_op_fail(n, err, "%s=%s is not possible", a->key, text);
     if (a->type == NN_YESNO) return base_hint(err, "%s takes yes or no", a->key);
-    base_hint(err, "%s takes %s, each number from %g to %g", a->key, form[a->type], a->lo, a->hi);
+    base_hint(err, "%s takes %s, each number from %.10g to %.10g", a->key, form[a->type], a->lo,
+              a->hi);
     return s;
 }
 

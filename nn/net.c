@@ -24,7 +24,7 @@ enum { EVALUATION_SHARDS = 8 };
 typedef struct place {
     size_t value, grad, saved;
     bool external;   /* value is the caller's input */
-    bool wants_grad; /* some parameter or wanted input lies before it */
+    bool wants_grad; /* some parameter or wanted input lies before it, and the result behind */
     int owner;       /* node whose value span this shares, itself if none */
     int fresh;       /* node whose backward is the first to add to grad */
 } place;
@@ -104,6 +104,20 @@ static int value_end(const nn_net *net, int i)
     return end;
 }
 
+/* What the last node does not depend on has no gradient: nobody would give it one. */
+static void drop_dead_gradients(nn_net *net)
+{
+    for (int i = net->nodes - 2; i >= 0; i--) {
+        bool alive = false;
+        for (int j = i + 1; j < net->nodes; j++) {
+            const nn_node *n = nn_graph_node(net->graph, j);
+            for (int k = 0; k < n->n_in; k++)
+                if (n->in[k]->index == i && net->at[j].wants_grad) alive = true;
+        }
+        if (!alive) net->at[i].wants_grad = false;
+    }
+}
+
 static void mark_nodes(nn_net *net)
 {
     for (int i = 0; i < net->nodes; i++) {
@@ -117,6 +131,7 @@ static void mark_nodes(nn_net *net)
         p->fresh = -1;
         consumers(net, i, &p->fresh);
     }
+    if (net->o.training) drop_dead_gradients(net);
 }
 
 /* Spans 3i, 3i+1, 3i+2: value, gradient and saved of node i. */
@@ -369,8 +384,8 @@ static void run_backward(const shard *s)
     for (int b = 0; b < s->batch; b++) seed[b] = 1 / (nn_real)s->r->n;
     for (int i = net->nodes - 1; i >= 0; i--) {
         const nn_node *n = nn_graph_node(net->graph, i);
+        zero_fresh(s, i); /* of its inputs, also where it has nothing to add itself */
         if (!net->at[i].wants_grad) continue;
-        zero_fresh(s, i);
         nn_args a = args_of(s, n);
         n->op->backward(n, &a);
     }

@@ -184,7 +184,7 @@ nn_node *nn_bidirectional(nn_node *x, const char *name, const char *op, const ch
 
 /* Work of one inference of one node, counted, not measured. */
 typedef struct nn_cost {
-    int64_t macs;    /* multiply-accumulates of convolutions and dense layers */
+    int64_t macs;    /* multiply-accumulates of products with weights, and of matmul */
     int64_t outputs; /* elements written */
     int64_t pixels;  /* positions (H*W) of the output */
     int64_t weights; /* weight elements read */

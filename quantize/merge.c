@@ -93,7 +93,7 @@ static bool find_sums(merging *m)
         const nn_node *n = nn_graph_node(m->from, i);
         nn_window win[2];
         m->widest[i] = n->op->lower && windows_of(n, win) ? i : -1;
-        if (n->op != add || n->n_in != 2) continue;
+        if (n->op != add || n->n_in != 2 || !m->c.live[i]) continue;
         const int a = n->in[0]->index, b = n->in[1]->index;
         if (m->c.readers[a] != 1 || m->c.readers[b] != 1) continue;
         if (m->widest[a] < 0 || m->widest[b] < 0) continue;

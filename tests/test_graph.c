@@ -48,6 +48,7 @@ static const bad_graph bad[] = {
     {"x = input 5x4; y = slice(x) axis=2 size=1", {"slice", "'y'", "axis 2", "'x'", "5x4"}},
     {"x = input 5x4; y = slice(x) axis=0 begin=3 size=3", {"'y'", "begin=3", "size=3", "5x4"}},
     {"x = input 5x4; y = slice(x) axis=0 size=0", {"slice", "'y'", "size=0"}},
+    {"x = input 5x4; y = slice(x) axis=0 begin=-1 size=2", {"slice", "begin=-1", "0 to 16777216"}},
     {"x = input 5x4; y = split(x) axis=3 parts=2 part=0", {"split", "'y'", "axis 3", "5x4"}},
     {"x = input 5x4; y = split(x) axis=0 parts=2 part=0", {"'y'", "parts=2", "axis 0", "5x4"}},
     {"x = input 5x4; y = split(x) axis=1 parts=2 part=2", {"split", "'y'", "part=2", "0 to 1"}},

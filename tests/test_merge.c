@@ -111,6 +111,9 @@ static const char *const kept[] = {
     /* read by another */
     "x = input 9x8x4\na = dwconv2d(x) kernel=3x3\nb = dwconv2d(x) kernel=5x5\ns = add(a, b)\n"
     "y = add(s, a)\n",
+    /* the sum itself is read by nobody */
+    "x = input 9x8x4\na = dwconv2d(x) kernel=3x3\nb = dwconv2d(x) kernel=5x5\ns = add(a, b)\n"
+    "r = relu(a)\nt = relu(b)\ny = add(r, t)\n",
     /* nonlinear in between */
     "x = input 9x8x4\na = dwconv2d(x) kernel=3x3\nr = relu(a)\nb = dwconv2d(x) kernel=5x5\n"
     "y = add(r, b)\n",

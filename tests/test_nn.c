@@ -116,6 +116,36 @@ static void evaluation_does_not_depend_on_the_batch(void **state)
     free(one);
 }
 
+/* Layers that the loss does not depend on change no gradient and get none. */
+static void dead_layers_have_no_gradient(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "x = input 6; t = input 3; h = dense(x) out=5; r = add(h, h); s = add(r, r);"
+        "y = dense(s) out=3; loss = mean_squared_error(y, t)",
+        "x = input 6; t = input 3; h = dense(x) out=5; r = add(h, h); s = add(r, r);"
+        "y = dense(s) out=3; d = dense(s) out=4; f = dense(d) out=5;"
+        "loss = mean_squared_error(y, t)"};
+    nn_real grads[2][64] = {{0}};
+    size_t live = 0;
+    for (int k = 0; k < 2; k++) {
+        nn_graph *g = nets_parse(texts[k]);
+        nets_data data = nets_data_new(g, BATCH);
+        nn_net *net = nets_new(g, (nn_net_options){.batch = BATCH, .shards = 2, .training = true});
+        nn_init_weights(g, 1, nn_net_weights(net));
+        for (uint32_t s = 0; s < 2; s++) nn_net_step(net, nets_in(&data), BATCH, 5, s);
+        const nn_real *all = nn_net_grads(net);
+        if (k == 0) live = nn_graph_params(g);
+        assert_true(live <= BASE_COUNT(grads[k]));
+        memcpy(grads[k], all, live * sizeof *all);
+        for (size_t i = live; i < nn_graph_params(g); i++) assert_true(all[i] == 0);
+        nn_net_free(net);
+        nets_data_free(&data);
+        nn_graph_free(g);
+    }
+    assert_memory_equal(grads[0], grads[1], live * sizeof grads[0][0]);
+}
+
 static void bad_nets_are_refused(void **state)
 {
     (void)state;
@@ -280,6 +310,7 @@ int main(void)
         cmocka_unit_test(weights_do_not_depend_on_threads),
         cmocka_unit_test(evaluation_does_not_depend_on_threads),
         cmocka_unit_test(evaluation_does_not_depend_on_the_batch),
+        cmocka_unit_test(dead_layers_have_no_gradient),
         cmocka_unit_test(bad_nets_are_refused),
         cmocka_unit_test(initial_weights_have_the_right_spread),
         cmocka_unit_test(plans_are_valid),
