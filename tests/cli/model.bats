@@ -25,6 +25,11 @@ value() { # name: of the values in $output (TSV)
     [ "$(value parameters)" -eq $((79644 - 2 * 145)) ]
     run "$SOTTO" model cost dnn data.keywords=yes,no
     [ "$(value parameters)" -eq $((79644 - 8 * 145)) ]
+    run "$SOTTO" model cost dnn "data.keywords=yes,, no,"
+    [ "$(value parameters)" -eq $((79644 - 8 * 145)) ]
+    run "$SOTTO" model cost dnn "data.keywords=yes no,up"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"'yes no' in the list of words is no word"* ]]
     run "$SOTTO" model cost dnn data.keywords=yes,no --classes 12
     [ "$(value parameters)" -eq 79644 ]
 }
