@@ -84,6 +84,7 @@ value() { # name: of the values in $output (TSV)
     mkdir ds_cnn
     "$SOTTO" model cost ds_cnn > beside_a_folder
     grep -q parameters beside_a_folder
+    "$SOTTO" train ds_cnn --print-config | grep -qx 'unknown_share = 0.25'
 }
 
 @test "bad input: names, widths, sizes, classes, files" {
