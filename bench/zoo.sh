@@ -49,11 +49,11 @@ for job in "$@"; do
     seed=${seed:-0} settings=${settings:-}
     run=$dir/$model${settings:+.$(echo "$settings" | tr ',=/' '___')}.s$seed
     grep -q "^$model	$settings	$seed	" $out && continue
-    args=("$model" data.pack="$pack" --seed "$seed" -o "$run")
     IFS=, read -r -a extra <<<"$settings"
+    args=("$model" data.pack="$pack" --seed "$seed" "${extra[@]}" -o "$run")
     [ -d "$run" ] && args=(--resume "$run")
     if [ ! -f "$run/DONE" ]; then
-        "${SOTTO:-build/sotto}" train "${args[@]}" "${extra[@]}" --threads "${THREADS:-2}" --format json \
+        "${SOTTO:-build/sotto}" train "${args[@]}" --threads "${THREADS:-2}" --format json \
             >"$run.json" 2>>"$run.log" || { echo "$job failed: see $run.log" >&2 && continue; }
     fi
     "${SOTTO:-build/sotto}" eval "$run" "$pack" --split test --format json >"$run.test.json"

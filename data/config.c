@@ -296,7 +296,7 @@ base_status data_words_parse(const char *list, char ***words, size_t *n, base_er
     base_status status = BASE_OK;
     for (char *save = NULL, *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
         w += strspn(w, " ");
-        w[strcspn(w, " ")] = '\0';
+        for (size_t end = strlen(w); end > 0 && w[end - 1] == ' ';) w[--end] = '\0';
         if (!is_word(w))
             status = base_fail(err, BASE_USAGE, "'%.60s' in the list of words is no word", w);
         for (size_t i = 0; i < count; i++)

@@ -8,11 +8,14 @@
 enum { MAX_NET = 1 << 20 };
 
 /* Keywords and the two classes that come with them. */
-static int count_classes(const data_config *d)
+static base_status count_classes(const data_config *d, int *classes, base_err *err)
 {
-    int n = d->keywords[0] != '\0';
-    for (const char *s = d->keywords; *s; s++) n += *s == ',';
-    return n + (d->unknown_share > 0) + (d->silence_share > 0);
+    char **words;
+    size_t n;
+    BASE_TRY(data_words_parse(d->keywords, &words, &n, err));
+    free(words);
+    *classes = (int)n + (d->unknown_share > 0) + (d->silence_share > 0);
+    return BASE_OK;
 }
 
 bool cli_is_net(const char *what)
@@ -46,8 +49,8 @@ base_status cli_graph(cli *c, const char *what, int classes, nn_graph **g, base_
     BASE_TRY(train_config_new(&s, &cfg, err));
     base_status status = train_config_named(cfg, &s, what, c->overrides, c->noverrides, err);
     if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK)
-        status = train_graph_new(&s, classes > 0 ? classes : count_classes(&s.data), g, err);
+    if (status == BASE_OK && classes <= 0) status = count_classes(&s.data, &classes, err);
+    if (status == BASE_OK) status = train_graph_new(&s, classes, g, err);
     config_free(cfg);
     return status;
 }

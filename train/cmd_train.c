@@ -45,18 +45,30 @@ static void on_epoch(void *ctx, const train_epoch *e)
             e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
 }
 
-/* A file by its full path, so that a run can be resumed from anywhere. */
-static void make_absolute(char path[1024])
+/* Files by their full paths, so that a run can be resumed from anywhere; a path that config.ini
+ * cannot hold stays as it is. */
+static void make_absolute(config *cfg, const train_setup *s)
 {
-    char full[PATH_MAX];
-    if (path[0] && realpath(path, full) && strlen(full) < 1024) strcpy(path, full);
+    const struct {
+        const char *key, *path;
+    } files[] = {{"data.pack", s->data.pack},
+                 {"augment.rir_file", s->augment.rir_file},
+                 {"model.file", s->model.file},
+                 {"train.teacher", s->train.teacher}};
+    for (size_t i = 0; i < BASE_COUNT(files); i++) {
+        char full[PATH_MAX], assignment[PATH_MAX + 32];
+        if (!files[i].path[0] || !realpath(files[i].path, full)) continue;
+        snprintf(assignment, sizeof assignment, "%s=%s", files[i].key, full);
+        base_err refused = {0};
+        config_override(cfg, assignment, &refused);
+    }
 }
 
 /* A file comes before an architecture of its name; what can be neither is a misspelt one. */
 static bool names_architecture(const char *name)
 {
     const zoo_model *model;
-    if (base_exists(name)) return false;
+    if (base_exists(name) && !base_is_dir(name)) return false;
     return zoo_find(name, &model, NULL) == BASE_OK ||
            (!strpbrk(name, "./") && !config_recipe(name));
 }
@@ -148,9 +160,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
                      : BASE_OK;
         base_str_free(&text);
     } else if (status == BASE_OK) {
-        make_absolute(s.data.pack);
-        make_absolute(s.model.file);
-        make_absolute(s.train.teacher);
+        make_absolute(cfg, &s);
         status = train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);

@@ -252,8 +252,10 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
         char *bytes;
         size_t n;
         status = base_read_file(from, SIZE_MAX / 2, &bytes, &n, err);
-        if (status == BASE_OK) status = base_write_file(to, bytes, n, err);
-        if (status == BASE_OK) free(bytes);
+        if (status == BASE_OK) {
+            status = base_write_file(to, bytes, n, err);
+            free(bytes);
+        }
     }
     free(from);
     free(to);

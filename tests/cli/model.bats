@@ -25,6 +25,11 @@ value() { # name: of the values in $output (TSV)
     [ "$(value parameters)" -eq $((79644 - 2 * 145)) ]
     run "$SOTTO" model cost dnn data.keywords=yes,no
     [ "$(value parameters)" -eq $((79644 - 8 * 145)) ]
+    run "$SOTTO" model cost dnn "data.keywords=yes,, no,"
+    [ "$(value parameters)" -eq $((79644 - 8 * 145)) ]
+    run "$SOTTO" model cost dnn "data.keywords=yes no,up"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"'yes no' in the list of words is no word"* ]]
     run "$SOTTO" model cost dnn data.keywords=yes,no --classes 12
     [ "$(value parameters)" -eq 79644 ]
 }
@@ -79,6 +84,7 @@ value() { # name: of the values in $output (TSV)
     mkdir ds_cnn
     "$SOTTO" model cost ds_cnn > beside_a_folder
     grep -q parameters beside_a_folder
+    "$SOTTO" train ds_cnn --print-config | grep -qx 'unknown_share = 0.25'
 }
 
 @test "bad input: names, widths, sizes, classes, files" {

@@ -184,6 +184,19 @@ lines() { { wc -l <"$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
     [[ "$stderr" == *"augment.noise_level = 'loud': expected gain|snr"* ]]
 }
 
+@test "a run is resumed from anywhere, or where it was begun if its path is too long for a config" {
+    mkdir rooms elsewhere
+    cp "$(find "$BATS_FILE_TMPDIR/tones/low" -name '*.wav' | sort | head -n 1)" rooms/a.wav
+    "$SOTTO" train -q ds_cnn "${small[@]}" augment.rir_prob=0.5 augment.rir_file=rooms -o run
+    (cd elsewhere && "$SOTTO" train -q --resume ../run)
+    deep=$(printf 'deep%.0s' {1..50})
+    mkdir "$deep"
+    cp "$pack" "$deep/here.h5"
+    cd "$deep"
+    "$SOTTO" train -q dnn "${small[@]}" data.pack=here.h5 -o run
+    "$SOTTO" train -q --resume run
+}
+
 @test "a run directory is not trained into twice" {
     "$SOTTO" train -q ds_cnn "${small[@]}" -o run
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" -o run
