@@ -48,6 +48,12 @@ static bool takes_affine(const nn_node *n)
     return has && n->op->lower && n->n_params > 0 && n->param[0].role == NN_WEIGHT;
 }
 
+base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err)
+{
+    BASE_TRY(nn_graph_check(to, err));
+    return nn_op_fail(n, err, "reads a node that is not part of the deployed graph");
+}
+
 static base_status copy_node(folding *f, const nn_node *n, base_err *err)
 {
     nn_node *in[NN_MAX_IN] = {0};
@@ -73,7 +79,7 @@ static base_status copy_node(folding *f, const nn_node *n, base_err *err)
         for (const nn_node *a = n; (a = next_affine(f, a)) != NULL;)
             f->folded[a->index] = affine = true;
     nn_node *copy = nn_copy(f->to, n, in, affine ? "bias=yes" : "");
-    if (!copy) return nn_graph_check(f->to, err);
+    if (!copy) return q8_no_copy(n, f->to, err);
     f->node[n->index] = copy;
     f->source[copy->index] = n->index;
     return BASE_OK;

@@ -20,6 +20,9 @@ typedef struct q8_chains {
 /* Arrays are one per node and live in arena. */
 base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, base_err *err);
 
+/* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
+base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
+
 /* Replaces a folded graph and its weights (base_free) by those with parallel convolutions merged;
  * leaves both as they are when there is none or on an error. */
 base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);

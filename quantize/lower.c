@@ -47,6 +47,17 @@ static base_status lower_clamp(const nn_node *n, nn_q8_context *c, nn_q8_layer *
     return BASE_OK;
 }
 
+static base_status no_int8(const nn_node *n, base_err *err)
+{
+    base_str line = {0};
+    nn_print_node(n, &line);
+    base_status status = nn_op_fail(n, err, "there is no int8 form of this operator%s",
+                                    n->op->affine ? " with these attributes" : "");
+    base_hint(err, "the node is: %s", line.failed ? "?" : line.s);
+    base_str_free(&line);
+    return status;
+}
+
 static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
 {
     q8_model *m = w->m;
@@ -55,8 +66,7 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     const int tail = w->chains.tail[n->index];
     int value = m->n_layers + 1;
     if (!n->op->lower && !clamped) {
-        if (!(n->op->flags & NN_IDENTITY))
-            return nn_op_fail(n, err, "there is no int8 form of this operator");
+        if (!(n->op->flags & NN_IDENTITY)) return no_int8(n, err);
         value = w->value[n->in[0]->index];
     } else {
         q8_layer *l = &m->layers[m->n_layers++];

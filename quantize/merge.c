@@ -119,7 +119,7 @@ static base_status copy_graph(merging *m, base_err *err)
         nn_node *in[NN_MAX_IN] = {0};
         for (int k = 0; k < as->n_in; k++) in[k] = m->node[as->in[k]->index];
         nn_node *copy = nn_copy(m->to, as, in, sum && has_bias(m, n) ? "bias=yes" : "");
-        if (!copy) return nn_graph_check(m->to, err);
+        if (!copy) return q8_no_copy(n, m->to, err);
         m->node[i] = copy;
         m->source[copy->index] = i;
     }

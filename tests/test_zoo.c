@@ -174,6 +174,14 @@ static void test_errors_name_what_is_wrong(void **state)
     o = (zoo_options){.frames = 49, .bins = 10, .classes = 4, .size = ZOO_L, .dropout = -1};
     assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
     assert_non_null(strstr(err.message, "model.size = l: ds_cnn_mlperf comes in s"));
+    assert_int_equal(zoo_find("ds_cnn", &m, &err), BASE_OK);
+    o = (zoo_options){.frames = 49, .bins = 10, .classes = 4, .width = 8.5, .dropout = -1};
+    assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "8.5"));
+    assert_int_equal(zoo_find("bc_resnet", &m, &err), BASE_OK);
+    o = (zoo_options){.frames = 101, .bins = 40, .classes = 4, .width = 0.1, .dropout = -1};
+    assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
+    assert_non_null(strstr(err.hint, "model.width is 0.1 (tau); its own is 1"));
 }
 
 int main(void)

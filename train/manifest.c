@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,5 +61,42 @@ base_status manifest_write(const session *s, const rundir *run, const char *comm
     base_status status = text ? rundir_write(run, "manifest.json", text, err) : base_nomem(err, 1);
     free(text);
     json_decref(o);
+    return status;
+}
+
+static base_status same_count(const session *s, const json_t *data, const char *key, size_t now,
+                              base_err *err)
+{
+    const json_t *was = json_object_get(data, key);
+    if (!json_is_integer(was) || (size_t)json_integer_value(was) == now) return BASE_OK;
+    base_fail(err, BASE_DATA, "'%s' gives %zu %s clips, the run was begun with %lld",
+              data_pack_path(s->pack), now, key, (long long)json_integer_value(was));
+    return base_hint(err, "the pack is another one now: begin a new run");
+}
+
+static base_status same_teacher(const session *s, const json_t *begun, base_err *err)
+{
+    const char *was = json_string_value(json_object_get(begun, "sha256"));
+    if (!was || !s->teacher.net || strcmp(was, s->teacher.sha256) == 0) return BASE_OK;
+    base_fail(err, BASE_DATA,
+              "the teacher '%s' has SHA-256 %.12s..., the run was begun with %.12s...",
+              s->teacher.path, s->teacher.sha256, was);
+    return base_hint(err, "bring the teacher back, or begin a new run");
+}
+
+base_status manifest_check(const session *s, const rundir *run, base_err *err)
+{
+    char *path = rundir_file(run, "manifest.json");
+    if (!path) return base_nomem(err, 1);
+    json_t *o = json_load_file(path, 0, NULL);
+    const json_t *data = json_object_get(o, "data");
+    base_status status =
+        same_count(s, data, "training", data_task_count(s->task, DATA_TRAIN, -1), err);
+    if (status == BASE_OK)
+        status =
+            same_count(s, data, "validation", data_task_count(s->task, DATA_VALIDATION, -1), err);
+    if (status == BASE_OK) status = same_teacher(s, json_object_get(o, "teacher"), err);
+    json_decref(o);
+    free(path);
     return status;
 }

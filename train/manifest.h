@@ -7,5 +7,8 @@
 
 base_status manifest_write(const session *s, const rundir *run, const char *command, int threads,
                            base_err *err);
+/* Whether what s has opened is what the run's manifest speaks of: clips of the pack, teacher.
+ * BASE_DATA with both values when not. A run without a manifest passes. */
+base_status manifest_check(const session *s, const rundir *run, base_err *err);
 
 #endif

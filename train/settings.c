@@ -174,9 +174,11 @@ static base_status check_optimizer(const train_settings *s, base_err *err)
 
 static base_status check_schedule(const train_settings *s, base_err *err)
 {
-    if (s->warmup_epochs >= (double)s->epochs)
-        return base_fail(err, BASE_USAGE, "warmup_epochs = %g leaves nothing of epochs = %lld",
-                         s->warmup_epochs, (long long)s->epochs);
+    if (s->warmup_epochs >= (double)s->epochs) {
+        base_fail(err, BASE_USAGE, "warmup_epochs = %g leaves nothing of epochs = %lld",
+                  s->warmup_epochs, (long long)s->epochs);
+        return base_hint(err, "train.warmup_epochs=0 starts at the full learning rate");
+    }
     bool ends =
         s->schedule == NN_EXPONENTIAL || s->schedule == NN_COSINE || s->schedule == NN_POLYNOMIAL;
     if (ends && s->warmup_epochs + s->hold_epochs >= (double)s->epochs)

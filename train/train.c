@@ -206,6 +206,11 @@ static base_status end_epoch(trainer *t, base_err *err)
     if (e.validated) {
         BASE_TRY(
             session_validate(&t->s, session_weights(&t->s), &e.val_loss, &e.val_accuracy, err));
+        if (!isfinite(e.val_loss)) {
+            base_fail(err, BASE_MISMATCH, "the validation loss is %g after epoch %lld", e.val_loss,
+                      (long long)e.epoch);
+            return base_hint(err, "lower train.lr (now %g)", set->lr);
+        }
         nn_schedule_observe(&t->schedule, (double)e.epoch, e.val_loss);
         e.best = e.val_accuracy > c->best_accuracy;
     }
@@ -329,7 +334,12 @@ static base_status start(trainer *t, bool resume, base_err *err)
 /* The run directory with what is known before the first step. */
 static base_status open_run(trainer *t, const train_output *out, base_err *err)
 {
-    if (out->resume) return rundir_reopen(out->dir, &t->run, err);
+    if (out->resume) {
+        BASE_TRY(rundir_reopen(out->dir, &t->run, err));
+        base_status same = manifest_check(&t->s, &t->run, err);
+        if (same != BASE_OK) rundir_close(&t->run);
+        return same;
+    }
     BASE_TRY(rundir_create(out->dir, &t->run, err));
     base_status status = rundir_write(&t->run, "config.ini", out->config_text, err);
     if (status == BASE_OK)

@@ -3,6 +3,7 @@
 
 #include "dsp/dsp.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -65,6 +66,9 @@ static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
     if (o->repeats > 0 && m->repeats == 0)
         return base_fail(err, BASE_USAGE, "model.repeats = %d: %s does not take it", o->repeats,
                          m->name);
+    if (o->width > floor(o->width) && strcmp(m->scales, "channels") == 0)
+        return base_fail(err, BASE_USAGE, "model.width = %g: %s counts channels, a whole number",
+                         o->width, m->name);
     if (o->width <= 0) o->width = m->width[o->size];
     if (o->blocks == 0) o->blocks = m->blocks;
     if (o->repeats == 0) o->repeats = m->repeats;
@@ -75,6 +79,7 @@ static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
 base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_err *err)
 {
     *g = NULL;
+    const bool own = o.width <= 0;
     BASE_TRY(resolve(model, &o, err));
     nn_graph *graph = nn_graph_new();
     if (!graph) return base_nomem(err, sizeof(void *));
@@ -89,6 +94,9 @@ base_status zoo_build(const zoo_model *model, zoo_options o, nn_graph **g, base_
     nn_graph_free(graph);
     base_fail(err, e.status, "%s on %d x %d features: %.380s", model->name, o.frames, o.bins,
               e.message);
+    if (!own)
+        return base_hint(err, "model.width is %g (%s); its own is %g", o.width, model->scales,
+                         model->width[o.size]);
     return e.hint[0] ? base_hint(err, "%s", e.hint) : e.status;
 }
 

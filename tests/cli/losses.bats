@@ -135,3 +135,21 @@ setup() {
     refuse 3 "text.h5" train.teacher=text.h5
     refuse 3 "tones.h5" train.teacher="$pack"
 }
+
+@test "a run does not go on with another teacher or another pack" {
+    cp -r "$teacher" other
+    "$SOTTO" train -q dnn "${small[@]}" train.epochs=2 train.warmup_epochs=0 train.teacher=other -o student
+    "$SOTTO" train -q --resume student
+    "$SOTTO" train -q dnn "${small[@]}" train.epochs=2 train.warmup_epochs=0 --seed 9 -o third
+    cp third/model.h5 other/model.h5
+    run "$SOTTO" train -q --resume student
+    [ "$status" = 3 ]
+    [[ $output == *"teacher"*"SHA-256"* ]]
+    pack=$(sed -n 's/^pack = //p' third/config.ini)
+    cp "$pack" tones.h5
+    "$SOTTO" train -q dnn "${small[@]}" data.pack=tones.h5 train.epochs=2 train.warmup_epochs=0 -o fourth
+    sed -i 's/"training": [0-9]*/"training": 7/' fourth/manifest.json
+    run "$SOTTO" train -q --resume fourth
+    [ "$status" = 3 ]
+    [[ $output == *"training clips, the run was begun with 7"* ]]
+}
