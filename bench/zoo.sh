@@ -11,6 +11,7 @@ out=bench/zoo.tsv
 
 table() {
     awk -F'\t' '
+    function thousands(n) { return n < 1000 ? n : sprintf("%d,%03d", n / 1000, n % 1000) }
     NR == 1 { for (i = 1; i <= NF; i++) col[$i] = i; next }
     {
         key = $col["model"] ($col["settings"] == "" ? "" : " " $col["settings"])
@@ -26,10 +27,11 @@ table() {
         for (i = 1; i <= many; i++) {
             k = order[i]; n = runs[k]; split(k, name, " "); command = "sotto train " k
             gsub(/,/, " ", command)
-            spread = n > 1 ? sprintf("%.2f ± %.2f (%d seeds)", sum[k] / n,
+            spread = n > 1 ? sprintf("%.2f ± %.2f (%d)", sum[k] / n,
                 sqrt((squares[k] - sum[k] * sum[k] / n) / (n - 1)), n) : ""
-            printf "| %s | %d | %.2f M | %.2f [%.2f, %.2f] | %s | %.0f min | `%s` |\n", name[1], size[k],
-                1e-6 * macs[k], first[k], lo[k], hi[k], spread, time[k] / 60, command
+            printf "| %s | %s | %.2f M | %.2f %% [%.2f, %.2f] | %s | %.0f min | `%s` |\n", name[1],
+                thousands(size[k]), 1e-6 * macs[k], first[k], lo[k], hi[k], spread, time[k] / 60,
+                command " data.pack=sc.h5 -o runs/" name[1]
         }
     }' $out
 }
