@@ -1,7 +1,7 @@
 /* See nn/grid.h. */
 #include "nn/grid.h"
 
-bool nn_grid_shape(nn_shape a, nn_shape b, nn_shape *full)
+static bool broadcast(nn_shape a, nn_shape b, nn_shape *full)
 {
     *full = a;
     if (a.n != b.n) return false;
@@ -41,6 +41,20 @@ nn_grid nn_grid_of(int batch, nn_shape full, nn_shape a, nn_shape b)
     }
     g.n = to + 1;
     return g;
+}
+
+base_status nn_grid_pair_shape(nn_node *n, base_err *err)
+{
+    char a[64], b[64];
+    if (broadcast(n->in[0]->shape, n->in[1]->shape, &n->shape)) return BASE_OK;
+    return nn_op_fail(n, err, "shapes differ: '%s' is %s, '%s' is %s", n->in[0]->name,
+                      nn_shape_text(n->in[0]->shape, a), n->in[1]->name,
+                      nn_shape_text(n->in[1]->shape, b));
+}
+
+nn_grid nn_grid_pair(const nn_node *n, int batch)
+{
+    return nn_grid_of(batch, n->shape, n->in[0]->shape, n->in[1]->shape);
 }
 
 void nn_grid_blocks(const nn_grid *g, void (*visit)(void *ctx, nn_block b), void *ctx)

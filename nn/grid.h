@@ -16,9 +16,10 @@ typedef struct nn_grid {
 /* a and b have as many axes as full; each of length 1 or full's. */
 nn_grid nn_grid_of(int batch, nn_shape full, nn_shape a, nn_shape b);
 
-/* The shape to which a and b broadcast (axes of length 1 are repeated); false when there is none.
- */
-bool nn_grid_shape(nn_shape a, nn_shape b, nn_shape *full);
+/* Of an operator with two inputs that are broadcast to each other: its shape(), axes of length 1
+ * being repeated, and the walk over its output. */
+base_status nn_grid_pair_shape(nn_node *n, base_err *err);
+nn_grid nn_grid_pair(const nn_node *n, int batch);
 
 /* A block of `rows` runs of n elements along the last axis. y, a and b are where its first run
  * begins; the full tensor goes on without gaps, a and b by row_a and row_b from run to run. */

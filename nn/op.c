@@ -49,6 +49,13 @@ base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err)
                       nn_shape_text(n->in[k]->shape, buf), dims);
 }
 
+base_status nn_same_as_input(nn_node *n, base_err *err)
+{
+    (void)err;
+    n->shape = n->in[0]->shape;
+    return BASE_OK;
+}
+
 base_status nn_reduced(const nn_node *n, nn_list axes, bool keep, nn_shape *out, base_err *err)
 {
     char buf[64];

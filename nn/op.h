@@ -178,6 +178,9 @@ void nn_declare(nn_node *n, const char *name, nn_shape shape, nn_role role, nn_i
 /* x[k] must have `dims` dimensions. */
 base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err);
 
+/* A shape() of its own for elementwise operators: that of x[0]. */
+base_status nn_same_as_input(nn_node *n, base_err *err);
+
 /* The shape of x[0] with the axes in `axes` reduced: to length 1, or without keep away (all of
  * them: one element is left). Fails when an axis is not there or named twice. */
 base_status nn_reduced(const nn_node *n, nn_list axes, bool keep, nn_shape *out, base_err *err);

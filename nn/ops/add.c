@@ -5,20 +5,6 @@
 #include "nn/grid.h"
 #include "nn/op.h"
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    char a[64], b[64];
-    if (nn_grid_shape(n->in[0]->shape, n->in[1]->shape, &n->shape)) return BASE_OK;
-    return nn_op_fail(n, err, "shapes differ: '%s' is %s, '%s' is %s", n->in[0]->name,
-                      nn_shape_text(n->in[0]->shape, a), n->in[1]->name,
-                      nn_shape_text(n->in[1]->shape, b));
-}
-
-static nn_grid grid_of(const nn_node *n, int batch)
-{
-    return nn_grid_of(batch, n->shape, n->in[0]->shape, n->in[1]->shape);
-}
-
 static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
                         ptrdiff_t s1, ptrdiff_t n)
 {
@@ -39,7 +25,7 @@ static void forward_block(void *ctx, nn_block b)
 static void forward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
-    nn_grid g = grid_of(n, a->batch);
+    nn_grid g = nn_grid_pair(n, a->batch);
     nn_grid_blocks(&g, forward_block, &copy);
 }
 
@@ -67,7 +53,7 @@ static void backward_block(void *ctx, nn_block b)
 static void backward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
-    nn_grid g = grid_of(n, a->batch);
+    nn_grid g = nn_grid_pair(n, a->batch);
     nn_grid_blocks(&g, backward_block, &copy);
 }
 
@@ -138,7 +124,7 @@ const nn_op nn_op_add = {
     .name = "add",
     .summary = "sum of two tensors, axes of length 1 repeated",
     .n_in = 2,
-    .shape = shape,
+    .shape = nn_grid_pair_shape,
     .forward = forward,
     .backward = backward,
     .lower = lower,

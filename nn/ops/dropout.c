@@ -15,13 +15,6 @@ static const nn_attr attrs[] = {
     {"channels", NN_YESNO, offsetof(dropout, channels), "no", 0, 0, "drop whole channels", false},
 };
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 /* Factors of a sample: one a value, or one a channel. */
 static int64_t factors_of(const nn_node *n)
 {
@@ -77,7 +70,7 @@ const nn_op nn_op_dropout = {
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dropout),
-    .shape = shape,
+    .shape = nn_same_as_input,
     .saved = saved,
     .forward = forward,
     .backward = backward,

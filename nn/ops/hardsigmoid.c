@@ -2,13 +2,6 @@
  * gradient passes where y is strictly inside. The comparisons are written so that NaN passes. */
 #include "nn/op.h"
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 static nn_real hardsigmoid(nn_real x)
 {
     nn_real v = x * (nn_real)(1.0 / 6) + (nn_real)0.5;
@@ -40,7 +33,7 @@ const nn_op nn_op_hardsigmoid = {
     .summary = "logistic function in three straight pieces",
     .n_in = 1,
     .flags = NN_INPLACE | NN_KEEP_Y,
-    .shape = shape,
+    .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
     .cases = cases,

@@ -13,13 +13,6 @@ static const nn_attr attrs[] = {
     {"sigma", NN_REAL, offsetof(noise, sigma), NULL, 0, 1000, "standard deviation", false},
 };
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 static void forward(const nn_node *n, const nn_args *a)
 {
     const noise *p = n->attrs;
@@ -54,7 +47,7 @@ const nn_op nn_op_noise = {
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(noise),
-    .shape = shape,
+    .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
     .cases = cases,

@@ -2,13 +2,6 @@
  * comparisons are written so that NaN passes through. */
 #include "nn/op.h"
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 static void forward(const nn_node *n, const nn_args *a)
 {
     int64_t count = a->batch * nn_count(n->shape);
@@ -40,7 +33,7 @@ const nn_op nn_op_relu6 = {
     .summary = "rectified linear unit that ends at 6",
     .n_in = 1,
     .flags = NN_INPLACE | NN_KEEP_Y,
-    .shape = shape,
+    .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
     .clamp = clamp,

@@ -3,13 +3,6 @@
 #include "nn/op.h"
 #include "nn/vmath.h"
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 static void forward(const nn_node *n, const nn_args *a)
 {
     int64_t count = a->batch * nn_count(n->shape);
@@ -39,7 +32,7 @@ const nn_op nn_op_silu = {
     .summary = "x times its logistic function",
     .n_in = 1,
     .flags = NN_KEEP_X,
-    .shape = shape,
+    .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
     .cases = cases,

@@ -8,13 +8,6 @@
 
 #include <math.h>
 
-static base_status shape(nn_node *n, base_err *err)
-{
-    (void)err;
-    n->shape = n->in[0]->shape;
-    return BASE_OK;
-}
-
 static nn_real exponential(nn_real x)
 {
 #ifdef NN_DOUBLE
@@ -58,7 +51,7 @@ const nn_op nn_op_softmax = {
     .summary = "exponentials that sum to one over the last axis",
     .n_in = 1,
     .flags = NN_INPLACE | NN_KEEP_Y,
-    .shape = shape,
+    .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
     .cases = cases,
