@@ -97,11 +97,11 @@ static void takes(const key *k, base_str *out)
         base_str_add(out, "%g .. %g", k->lo, k->hi);
 }
 
-static base_status bad_value(const char *section, const key *k, const char *value, base_err *err)
+static base_status bad_value(const key *k, const char *value, base_err *err)
 {
     base_str wanted = {0};
     takes(k, &wanted);
-    base_fail(err, BASE_USAGE, "%s.%s = '%.80s': expected %s", section, k->name, value,
+    base_fail(err, BASE_USAGE, "%s = '%.80s': expected %s", k->name, value,
               wanted.s ? wanted.s : "another value");
     base_str_free(&wanted);
     return BASE_USAGE;
@@ -146,23 +146,22 @@ static base_status set(const char *section, const key *keys, size_t n, void *cfg
     double d;
     switch (k->type) {
     case KEY_TEXT:
-        if (strlen(value) >= k->size || strchr(value, '\n'))
-            return bad_value(section, k, value, err);
+        if (strlen(value) >= k->size || strchr(value, '\n')) return bad_value(k, value, err);
         memcpy(member, value, strlen(value) + 1);
         return BASE_OK;
     case KEY_INT:
         if (!base_parse_int(value, (int64_t)k->lo, (int64_t)k->hi, &i))
-            return bad_value(section, k, value, err);
+            return bad_value(k, value, err);
         *(int *)(void *)member = (int)i;
         return BASE_OK;
     case KEY_REAL:
         if (!base_parse_double(value, &d) || d < k->lo || d > k->hi)
-            return bad_value(section, k, value, err);
+            return bad_value(k, value, err);
         *(double *)(void *)member = d;
         return BASE_OK;
     case KEY_CHOICE:
         i = choice_of(k->takes, value);
-        if (i < 0) return bad_value(section, k, value, err);
+        if (i < 0) return bad_value(k, value, err);
         *(int *)(void *)member = (int)i;
         return BASE_OK;
     }

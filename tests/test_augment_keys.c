@@ -12,7 +12,7 @@ static void refuse(const char *key, const char *value, const char *expected)
     base_err err = {0};
     char fragment[80];
     assert_int_equal(data_augment_set(&aug, key, value, &err), BASE_USAGE);
-    snprintf(fragment, sizeof fragment, "augment.%s = '%s': expected %s", key, value, expected);
+    snprintf(fragment, sizeof fragment, "%s = '%s': expected %s", key, value, expected);
     if (!strstr(err.message, fragment)) fail_msg("'%s' lacks '%s'", err.message, fragment);
 }
 

@@ -112,7 +112,7 @@ static void test_settings(void **state)
     assert_int_equal(data_config_set(&cfg, "unknown_shar", "0", &err), BASE_USAGE);
     assert_non_null(strstr(err.hint, "data.unknown_share"));
     assert_int_equal(data_config_set(&cfg, "unknown_share", "-1", &err), BASE_USAGE);
-    assert_non_null(strstr(err.message, "data.unknown_share = '-1': expected 0 .. 10"));
+    assert_non_null(strstr(err.message, "unknown_share = '-1': expected 0 .. 10"));
     assert_int_equal(data_augment_set(&aug, "speed_lo", "90.5", &err), BASE_USAGE);
     assert_int_equal(data_augment_set(&aug, "speed_lo", "110", &err), BASE_OK);
     assert_int_equal(data_augment_check(&aug, &err), BASE_USAGE);

@@ -116,3 +116,9 @@ value() { # name: of the values in $output (TSV)
     echo 'x = input 4' > input.net
     refuse 2 "no layer" cost input.net
 }
+
+@test "a value that a key does not take is refused with its section named once" {
+    run "$SOTTO" model cost ds_cnn augment.mixup_alpha=-1
+    [ "$status" = 2 ]
+    [[ $output == *" augment.mixup_alpha = '-1': expected 0 .. "* ]]
+}
