@@ -9,38 +9,98 @@ enum { ROWS = 12 }; /* 24 of 32 registers accumulate */
 enum { ROWS = 6 }; /* 12 of 16 */
 #endif
 
-enum { LANES = NN_LANES, PANEL = 2 * LANES, DEPTH = 256 };
+enum { LANES = NN_LANES, PANEL = 2 * LANES, DEPTH = 256, SHORT = 64, CACHED = 6144 };
 
 typedef nn_vector vec;
 
-/* Rows p0 .. p0+depth-1 and columns j0 .. j0+width-1 of B as [depth][PANEL], zeros after width. */
-static void pack(nn_real *panel, const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth,
-                 int width)
+/* ---- B as panels ---- */
+
+/* Interleaving two vectors: the lower and the upper half of a0 b0 a1 b1 ... */
+#ifndef NN_DOUBLE
+#ifdef __AVX512F__
+#define LOWER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define UPPER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#else
+#define LOWER 0, 8, 1, 9, 2, 10, 3, 11
+#define UPPER 4, 12, 5, 13, 6, 14, 7, 15
+#endif
+#endif
+
+/* A square of LANES x LANES: to(p, j) = from(j, p). With LANES = 2^k, k rounds of interleaving row
+ * i with row i + LANES/2 exchange rows and columns. */
+static void transpose(const nn_real *from, ptrdiff_t from_row, nn_real *to, ptrdiff_t to_row)
 {
+#ifdef LOWER
+    vec v[2][LANES];
+    int k = 0;
+    for (int i = 0; i < LANES; i++) v[0][i] = *(const vec *)(from + i * from_row);
+#pragma GCC unroll 4
+    for (int round = 1; round < LANES; round *= 2, k = !k)
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES / 2; i++) {
+            v[!k][2 * i] = __builtin_shufflevector(v[k][i], v[k][i + LANES / 2], LOWER);
+            v[!k][2 * i + 1] = __builtin_shufflevector(v[k][i], v[k][i + LANES / 2], UPPER);
+        }
+    for (int i = 0; i < LANES; i++) *(vec *)(to + i * to_row) = v[k][i];
+#else
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < LANES; j++) to[j * to_row + i] = from[i * from_row + j];
+#endif
+}
+
+/* depth rows and width columns of B as [depth][row], zeros after width. */
+static void pack(nn_real *panel, const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, int depth,
+                 int width, int row)
+{
+    const int whole = b_col == 1 || b_row == 1 ? width / LANES * LANES : 0;
+    const int deep = b_col == 1 ? depth : depth / LANES * LANES;
+    for (int j = 0; j < whole; j += LANES) {
+        if (b_col == 1)
+            for (int p = 0; p < depth; p++)
+                *(vec *)(panel + (ptrdiff_t)p * row + j) = *(const vec *)(b + p * b_row + j);
+        else
+            for (int p = 0; p < deep; p += LANES)
+                transpose(b + p + j * b_col, b_col, panel + (ptrdiff_t)p * row + j, row);
+    }
     for (int p = 0; p < depth; p++) {
         const nn_real *from = b + p * b_row;
-        nn_real *to = panel + (ptrdiff_t)p * PANEL;
-        for (int j = 0; j < width; j++) to[j] = from[j * b_col];
-        for (int j = width; j < PANEL; j++) to[j] = 0;
+        nn_real *to = panel + (ptrdiff_t)p * row;
+        for (int j = p < deep ? whole : 0; j < width; j++) to[j] = from[j * b_col];
+        for (int j = width; j < row; j++) to[j] = 0;
     }
 }
 
-/* One tile, rows and vectors known to the compiler: out[rows][PANEL]. */
-static inline __attribute__((always_inline)) void multiply(int rows, int vectors, int depth,
-                                                           const nn_real *a, ptrdiff_t a_row,
-                                                           ptrdiff_t a_col, const nn_real *panel,
+/* ---- tiles ---- */
+
+/* What a tile reads: depth steps of rows of A and a panel of B. */
+typedef struct operands {
+    int depth;
+    const nn_real *a, *b;
+    ptrdiff_t a_row, a_col, b_row;
+} operands;
+
+/* One tile, rows and vectors known to the compiler: out[rows][PANEL]. Rows of A are addressed by
+ * threes, from a pointer, one and two steps on, because twelve addresses are more than there are
+ * registers. */
+static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const operands *o,
                                                            vec out[ROWS][2])
 {
     vec sum[ROWS][2];
+    const nn_real *a[4], *b = o->b;
+    const ptrdiff_t step = o->a_row, a_col = o->a_col, b_row = o->b_row;
+    for (int i = 0; i < 4; i++) a[i] = o->a + 3 * i * step;
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = (vec){0};
-    for (int p = 0; p < depth; p++, panel += PANEL, a += a_col) {
-        vec b0 = *(const vec *)panel, b1 = vectors > 1 ? *(const vec *)(panel + LANES) : b0;
+    for (int p = 0; p < o->depth; p++, b += b_row) {
+        vec b0 = *(const vec *)b, b1 = vectors > 1 ? *(const vec *)(b + LANES) : b0;
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            sum[i][0] += a[i * a_row] * b0;
-            if (vectors > 1) sum[i][1] += a[i * a_row] * b1;
+            const nn_real v = a[i / 3][i % 3 * step];
+            sum[i][0] += v * b0;
+            if (vectors > 1) sum[i][1] += v * b1;
         }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) a[i] += a_col;
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
@@ -49,30 +109,22 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
     }
 }
 
-/* Any number of rows up to ROWS, by the kernels there are: ROWS, 4 and 1. */
-static inline __attribute__((always_inline)) void tile_of(int vectors, int rows, int depth,
-                                                          const nn_real *a, ptrdiff_t a_row,
-                                                          ptrdiff_t a_col, const nn_real *panel,
-                                                          vec out[ROWS][2])
-{
-    int i = 0;
-    if (rows == ROWS) {
-        multiply(ROWS, vectors, depth, a, a_row, a_col, panel, out);
-        return;
+/* A kernel for each number of rows and vectors. */
+#define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define KERNELS(n)                                                                                 \
+    static void narrow_##n(const operands *o, vec out[ROWS][2])                                    \
+    {                                                                                              \
+        multiply(n < ROWS ? n : ROWS, 1, o, out);                                                  \
+    }                                                                                              \
+    static void wide_##n(const operands *o, vec out[ROWS][2])                                      \
+    {                                                                                              \
+        multiply(n < ROWS ? n : ROWS, 2, o, out);                                                  \
     }
-    for (; i + 4 <= rows; i += 4)
-        multiply(4, vectors, depth, a + i * a_row, a_row, a_col, panel, out + i);
-    for (; i < rows; i++) multiply(1, vectors, depth, a + i * a_row, a_row, a_col, panel, out + i);
-}
+TILES(KERNELS)
 
-static void tile(int rows, int vectors, int depth, const nn_real *a, ptrdiff_t a_row,
-                 ptrdiff_t a_col, const nn_real *panel, vec out[ROWS][2])
-{
-    if (vectors == 2)
-        tile_of(2, rows, depth, a, a_row, a_col, panel, out);
-    else
-        tile_of(1, rows, depth, a, a_row, a_col, panel, out);
-}
+typedef void (*kernel)(const operands *o, vec out[ROWS][2]);
+#define PAIR(n) {narrow_##n, wide_##n},
+static const kernel kernels[][2] = {TILES(PAIR)};
 
 /* Whole vectors, then runs of four, then the rest: most products here are 8 to 20 columns wide. */
 typedef nn_real four
@@ -100,23 +152,39 @@ static void store(int rows, int width, nn_real beta, const vec out[ROWS][2], nn_
     for (int i = 0; i < rows; i++, c += ldc) store_row(width, beta, (const nn_real *)out[i], c);
 }
 
+/* A strip of C: all its rows, `width` columns, one block of the depth. Rows are dealt out evenly,
+ * so that no tile is a small remainder. */
+static void strip(int m, int width, operands o, ptrdiff_t b_col, nn_real beta, nn_real *c,
+                  ptrdiff_t ldc)
+{
+    nn_real panel[DEPTH * PANEL] __attribute__((aligned(NN_VECTOR_BYTES)));
+    vec out[ROWS][2];
+    const int vectors = width > LANES ? 2 : 1, tiles = (m + ROWS - 1) / ROWS;
+    if (b_col != 1 || width != vectors * LANES || tiles > 2) {
+        pack(panel, o.b, o.b_row, b_col, o.depth, width, vectors * LANES);
+        o.b = panel;
+        o.b_row = vectors * LANES;
+    }
+    const nn_real *a = o.a;
+    for (int t = 0, i = 0, next; t < tiles; t++, i = next) {
+        next = (int)((int64_t)m * (t + 1) / tiles);
+        o.a = a + i * o.a_row;
+        kernels[next - i - 1][vectors - 1](&o, out);
+        store(next - i, width, beta, (const vec(*)[2])out, c + i * ldc, ldc);
+    }
+}
+
 void nn_gemm_small(int m, int n, int k, const nn_real *a, ptrdiff_t a_row, ptrdiff_t a_col,
                    const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, nn_real beta, nn_real *c,
                    ptrdiff_t ldc)
 {
-    nn_real panel[DEPTH * PANEL] __attribute__((aligned(NN_VECTOR_BYTES)));
-    vec out[ROWS][2];
-    for (int j = 0; j < n; j += PANEL) {
-        int width = n - j < PANEL ? n - j : PANEL, vectors = width > LANES ? 2 : 1;
-        for (int p = 0; p < k || p == 0; p += DEPTH) {
-            int depth = k - p < DEPTH ? k - p : DEPTH;
-            nn_real scale = p == 0 ? beta : 1;
-            pack(panel, b + p * b_row + j * b_col, b_row, b_col, depth, width);
-            for (int i = 0; i < m; i += ROWS) {
-                int rows = m - i < ROWS ? m - i : ROWS;
-                tile(rows, vectors, depth, a + i * a_row + p * a_col, a_row, a_col, panel, out);
-                store(rows, width, scale, (const vec(*)[2])out, c + i * ldc + j, ldc);
-            }
+    int block = a_row == 1 && CACHED / m < DEPTH ? CACHED / m : DEPTH;
+    if (block < SHORT) block = SHORT;
+    for (int p = 0; p < k || p == 0; p += block) {
+        const int depth = k - p < block ? k - p : block;
+        for (int j = 0; j < n; j += PANEL) {
+            operands o = {depth, a + p * a_col, b + p * b_row + j * b_col, a_row, a_col, b_row};
+            strip(m, n - j < PANEL ? n - j : PANEL, o, b_col, p == 0 ? beta : 1, c + j, ldc);
         }
     }
 }

@@ -3,7 +3,8 @@
  * Memory. Time has a step for the forward pass of each node and, in training, one for each backward
  * pass in reverse. Every value, gradient and saved tensor is a span of that time; nn_plan packs
  * them into one block per worker ("workspace"), sized for one shard. Nothing is allocated while
- * running. A node that may work in place shares its input's span.
+ * running. A node that may work in place shares its input's span. An activation that only bounds
+ * its input (relu) is done by the node before it where that one can, and then takes no step.
  *
  * Order. A training batch is cut into a fixed number of shards; a shard runs forward and backward
  * through the whole graph in one worker's workspace while it is warm in cache, and leaves its
@@ -27,6 +28,9 @@ typedef struct place {
     bool wants_grad; /* some parameter or wanted input lies before it, and the result behind */
     int owner;       /* node whose value span this shares, itself if none */
     int fresh;       /* node whose backward is the first to add to grad */
+    int clamp_by;    /* the clamp (relu ...) behind it that this node does as well, -1 if none */
+    bool absorbed;   /* is such a clamp: value and gradient are its producer's */
+    nn_clamp within; /* its bounds */
 } place;
 
 typedef struct workspace {
@@ -104,6 +108,20 @@ static int value_end(const nn_net *net, int i)
     return end;
 }
 
+/* Node i is a clamp that its input's operator does as well, in the same pass. */
+static void absorb(nn_net *net, int i)
+{
+    const nn_node *n = nn_graph_node(net->graph, i);
+    double lo, hi;
+    if (!n->op->clamp || !may_share(net, n) || !(n->in[0]->op->flags & NN_CLAMPS)) return;
+    if (!n->op->clamp(n, &lo, &hi)) return;
+    place *p = &net->at[i], *producer = &net->at[n->in[0]->index];
+    p->absorbed = true;
+    p->within = (nn_clamp){(nn_real)lo, (nn_real)hi};
+    producer->clamp_by = i;
+    producer->fresh = p->fresh;
+}
+
 /* What the last node does not depend on has no gradient: nobody would give it one. */
 static void drop_dead_gradients(nn_net *net)
 {
@@ -128,8 +146,9 @@ static void mark_nodes(nn_net *net)
         for (int k = 0; k < n->n_in; k++)
             if (net->at[n->in[k]->index].wants_grad) p->wants_grad = true;
         p->owner = may_share(net, n) ? net->at[n->in[0]->index].owner : i;
-        p->fresh = -1;
+        p->fresh = p->clamp_by = -1;
         consumers(net, i, &p->fresh);
+        absorb(net, i);
     }
     if (net->o.training) drop_dead_gradients(net);
 }
@@ -143,12 +162,13 @@ static void fill_spans(const nn_net *net, nn_span *span)
         const place *p = &net->at[i];
         size_t size = (size_t)(batch * nn_count(n->shape));
         int end = value_end(net, i);
+        if (p->absorbed && net->o.training) end = back_step(net, n->in[0]->index);
         if (p->owner == i && !p->external)
             span[3 * i] = (nn_span){size, 0, i, end};
         else if (!p->external && span[3 * p->owner].last < end)
             span[3 * p->owner].last = end;
         if (!net->o.training) continue;
-        if (p->wants_grad)
+        if (p->wants_grad && !p->absorbed)
             span[3 * i + 1] = (nn_span){
                 size, 0, p->fresh < 0 ? net->nodes : back_step(net, p->fresh), back_step(net, i)};
         if (n->op->saved)
@@ -169,7 +189,7 @@ static base_status plan(nn_net *net, base_err *err)
         const nn_node *n = nn_graph_node(net->graph, i);
         place *p = &net->at[i];
         p->value = span[3 * p->owner].offset;
-        p->grad = span[3 * i + 1].offset;
+        p->grad = p->absorbed ? net->at[n->in[0]->index].grad : span[3 * i + 1].offset;
         p->saved = span[3 * i + 2].offset;
         size_t s = n->op->scratch ? n->op->scratch(n, net->shard_batch) : 0;
         if (s > most) most = s;
@@ -342,6 +362,7 @@ static nn_args args_of(const shard *s, const nn_node *n)
                  .first = s->first,
                  .y = p->external ? NULL : s->block + p->value,
                  .dy = s->block + p->grad};
+    if (p->clamp_by >= 0 && !s->r->observe) a.clamp = &net->at[p->clamp_by].within;
     for (int k = 0; k < n->n_in; k++) {
         const place *in = &net->at[n->in[k]->index];
         a.x[k] = value_of(s, n->in[k]);
@@ -360,21 +381,41 @@ static void run_forward(const shard *s)
     for (int i = 0; i < s->r->net->nodes; i++) {
         const nn_node *n = nn_graph_node(g, i);
         nn_args a = args_of(s, n);
-        n->op->forward(n, &a);
+        if (!s->r->net->at[i].absorbed || s->r->observe) n->op->forward(n, &a);
         if (s->r->observe) s->r->observe(s->r->observer, n, value_of(s, n), s->batch);
     }
 }
 
-/* Gradients start at zero just before the first node that adds to them. */
-static void zero_fresh(const shard *s, int node)
+/* The input of n whose gradient lies at `grad`, -1: none. */
+static int input_at(const nn_net *net, const nn_node *n, size_t grad)
+{
+    for (int k = 0; k < n->n_in; k++) {
+        const place *in = &net->at[n->in[k]->index];
+        if (in->wants_grad && in->grad == grad) return k;
+    }
+    return -1;
+}
+
+/* Gradients that this node is the first to add to start at zero, or it writes them itself: then bit
+ * k of the result is set for its input k. It cannot where one input stands twice. */
+static unsigned begin_gradients(const shard *s, int node)
 {
     const nn_net *net = s->r->net;
+    const nn_node *n = nn_graph_node(net->graph, node);
+    const bool twice = n->n_in > 1 && n->in[0] == n->in[1];
+    const bool writes = n->op->flags & NN_FRESH && net->at[node].wants_grad && !twice;
+    unsigned fresh = 0;
     for (int i = 0; i < node; i++) {
         const place *p = &net->at[i];
-        if (p->fresh != node || !p->wants_grad) continue;
+        if (p->fresh != node || !p->wants_grad || p->absorbed) continue;
+        const int k = writes ? input_at(net, n, p->grad) : -1;
         size_t count = (size_t)(s->batch * nn_count(nn_graph_node(net->graph, i)->shape));
-        memset(s->block + p->grad, 0, count * sizeof(nn_real));
+        if (k >= 0)
+            fresh |= 1U << k;
+        else
+            memset(s->block + p->grad, 0, count * sizeof(nn_real));
     }
+    return fresh;
 }
 
 static void run_backward(const shard *s)
@@ -384,9 +425,12 @@ static void run_backward(const shard *s)
     for (int b = 0; b < s->batch; b++) seed[b] = 1 / (nn_real)s->r->n;
     for (int i = net->nodes - 1; i >= 0; i--) {
         const nn_node *n = nn_graph_node(net->graph, i);
-        zero_fresh(s, i); /* of its inputs, also where it has nothing to add itself */
-        if (!net->at[i].wants_grad) continue;
+        const place *p = &net->at[i];
+        if (p->absorbed) continue;
+        unsigned fresh = begin_gradients(s, i); /* also where it has nothing to add itself */
+        if (!p->wants_grad) continue;
         nn_args a = args_of(s, n);
+        a.fresh = fresh;
         n->op->backward(n, &a);
     }
 }

@@ -49,6 +49,13 @@ base_status nn_need_dims(const nn_node *n, int k, int dims, base_err *err)
                       nn_shape_text(n->in[k]->shape, buf), dims);
 }
 
+void nn_begin(const nn_node *n, nn_args *a, int k)
+{
+    if (!nn_is_fresh(a, k) || !a->dx[k]) return;
+    memset(a->dx[k], 0, (size_t)(a->batch * nn_count(n->in[k]->shape)) * sizeof(nn_real));
+    a->fresh &= ~(1U << k);
+}
+
 base_status nn_same_as_input(nn_node *n, base_err *err)
 {
     (void)err;

@@ -47,6 +47,11 @@ typedef struct nn_attr {
 
 /* ---- running ---- */
 
+/* An activation y = min(hi, max(lo, x)) that the operator before it does as well. */
+typedef struct nn_clamp {
+    nn_real lo, hi;
+} nn_clamp;
+
 /* What forward and backward get. Pointers are to `batch` samples, except parameters. */
 typedef struct nn_args {
     int batch;
@@ -54,7 +59,9 @@ typedef struct nn_args {
     const nn_real *x[NN_MAX_IN];
     nn_real *y;
     nn_real *dx[NN_MAX_IN]; /* backward: accumulate (+=); NULL: not wanted */
+    unsigned fresh;         /* NN_FRESH: bit k is set where dx[k] is to be written, not added to */
     const nn_real *dy;
+    const nn_clamp *clamp; /* NN_CLAMPS: y is to be kept within; NULL: nothing */
     const nn_real *w[NN_MAX_PARAMS];
     nn_real *dw[NN_MAX_PARAMS]; /* accumulate; for statistics forward writes what it observed */
     nn_real *saved;             /* kept from forward to backward; in training only */
@@ -125,12 +132,14 @@ typedef struct nn_q8_context {
 /* ---- descriptor ---- */
 
 enum {
-    NN_INPLACE = 1,    /* y may share memory with x[0] when nobody else needs x[0] */
-    NN_KEEP_X = 2,     /* backward reads x */
-    NN_KEEP_Y = 4,     /* backward reads y */
-    NN_LOSS = 8,       /* output is a scalar loss per sample */
-    NN_IDENTITY = 16,  /* evaluation copies x to y: the quantizer drops it */
-    NN_SAME_QUANT = 32 /* int8: y has the scale and zero point of x[0] (pooling) */
+    NN_INPLACE = 1,     /* y may share memory with x[0] when nobody else needs x[0] */
+    NN_KEEP_X = 2,      /* backward reads x */
+    NN_KEEP_Y = 4,      /* backward reads y */
+    NN_LOSS = 8,        /* output is a scalar loss per sample */
+    NN_IDENTITY = 16,   /* evaluation copies x to y: the quantizer drops it */
+    NN_SAME_QUANT = 32, /* int8: y has the scale and zero point of x[0] (pooling) */
+    NN_FRESH = 64,      /* backward heeds a->fresh; for others the net writes zeros before */
+    NN_CLAMPS = 128     /* forward and backward heed a->clamp; y and dy are then those behind it */
 };
 
 struct nn_op {
@@ -169,6 +178,24 @@ extern const int nn_n_ops;
 const nn_op *nn_op_find(const char *name); /* NULL when unknown */
 
 /* ---- for operator files ---- */
+
+/* Whether dx[k] holds nothing yet; and zeros for it where backward would rather add after all. */
+static inline bool nn_is_fresh(const nn_args *a, int k)
+{
+    return a->fresh >> k & 1;
+}
+void nn_begin(const nn_node *n, nn_args *a, int k);
+
+/* x within the bounds, NaN as it is; and the dy that passes a y of such. By value, so that loops
+ * keep the bounds in registers. */
+static inline nn_real nn_clamped(nn_clamp c, nn_real x)
+{
+    return x < c.lo ? c.lo : x > c.hi ? c.hi : x;
+}
+static inline nn_real nn_passed(nn_clamp c, nn_real y, nn_real dy)
+{
+    return y > c.lo && y < c.hi ? dy : 0;
+}
 
 /* BASE_USAGE with "conv2d 'c3': " before the message. */
 base_status nn_op_fail(const nn_node *n, base_err *err, const char *fmt, ...) BASE_PRINTF(3, 4);

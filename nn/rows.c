@@ -146,7 +146,7 @@ void nn_rows_forward(const nn_rows *r, int batch, const nn_real *x, const nn_rea
 }
 
 void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn_real *weight,
-                        nn_real *dx, nn_real *scratch)
+                        nn_real *dx, bool fresh, nn_real *scratch)
 {
     nn_rows back = turned(r);
     int taps = r->h.kernel * r->w.kernel;
@@ -154,7 +154,7 @@ void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn
     for (int t = 0; t < taps; t++)
         repeat(&back, weight + (ptrdiff_t)(taps - 1 - t) * r->channels,
                weights + t * row_of(&back));
-    convolve(&back, batch, dy, weights, NULL, true, dx, scratch, first);
+    convolve(&back, batch, dy, weights, NULL, !fresh, dx, scratch, first);
 }
 
 /* sums[tap][k .. k+LANES) += over rows of dy[h][k] x[h][offset + k], for up to GROUP taps. */

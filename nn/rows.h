@@ -28,9 +28,9 @@ size_t nn_rows_scratch(const nn_rows *r); /* reals for any of the calls below */
 /* y [out] = bias (NULL: 0) + x [in] * weight [taps][channels], for `batch` samples. */
 void nn_rows_forward(const nn_rows *r, int batch, const nn_real *x, const nn_real *weight,
                      const nn_real *bias, nn_real *y, nn_real *scratch);
-/* dx += dy * weight turned round */
+/* dx += dy * weight turned round; fresh: = */
 void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn_real *weight,
-                        nn_real *dx, nn_real *scratch);
+                        nn_real *dx, bool fresh, nn_real *scratch);
 /* dweight [taps][channels] += sum of dy x */
 void nn_rows_backward_weight(const nn_rows *r, int batch, const nn_real *x, const nn_real *dy,
                              nn_real *dweight, nn_real *scratch);

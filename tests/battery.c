@@ -204,7 +204,7 @@ void rig_backward(rig *r)
     unsigned flags = r->n->op->flags;
     for (int k = 0; k < r->n->n_in; k++)
         if (!(flags & NN_KEEP_X)) fill(r->ax[k], r->nx[k], (double)NAN);
-    if (!(flags & NN_KEEP_Y)) fill(r->a.y, r->ny, (double)NAN);
+    if (!(flags & NN_KEEP_Y) && !r->a.clamp) fill(r->a.y, r->ny, (double)NAN);
     fill(r->a.scratch, r->n_scratch, (double)NAN);
     copy(r->ady, r->dy, r->ny);
     r->n->op->backward(r->n, &r->a);

@@ -181,3 +181,58 @@ void battery_accumulates(const battery_case *c, base_str *why)
     rig_close(&once);
     rig_close(&r);
 }
+
+/* ---- gradients that are written, activations done in the same pass ---- */
+
+/* Where a->fresh says so, backward writes the same numbers over whatever was there. */
+void battery_fresh(const battery_case *c, base_str *why)
+{
+    rig r, once;
+    if (!rig_open(&r, c, BATCH, true, why)) return;
+    if (!rig_open(&once, c, BATCH, true, why)) {
+        rig_close(&r);
+        return;
+    }
+    const bool twice = r.n->n_in > 1 && r.n->in[0] == r.n->in[1];
+    for (int k = 0; r.n->op->flags & NN_FRESH && !twice && k < r.n->n_in; k++) {
+        run_from(&once, 0, 1);
+        rig_zero_grads(&r);
+        for (size_t i = 0; i < r.nx[k]; i++) r.a.dx[k][i] = (nn_real)NAN;
+        r.a.fresh = 1U << k;
+        rig_forward(&r);
+        rig_backward(&r);
+        compare_with(&r, &once, 0, 1, why);
+    }
+    rig_close(&once);
+    rig_close(&r);
+}
+
+/* With bounds, y is clipped and only the dy of a y strictly within them counts. */
+void battery_clamped(const battery_case *c, base_str *why)
+{
+    static const nn_clamp bounds = {(nn_real)-0.5, (nn_real)1.25};
+    rig r, plain;
+    if (!rig_open(&r, c, BATCH, true, why)) return;
+    if (!rig_open(&plain, c, BATCH, true, why)) {
+        rig_close(&r);
+        return;
+    }
+    if (r.n->op->flags & NN_CLAMPS) {
+        double *expected = calloc(r.ny + 1, sizeof *expected);
+        r.a.clamp = &bounds;
+        rig_forward(&r);
+        rig_forward(&plain);
+        for (size_t i = 0; i < r.ny; i++) {
+            const double y = (double)plain.a.y[i], lo = (double)bounds.lo, hi = (double)bounds.hi;
+            expected[i] = y < lo ? lo : y > hi ? hi : y;
+            if (!(y > lo && y < hi)) plain.dy[i] = 0;
+        }
+        battery_compare("y within bounds", r.a.y, expected, r.ny, BATTERY_FORWARD_TOL, why);
+        free(expected);
+        rig_backward(&r);
+        rig_backward(&plain);
+        compare_with(&r, &plain, 0, 1, why);
+    }
+    rig_close(&plain);
+    rig_close(&r);
+}

@@ -21,6 +21,8 @@ const battery_check battery_checks[] = {
     {"streaming", battery_streaming},
     {"gradient", battery_gradient},
     {"accumulates", battery_accumulates},
+    {"fresh", battery_fresh},
+    {"clamped", battery_clamped},
     {"saved_model", battery_saved_model},
     {"threads", battery_threads},
 };

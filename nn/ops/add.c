@@ -14,12 +14,26 @@ static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, co
         for (ptrdiff_t i = 0; i < n; i++) y[i] = x0[i * s0] + x1[i * s1];
 }
 
+static void clamped_row(nn_clamp c, nn_real *restrict y, const nn_real *x0, ptrdiff_t s0,
+                        const nn_real *x1, ptrdiff_t s1, ptrdiff_t n)
+{
+    if (s0 && s1)
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = nn_clamped(c, x0[i] + x1[i]);
+    else
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = nn_clamped(c, x0[i * s0] + x1[i * s1]);
+}
+
 static void forward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    for (ptrdiff_t r = 0; r < b.rows; r++)
-        forward_row(a->y + b.y + r * b.n, a->x[0] + b.a + r * b.row_a, b.step_a,
-                    a->x[1] + b.b + r * b.row_b, b.step_b, b.n);
+    for (ptrdiff_t r = 0; r < b.rows; r++) {
+        nn_real *y = a->y + b.y + r * b.n;
+        const nn_real *x0 = a->x[0] + b.a + r * b.row_a, *x1 = a->x[1] + b.b + r * b.row_b;
+        if (a->clamp)
+            clamped_row(*a->clamp, y, x0, b.step_a, x1, b.step_b, b.n);
+        else
+            forward_row(y, x0, b.step_a, x1, b.step_b, b.n);
+    }
 }
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -29,31 +43,58 @@ static void forward(const nn_node *n, const nn_args *a)
     nn_grid_blocks(&g, forward_block, &copy);
 }
 
-static void add_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t n, ptrdiff_t step)
+/* dx += dy, or = where dx is fresh; step 0: the sum is added */
+static void pass_row(bool fresh, nn_real *restrict dx, const nn_real *dy, ptrdiff_t n,
+                     ptrdiff_t step)
 {
     nn_real sum = 0;
-    if (step)
-        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i];
-    else {
-        for (ptrdiff_t i = 0; i < n; i++) sum += dy[i];
-        *dx += sum;
+    if (step) {
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] = (fresh ? 0 : dx[i]) + dy[i];
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n; i++) sum += dy[i];
+    *dx += sum;
+}
+
+static void pass_clamped_row(nn_clamp c, bool fresh, nn_real *restrict dx, const nn_real *y,
+                             const nn_real *dy, ptrdiff_t n, ptrdiff_t step)
+{
+    nn_real sum = 0;
+    if (step) {
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] = (fresh ? 0 : dx[i]) + nn_passed(c, y[i], dy[i]);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n; i++) sum += nn_passed(c, y[i], dy[i]);
+    *dx += sum;
+}
+
+static void pass_block(const nn_args *a, int k, ptrdiff_t at, ptrdiff_t row, ptrdiff_t step,
+                       nn_block b)
+{
+    for (ptrdiff_t r = 0; a->dx[k] && r < b.rows; r++) {
+        const ptrdiff_t from = b.y + r * b.n;
+        nn_real *dx = a->dx[k] + at + r * row;
+        if (a->clamp)
+            pass_clamped_row(*a->clamp, nn_is_fresh(a, k), dx, a->y + from, a->dy + from, b.n,
+                             step);
+        else
+            pass_row(nn_is_fresh(a, k), dx, a->dy + from, b.n, step);
     }
 }
 
 static void backward_block(void *ctx, nn_block b)
 {
     const nn_args *a = ctx;
-    const nn_real *dy = a->dy + b.y;
-    for (ptrdiff_t r = 0; r < b.rows; r++, dy += b.n) {
-        if (a->dx[0]) add_row(a->dx[0] + b.a + r * b.row_a, dy, b.n, b.step_a);
-        if (a->dx[1]) add_row(a->dx[1] + b.b + r * b.row_b, dy, b.n, b.step_b);
-    }
+    pass_block(a, 0, b.a, b.row_a, b.step_a, b);
+    pass_block(a, 1, b.b, b.row_b, b.step_b, b);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     nn_args copy = *a;
     nn_grid g = nn_grid_pair(n, a->batch);
+    for (int k = 0; k < 2; k++)
+        if (!nn_same_shape(n->in[k]->shape, n->shape)) nn_begin(n, &copy, k);
     nn_grid_blocks(&g, backward_block, &copy);
 }
 
@@ -124,6 +165,7 @@ const nn_op nn_op_add = {
     .name = "add",
     .summary = "sum of two tensors, axes of length 1 repeated",
     .n_in = 2,
+    .flags = NN_FRESH | NN_CLAMPS,
     .shape = nn_grid_pair_shape,
     .forward = forward,
     .backward = backward,

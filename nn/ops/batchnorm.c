@@ -13,9 +13,14 @@
  *   dbeta = sum dy,  dgamma = sum dy xh,  dx = gamma/sigma (dy - dbeta/N - xh dgamma/N)
  *
  * Keyword models have few channels, so all loops run over a stretch of the tensor after which the
- * parameters repeat: several positions long, or a whole frame with bands.
+ * parameters repeat: several positions long, or some frames with bands. Sums go down the columns of
+ * such stretches, some vectors of them at a time, in registers.
+ *
+ * An activation that bounds y is done in the same pass; its backward lets through the dy of those y
+ * that lie strictly between the bounds.
  */
 #include "nn/op.h"
+#include "nn/vector.h"
 
 #include <math.h>
 #include <string.h>
@@ -55,8 +60,8 @@ static base_status shape(nn_node *n, base_err *err)
 /* How the tensor is walked, and where the parameters are. */
 typedef struct geometry {
     int ch, bands, channels; /* channels: ch * bands, the length of a parameter */
-    int run;                 /* elements of a stretch that share a band */
-    int stretch;             /* after so many elements the parameters repeat */
+    int period, run;         /* elements until the parameters repeat; of those, of one band */
+    int stretch;             /* some periods: whole vectors */
     int64_t total;           /* elements of the batch */
     nn_real per;             /* values of a channel in it */
     int shift, mean, var;    /* parameter numbers of beta and the statistics; gamma's is 0 */
@@ -65,13 +70,14 @@ typedef struct geometry {
 
 static geometry geometry_of(const nn_node *n, int batch)
 {
-    enum { LONG = 64 };
     const batchnorm *p = n->attrs;
     geometry g = {
         .ch = n->shape.d[n->shape.n - 1], .bands = p->bands, .gamma = p->gamma, .beta = p->beta};
     g.channels = g.ch * g.bands;
-    g.stretch = p->bands > 1 ? n->shape.d[1] * g.ch : (LONG + g.ch - 1) / g.ch * g.ch;
-    g.run = g.stretch / g.bands;
+    g.period = p->bands > 1 ? n->shape.d[1] * g.ch : g.ch;
+    g.run = g.period / g.bands;
+    g.stretch = g.period;
+    while (g.stretch % NN_LANES || g.stretch < 4 * NN_LANES) g.stretch += g.period;
     g.total = batch * nn_count(n->shape);
     g.per = (nn_real)(g.total / g.channels);
     g.shift = p->gamma ? 1 : 0;
@@ -80,7 +86,7 @@ static geometry geometry_of(const nn_node *n, int batch)
     return g;
 }
 
-/* saved: mu and 1/sigma; scratch: stretches of the passes. */
+/* saved: mu and 1/sigma; scratch: stretches of the passes, then two sets of channels. */
 static size_t saved(const nn_node *n, int batch)
 {
     return 2 * (size_t)geometry_of(n, batch).channels;
@@ -88,33 +94,27 @@ static size_t saved(const nn_node *n, int batch)
 
 static size_t scratch(const nn_node *n, int batch)
 {
-    return 3 * (size_t)geometry_of(n, batch).stretch;
+    geometry g = geometry_of(n, batch);
+    return 3 * (size_t)g.stretch + 2 * (size_t)g.channels;
 }
 
 /* from [channels] repeated along a stretch */
 static void spread(const geometry *g, const nn_real *from, nn_real *to)
 {
-    for (int b = 0; b < g->bands; b++)
-        for (int i = 0; i < g->run; i += g->ch, to += g->ch)
-            memcpy(to, from + b * g->ch, (size_t)g->ch * sizeof *to);
-}
-
-/* The same within one stretch, whose first elements are the channels. From the back, so that
- * nothing is overwritten before it is read. */
-static void spread_within(const geometry *g, nn_real *v)
-{
-    for (int b = g->bands - 1; b >= 0; b--)
-        for (int i = g->run - g->ch; i >= 0; i -= g->ch)
-            memmove(v + b * g->run + i, v + b * g->ch, (size_t)g->ch * sizeof *v);
+    for (int at = 0; at < g->stretch; at += g->period)
+        for (int b = 0; b < g->bands; b++)
+            for (int i = 0; i < g->run; i += g->ch, to += g->ch)
+                memcpy(to, from + b * g->ch, (size_t)g->ch * sizeof *to);
 }
 
 /* The reverse: to [channels] gets the sums of what lies along a stretch. */
 static void gather(const geometry *g, const nn_real *from, nn_real *to)
 {
     memset(to, 0, (size_t)g->channels * sizeof *to);
-    for (int b = 0; b < g->bands; b++)
-        for (int i = 0; i < g->run; i += g->ch, from += g->ch)
-            for (int c = 0; c < g->ch; c++) to[b * g->ch + c] += from[c];
+    for (int at = 0; at < g->stretch; at += g->period)
+        for (int b = 0; b < g->bands; b++)
+            for (int i = 0; i < g->run; i += g->ch, from += g->ch)
+                for (int c = 0; c < g->ch; c++) to[b * g->ch + c] += from[c];
 }
 
 static int length_at(const geometry *g, int64_t at)
@@ -122,22 +122,72 @@ static int length_at(const geometry *g, int64_t at)
     return g->total - at < g->stretch ? (int)(g->total - at) : g->stretch;
 }
 
-/* Mean and biased variance; two passes, so that nothing cancels. */
-static void moments(const geometry *g, const nn_real *x, nn_real *mean, nn_real *var,
-                    nn_real *restrict sum, nn_real *restrict mu)
+/* ---- forward ---- */
+
+/* sum = sum of x - near, square = sum of (x - near)^2, down `vectors` vectors of columns. */
+static inline __attribute__((always_inline)) void
+moment_columns(int vectors, int64_t rows, ptrdiff_t stretch, const nn_real *x, const nn_real *near,
+               nn_real *sum, nn_real *square)
 {
-    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
-    for (int64_t at = 0; at < g->total; at += g->stretch)
-        for (int i = 0, n = length_at(g, at); i < n; i++) sum[i] += x[at + i];
+    nn_vector s[4], q[4], k[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        s[v] = q[v] = (nn_vector){0};
+        k[v] = ((const nn_vector *)near)[v];
+    }
+    for (; rows > 0; rows--, x += stretch) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            nn_vector d = ((const nn_vector *)x)[v] - k[v];
+            s[v] += d;
+            q[v] += d * d;
+        }
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        ((nn_vector *)sum)[v] = s[v];
+        ((nn_vector *)square)[v] = q[v];
+    }
+}
+
+/* The same for the first `total` elements of x. */
+static void moment_sums(const geometry *g, int64_t total, const nn_real *x, const nn_real *near,
+                        nn_real *sum, nn_real *square)
+{
+    const int64_t rows = total / g->stretch, rest = rows * g->stretch;
+    int j = 0;
+    for (; j + 4 * NN_LANES <= g->stretch; j += 4 * NN_LANES)
+        moment_columns(4, rows, g->stretch, x + j, near + j, sum + j, square + j);
+    for (; j < g->stretch; j += NN_LANES)
+        moment_columns(1, rows, g->stretch, x + j, near + j, sum + j, square + j);
+    for (int64_t i = rest; i < total; i++) {
+        const nn_real d = x[i] - near[i - rest];
+        sum[i - rest] += d;
+        square[i - rest] += d * d;
+    }
+}
+
+/* Mean and biased variance in one pass, by differences to a mean of some first values, so that
+ * nothing cancels. */
+static void moments(const geometry *g, const nn_real *x, nn_real *mean, nn_real *var,
+                    nn_real *scratch)
+{
+    enum { SOME = 8 };
+    nn_real *near = scratch, *sum = near + g->stretch, *square = sum + g->stretch;
+    const int64_t first = g->total < SOME * (int64_t)g->stretch ? g->total : SOME * g->stretch;
+    memset(near, 0, (size_t)g->stretch * sizeof *near);
+    moment_sums(g, first, x, near, sum, square);
     gather(g, sum, mean);
-    for (int c = 0; c < g->channels; c++) mean[c] /= g->per;
-    spread(g, mean, mu);
-    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
-    for (int64_t at = 0; at < g->total; at += g->stretch)
-        for (int i = 0, n = length_at(g, at); i < n; i++)
-            sum[i] += (x[at + i] - mu[i]) * (x[at + i] - mu[i]);
-    gather(g, sum, var);
-    for (int c = 0; c < g->channels; c++) var[c] /= g->per;
+    for (int c = 0; c < g->channels; c++) mean[c] *= (nn_real)g->channels / (nn_real)first;
+    spread(g, mean, near);
+    moment_sums(g, g->total, x, near, sum, square);
+    gather(g, square, var);
+    gather(g, sum, square);
+    for (int c = 0; c < g->channels; c++) {
+        const nn_real d = square[c] / g->per, v = var[c] / g->per - d * d;
+        mean[c] += d;
+        var[c] = v < 0 ? 0 : v;
+    }
 }
 
 /* Batch moments into saved, and to the statistics' slots. */
@@ -145,7 +195,7 @@ static void use_batch(const nn_node *n, const geometry *g, const nn_args *a)
 {
     const batchnorm *p = n->attrs;
     nn_real *mu = a->saved, *inv = mu + g->channels, unbias = g->per / (g->per - 1);
-    moments(g, a->x[0], mu, inv, a->scratch, a->scratch + g->stretch);
+    moments(g, a->x[0], mu, inv, a->scratch);
     for (int c = 0; c < g->channels; c++) {
         a->dw[g->mean][c] = mu[c];
         a->dw[g->var][c] = g->per > 1 ? inv[c] * unbias : inv[c];
@@ -153,11 +203,29 @@ static void use_batch(const nn_node *n, const geometry *g, const nn_args *a)
     }
 }
 
+/* y = scale x + shift, within bounds if there are some, along a stretch */
+static void apply(const geometry *g, const nn_args *a, const nn_real *restrict scale,
+                  const nn_real *restrict shift)
+{
+    for (int64_t at = 0; at < g->total; at += g->stretch) {
+        const nn_real *x = a->x[0] + at;
+        nn_real *restrict y = a->y + at;
+        const int m = length_at(g, at);
+        if (!a->clamp) {
+            for (int i = 0; i < m; i++) y[i] = x[i] * scale[i] + shift[i];
+            continue;
+        }
+        const nn_clamp c = *a->clamp;
+        for (int i = 0; i < m; i++) y[i] = nn_clamped(c, x[i] * scale[i] + shift[i]);
+    }
+}
+
 static void forward(const nn_node *n, const nn_args *a)
 {
     const batchnorm *p = n->attrs;
     geometry g = geometry_of(n, a->batch);
-    nn_real *restrict scale = a->scratch, *restrict shift = scale + g.stretch;
+    nn_real *scales = a->scratch, *shifts = scales + g.stretch;
+    nn_real *scale = shifts + g.stretch, *shift = scale + g.channels;
     if (a->training) use_batch(n, &g, a);
     for (int c = 0; c < g.channels; c++) {
         nn_real inv = a->training ? a->saved[g.channels + c]
@@ -166,39 +234,98 @@ static void forward(const nn_node *n, const nn_args *a)
         scale[c] = g.gamma ? a->w[0][c] * inv : inv;
         shift[c] = (g.beta ? a->w[g.shift][c] : 0) - mu * scale[c];
     }
-    spread_within(&g, scale);
-    spread_within(&g, shift);
-    for (int64_t at = 0; at < g.total; at += g.stretch) {
-        const nn_real *x = a->x[0] + at;
-        nn_real *restrict y = a->y + at;
-        for (int i = 0, m = length_at(&g, at); i < m; i++) y[i] = x[i] * scale[i] + shift[i];
-    }
+    spread(&g, scale, scales);
+    spread(&g, shift, shifts);
+    apply(&g, a, scales, shifts);
 }
 
-/* sum = sum of dy, dot = sum of dy (x - mu), along a stretch; mu is one. */
-static void backward_sums(const geometry *g, const nn_args *a, const nn_real *restrict mu,
-                          nn_real *restrict sum, nn_real *restrict dot)
+/* ---- backward ---- */
+
+/* What lets dy through: all of it, or where y is strictly within the bounds. */
+typedef __typeof__((nn_vector){0} < (nn_vector){0}) mask;
+
+/* sum = sum of dy, dot = sum of dy (x - mu), down `vectors` vectors of columns from `at`. */
+static inline __attribute__((always_inline)) void
+gradient_columns(int vectors, bool bounded, const geometry *g, const nn_args *a, ptrdiff_t at,
+                 const nn_real *mu, nn_real *sum, nn_real *dot)
 {
-    memset(sum, 0, (size_t)g->stretch * sizeof *sum);
-    memset(dot, 0, (size_t)g->stretch * sizeof *dot);
-    for (int64_t at = 0; at < g->total; at += g->stretch) {
-        const nn_real *dy = a->dy + at, *x = a->x[0] + at;
-        for (int i = 0, m = length_at(g, at); i < m; i++) {
-            sum[i] += dy[i];
-            dot[i] += dy[i] * (x[i] - mu[i]);
+    const nn_real *x = a->x[0] + at, *dy = a->dy + at, *y = a->y + at;
+    const nn_real lo = bounded ? a->clamp->lo : 0, hi = bounded ? a->clamp->hi : 0;
+    nn_vector s[4], d[4], k[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        s[v] = d[v] = (nn_vector){0};
+        k[v] = ((const nn_vector *)mu)[v];
+    }
+    for (int64_t r = g->total / g->stretch; r > 0; r--) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            nn_vector in = ((const nn_vector *)dy)[v];
+            if (bounded) {
+                const nn_vector out = ((const nn_vector *)y)[v];
+                in = (nn_vector)((mask)in & (out > lo) & (out < hi));
+            }
+            s[v] += in;
+            d[v] += in * (((const nn_vector *)x)[v] - k[v]);
         }
+        x += g->stretch, dy += g->stretch, y += g->stretch;
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        ((nn_vector *)sum)[v] = s[v];
+        ((nn_vector *)dot)[v] = d[v];
     }
 }
 
-/* dx += k dy + m x + t, along a stretch */
-static void backward_input(const geometry *g, const nn_args *a, const nn_real *restrict k,
-                           const nn_real *restrict m, const nn_real *restrict t)
+static void gradient_sums(const geometry *g, const nn_args *a, const nn_real *mu, nn_real *sum,
+                          nn_real *dot)
 {
+    const int64_t rest = g->total / g->stretch * g->stretch;
+    int j = 0;
+    for (; j + 4 * NN_LANES <= g->stretch; j += 4 * NN_LANES)
+        if (a->clamp)
+            gradient_columns(4, true, g, a, j, mu + j, sum + j, dot + j);
+        else
+            gradient_columns(4, false, g, a, j, mu + j, sum + j, dot + j);
+    for (; j < g->stretch; j += NN_LANES)
+        if (a->clamp)
+            gradient_columns(1, true, g, a, j, mu + j, sum + j, dot + j);
+        else
+            gradient_columns(1, false, g, a, j, mu + j, sum + j, dot + j);
+    for (int64_t i = rest; i < g->total; i++) {
+        const nn_real in = a->clamp ? nn_passed(*a->clamp, a->y[i], a->dy[i]) : a->dy[i];
+        sum[i - rest] += in;
+        dot[i - rest] += in * (a->x[0][i] - mu[i - rest]);
+    }
+}
+
+/* dx (+)= k dy + m x + t along a stretch, from element `at` on */
+static inline __attribute__((always_inline)) void
+input_stretch(bool bounded, bool fresh, const nn_args *a, int64_t at, int n,
+              const nn_real *restrict k, const nn_real *restrict m, const nn_real *restrict t)
+{
+    const nn_real *dy = a->dy + at, *x = a->x[0] + at, *y = a->y + at;
+    const nn_real lo = bounded ? a->clamp->lo : 0, hi = bounded ? a->clamp->hi : 0;
+    nn_real *restrict dx = a->dx[0] + at;
+    for (int i = 0; i < n; i++) {
+        const nn_real in = !bounded || (y[i] > lo && y[i] < hi) ? dy[i] : 0;
+        const nn_real v = k[i] * in + m[i] * x[i] + t[i];
+        dx[i] = fresh ? v : dx[i] + v;
+    }
+}
+
+static void input_gradient(const geometry *g, const nn_args *a, const nn_real *k, const nn_real *m,
+                           const nn_real *t)
+{
+    const int kind = (a->clamp ? 2 : 0) + (nn_is_fresh(a, 0) ? 1 : 0);
     for (int64_t at = 0; at < g->total; at += g->stretch) {
-        const nn_real *dy = a->dy + at, *x = a->x[0] + at;
-        nn_real *restrict dx = a->dx[0] + at;
-        for (int i = 0, n = length_at(g, at); i < n; i++)
-            dx[i] += k[i] * dy[i] + m[i] * x[i] + t[i];
+        const int n = length_at(g, at);
+        switch (kind) {
+        case 0: input_stretch(false, false, a, at, n, k, m, t); break;
+        case 1: input_stretch(false, true, a, at, n, k, m, t); break;
+        case 2: input_stretch(true, false, a, at, n, k, m, t); break;
+        case 3: input_stretch(true, true, a, at, n, k, m, t); break;
+        }
     }
 }
 
@@ -206,27 +333,29 @@ static void backward(const nn_node *n, const nn_args *a)
 {
     geometry g = geometry_of(n, a->batch);
     const nn_real *mu = a->saved, *inv = mu + g.channels;
-    nn_real *k = a->scratch, *sum = k + g.stretch, *dot = sum + g.stretch;
+    nn_real *k = a->scratch, *m = k + g.stretch, *t = m + g.stretch;
+    nn_real *sum = t + g.stretch, *dot = sum + g.channels;
     spread(&g, mu, k);
-    backward_sums(&g, a, k, sum, dot);
-    gather(&g, sum, k);
-    memcpy(sum, k, (size_t)g.channels * sizeof *sum);
-    gather(&g, dot, k);
+    gradient_sums(&g, a, k, m, t);
+    gather(&g, m, sum);
+    gather(&g, t, dot);
     for (int c = 0; c < g.channels; c++) {
-        dot[c] = k[c] * inv[c];
+        dot[c] *= inv[c];
         if (g.beta) a->dw[g.shift][c] += sum[c];
         if (g.gamma) a->dw[0][c] += dot[c];
     }
     if (!a->dx[0]) return;
+
     for (int c = 0; c < g.channels; c++) {
-        k[c] = g.gamma ? a->w[0][c] * inv[c] : inv[c];
-        dot[c] *= -k[c] * inv[c] / g.per;
-        sum[c] = -k[c] * sum[c] / g.per - dot[c] * mu[c];
+        const nn_real f = g.gamma ? a->w[0][c] * inv[c] : inv[c];
+        dot[c] *= -f * inv[c] / g.per;
+        sum[c] = -f * sum[c] / g.per - dot[c] * mu[c];
     }
-    spread_within(&g, k);
-    spread_within(&g, dot);
-    spread_within(&g, sum);
-    backward_input(&g, a, k, dot, sum);
+    spread(&g, dot, m);
+    spread(&g, sum, t);
+    for (int c = 0; c < g.channels; c++) dot[c] = g.gamma ? a->w[0][c] * inv[c] : inv[c];
+    spread(&g, dot, k);
+    input_gradient(&g, a, k, m, t);
 }
 
 static void cost(const nn_node *n, nn_cost *c)
@@ -260,7 +389,7 @@ const nn_op nn_op_batchnorm = {
     .name = "batchnorm",
     .summary = "batch normalization per channel",
     .n_in = 1,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(batchnorm),

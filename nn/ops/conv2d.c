@@ -205,16 +205,18 @@ static void backward_input(const geometry *g, const nn_args *a, int l, int m, in
     const nn_real *dy = a->dy + (ptrdiff_t)l * g->w.out * g->out + q * g->go;
     nn_real *to = g->direct ? a->dx[0] + (ptrdiff_t)l * g->w.in * g->in : a->scratch;
     nn_gemm(false, true, m * g->w.out, g->k, g->go, dy, g->out, a->w[0] + q * g->go, g->out,
-            g->direct ? 1 : 0, to, g->k);
+            g->direct && !nn_is_fresh(a, 0) ? 1 : 0, to, g->k);
     for (int i = l; i < l + m && !g->direct; i++)
         scatter_line(g, to + (ptrdiff_t)(i - l) * g->w.out * g->k, i % g->h.out,
                      a->dx[0] + i / g->h.out * sample_of(g) + q * g->gi);
 }
 
-static void backward(const nn_node *n, const nn_args *a)
+static void backward(const nn_node *n, const nn_args *args)
 {
     geometry g = geometry_of(n);
+    nn_args copy = *args, *a = &copy;
     if (n->n_params > 1) backward_bias(&g, a);
+    if (a->dx[0] && !g.direct) nn_begin(n, a, 0);
     for (int l = 0, m, all = a->batch * g.h.out; l < all; l += m) {
         m = chunk_size(&g, all - l);
         for (int q = 0; q < g.groups; q++) {
@@ -316,7 +318,7 @@ const nn_op nn_op_conv2d = {
     .name = "conv2d",
     .summary = "two-dimensional convolution with stride, dilation and groups",
     .n_in = 1,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_FRESH,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(conv2d),

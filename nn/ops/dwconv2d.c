@@ -160,9 +160,13 @@ static void backward(const nn_node *n, const nn_args *a)
     int64_t pixels = n->n_params > 1 ? a->batch * nn_count(n->shape) / ch : 0;
     if (rows_of(n, &r)) {
         nn_rows_backward_weight(&r, a->batch, a->x[0], a->dy, a->dw[0], a->scratch);
-        if (a->dx[0]) nn_rows_backward_x(&r, a->batch, a->dy, a->w[0], a->dx[0], a->scratch);
+        if (a->dx[0])
+            nn_rows_backward_x(&r, a->batch, a->dy, a->w[0], a->dx[0], nn_is_fresh(a, 0),
+                               a->scratch);
     } else {
-        backward_direct(n, a);
+        nn_args copy = *a;
+        nn_begin(n, &copy, 0);
+        backward_direct(n, &copy);
     }
     for (int64_t i = 0; i < pixels; i++)
         for (int c = 0; c < ch; c++) a->dw[1][c] += a->dy[i * ch + c];
@@ -256,7 +260,7 @@ const nn_op nn_op_dwconv2d = {
     .name = "dwconv2d",
     .summary = "depthwise two-dimensional convolution",
     .n_in = 1,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_FRESH,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dwconv2d),

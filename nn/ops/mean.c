@@ -68,29 +68,33 @@ static void forward(const nn_node *n, const nn_args *a)
 typedef struct backward_args {
     nn_real *dx, share;
     const nn_real *dy;
+    bool fresh;
 } backward_args;
 
-static void spread_row(nn_real *restrict dx, const nn_real *dy, ptrdiff_t step, ptrdiff_t n,
-                       nn_real share)
+static void spread_row(const backward_args *a, nn_real *restrict dx, const nn_real *dy,
+                       ptrdiff_t step, ptrdiff_t n)
 {
+    const nn_real share = a->share;
+    const bool fresh = a->fresh;
     if (step)
-        for (ptrdiff_t i = 0; i < n; i++) dx[i] += dy[i] * share;
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] = (fresh ? 0 : dx[i]) + dy[i] * share;
     else
-        for (ptrdiff_t i = 0; i < n; i++) dx[i] += *dy * share;
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] = (fresh ? 0 : dx[i]) + *dy * share;
 }
 
 static void backward_block(void *ctx, nn_block b)
 {
     const backward_args *a = ctx;
     for (ptrdiff_t r = 0; r < b.rows; r++)
-        spread_row(a->dx + b.y + r * b.n, a->dy + b.a + r * b.row_a, b.step_a, b.n, a->share);
+        spread_row(a, a->dx + b.y + r * b.n, a->dy + b.a + r * b.row_a, b.step_a, b.n);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
 {
     if (!a->dx[0]) return;
     nn_grid g = grid_of(n, a->batch);
-    nn_grid_blocks(&g, backward_block, &(backward_args){a->dx[0], share_of(n), a->dy});
+    nn_grid_blocks(&g, backward_block,
+                   &(backward_args){a->dx[0], share_of(n), a->dy, nn_is_fresh(a, 0)});
 }
 
 NN_CASES("x = input 5x4x6; y = mean(x) axes=1", "x = input 5x4x6; y = mean(x) axes=0",
@@ -103,6 +107,7 @@ const nn_op nn_op_mean = {
     .name = "mean",
     .summary = "mean over chosen axes",
     .n_in = 1,
+    .flags = NN_FRESH,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(mean),

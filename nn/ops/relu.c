@@ -17,7 +17,8 @@ static void backward(const nn_node *n, const nn_args *a)
     int64_t count = a->batch * nn_count(n->shape);
     const nn_real *y = a->y, *dy = a->dy;
     nn_real *restrict dx = a->dx[0];
-    for (int64_t i = 0; dx && i < count; i++) dx[i] += y[i] > 0 ? dy[i] : 0;
+    const bool fresh = nn_is_fresh(a, 0);
+    for (int64_t i = 0; dx && i < count; i++) dx[i] = (fresh ? 0 : dx[i]) + (y[i] > 0 ? dy[i] : 0);
 }
 
 static bool clamp(const nn_node *n, double *lo, double *hi)
@@ -34,7 +35,7 @@ const nn_op nn_op_relu = {
     .name = "relu",
     .summary = "rectified linear unit",
     .n_in = 1,
-    .flags = NN_INPLACE | NN_KEEP_Y,
+    .flags = NN_INPLACE | NN_KEEP_Y | NN_FRESH,
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,

@@ -22,7 +22,8 @@ static void backward(const nn_node *n, const nn_args *a)
     int64_t count = a->batch * nn_count(n->shape);
     const nn_real *x = a->x[0], *dy = a->dy;
     nn_real *restrict dx = a->dx[0];
-    for (int64_t i = 0; dx && i < count; i++) dx[i] += dy[i] * slope(x[i]);
+    const bool fresh = nn_is_fresh(a, 0);
+    for (int64_t i = 0; dx && i < count; i++) dx[i] = (fresh ? 0 : dx[i]) + dy[i] * slope(x[i]);
 }
 
 NN_CASES("x = input 4x3x5; y = silu(x)", "x = input 9; y = silu(x)");
@@ -31,7 +32,7 @@ const nn_op nn_op_silu = {
     .name = "silu",
     .summary = "x times its logistic function",
     .n_in = 1,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_FRESH,
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
