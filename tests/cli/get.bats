@@ -15,6 +15,7 @@ teardown() {
 
 serve() { # DIR: python's server (which cannot go on in the middle of a file) on $port
     command -v python3 >/dev/null || skip "python3 is not installed"
+    : >server.log
     python3 -u -m http.server --bind 127.0.0.1 --directory "$1" 0 >server.log 2>/dev/null 3>&- &
     server=$!
     for _ in $(seq 100); do
