@@ -5,9 +5,10 @@
 #
 # usage: bench/search.sh PACK DIR [VARIANT...]     DIR takes the runs; no VARIANT: all below
 #
-# A variant is stem:c1,c2,c3,c4:n1,n2,n3,n4:kernel:stride:hop[:half]   channels of stem and stages,
-# blocks a stage, taps of the convolutions over time, stride of the stem over time, hop of the features
-# in ms, the stage whose first block halves time once more.
+# A variant is stem:c1,c2,c3,c4:n1,n2,n3,n4:kernel:stride:hop[:half[:key=value,...]]   channels of stem
+# and stages, blocks a stage, taps of the convolutions over time, stride of the stem over time, hop of
+# the features in ms, the stage whose first block halves time once more (0: none), and what else of
+# [features] differs from the 40 log-mel bands of the recipe.
 set -eu
 cd "$(dirname "$0")/.."
 pack=$1 runs=$2
@@ -15,7 +16,9 @@ shift 2
 epochs=${EPOCHS:-30} weights=20000 macs=1500000 out=bench/search.tsv
 [ $# -gt 0 ] || set -- \
     12:12,18,24,30:2,2,4,4:3:2:10 12:12,18,24,30:2,2,4,4:5:2:10 12:12,18,24,30:2,2,4,4:3:1:20 \
-    12:12,16,24,32:2,2,3,4:5:2:10 12:12,20,32,40:2,2,3,3:3:2:10:3 16:12,16,20,28:2,2,3,4:3:2:10
+    12:12,16,24,32:2,2,3,4:5:2:10 12:12,20,32,40:2,2,3,3:3:2:10:3 16:12,16,20,28:2,2,3,4:3:2:10 \
+    16:16,24,32,40:1,2,3,3:{3,5}:2:10:3 16:16,24,32,40:1,2,3,3:3:1:20:3 \
+    16:16,24,32,40:1,2,3,3:3:2:10:3:{mfcc=40,f_lo=60,f_hi=4000,window_ms=25,window_ms=40\,fft=1024}
 
 graph() { # a variant as graph text
     awk -v v="$1" -v classes=10 '
@@ -40,8 +43,7 @@ graph() { # a variant as graph text
     }
     BEGIN {
         split(v, f, ":"); split(f[2], c, ","); split(f[3], n, ",")
-        frames = f[6] == 10 ? 101 : 51
-        print "x = input " frames "x40x1"
+        print "x = input " int(1000 / f[6]) + 1 "x40x1"
         x = node("stem = conv2d(x) out=" f[1] " kernel=5x5 stride=" f[5] "x2 pad=2,2,2,2 bias=no")
         x = node("stem.bn = batchnorm(" x ")"); x = node("stem.relu = relu(" x ")")
         split("1 2 2 1", stride, " "); split("1 2 4 8", dilation, " ")
@@ -61,7 +63,7 @@ graph() { # a variant as graph text
 [ -f $out ] || printf 'variant\tparameters\tmacs\tepochs\tvalidation\n' >$out
 mkdir -p "$runs"
 for v in "$@"; do
-    net=$runs/$(echo "$v" | tr ':,' '_-').net run=$runs/$(echo "$v" | tr ':,' '_-')-$epochs
+    name=$(echo "$v" | tr ':=,' '_.-') net=$runs/$name.net run=$runs/$name-$epochs
     grep -q "^$v	[0-9]*	[0-9]*	$epochs	" $out && continue
     graph "$v" >"$net"
     cost=$("${SOTTO:-build/sotto}" model cost "$net" --format json)
@@ -70,8 +72,11 @@ for v in "$@"; do
         printf '%s\t%s\t%s\t0\tover budget\n' "$v" "$(n parameters)" "$(n macs)" >>$out
         continue
     fi
+    IFS=: read -r _ _ _ _ _ hop _ more <<<"$v"
+    IFS=, read -r -a features <<<"hop_ms=$hop${more:+,$more}"
     "${SOTTO:-build/sotto}" train -q train/recipes/murmur.ini model.file="$net" data.pack="$pack" \
-        features.hop_ms="$(echo "$v" | cut -d: -f6)" train.epochs="$epochs" train.warmup_epochs=2 --threads "${THREADS:-2}" -o "$run"
+        "${features[@]/#/features.}" train.epochs="$epochs" train.warmup_epochs=2 \
+        --threads "${THREADS:-2}" -o "$run"
     accuracy=$(sed -n 's/.*"val_accuracy": *\([0-9.]*\).*/\1/p' "$run/DONE")
     printf '%s\t%s\t%s\t%s\t%s\n' "$v" "$(n parameters)" "$(n macs)" "$epochs" "$accuracy" >>$out
 done

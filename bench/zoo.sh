@@ -29,11 +29,12 @@ table() {
             gsub(/,/, " ", command)
             spread = n > 1 ? sprintf("%.2f ± %.2f (%d)", sum[k] / n,
                 sqrt((squares[k] - sum[k] * sum[k] / n) / (n - 1)), n) : ""
-            printf "| %s | %s | %.2f M | %.2f %% [%.2f, %.2f] | %s | %.0f min | `%s` |\n", name[1],
+            shown = name[1] == "murmur" ? "**murmur**" : name[1]
+            printf "| %s | %s | %.2f M | %.2f %% [%.2f, %.2f] | %s | %.0f min | `%s` |\n", shown,
                 thousands(size[k]), 1e-6 * macs[k], first[k], lo[k], hi[k], spread, time[k] / 60,
                 command " data.pack=sc.h5 -o runs/" name[1]
         }
-    }' $out
+    }' $out | sort -t'|' -k5,5nr
 }
 if [ "${1-}" = --table ]; then
     table
