@@ -13,13 +13,13 @@ CFLAGS_san     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                   -fno-sanitize-recover=undefined
 CFLAGS_double  := $(CFLAGS_san) -DNN_DOUBLE
 
-PROGRAM_SRC := $(wildcard */cmd_*.c train/main.c train/cli*.c)
+PROGRAM_SRC := $(wildcard */cmd_*.c train/main.c train/cli*.c) bench/measure.c
 LIB_SRC     := $(filter-out $(PROGRAM_SRC),$(wildcard nn/*.c nn/ops/*.c dsp/*.c data/*.c train/*.c \
                  train/models/*.c quantize/*.c)) build/gen/embedded_files.c
 TEST_SRC    := $(wildcard tests/test_*.c)
 DOUBLE_SRC  := $(wildcard tests/double_*.c)
 HELPER_SRC  := $(filter-out $(TEST_SRC) $(DOUBLE_SRC),$(wildcard tests/*.c))
-BENCH_SRC   := $(wildcard bench/*.c)
+BENCH_SRC   := $(filter-out bench/cmd_%.c bench/measure.c,$(wildcard bench/*.c))
 TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%)
 EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini))
 
