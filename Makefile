@@ -19,7 +19,6 @@ LIB_SRC     := $(filter-out $(PROGRAM_SRC),$(wildcard nn/*.c nn/ops/*.c dsp/*.c 
 TEST_SRC    := $(wildcard tests/test_*.c)
 DOUBLE_SRC  := $(wildcard tests/double_*.c)
 HELPER_SRC  := $(filter-out $(TEST_SRC) $(DOUBLE_SRC),$(wildcard tests/*.c))
-BENCH_SRC   := $(filter-out bench/cmd_%.c bench/measure.c,$(wildcard bench/*.c))
 TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%)
 EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini))
 
@@ -119,8 +118,8 @@ test: build/sotto build/san/sotto $(TESTS) ## everything that can be checked; la
 demo: build/sotto ## the main job on the best data there is, under five minutes
 	@CC="$(CC)" train/demo.sh
 
-bench: $(BENCH_SRC:%.c=build/release/%) build/sotto ## build and run the benchmarks
-	@for b in $(BENCH_SRC:%.c=build/release/%); do echo "== $$b"; ./$$b || exit 1; done
+bench: build/sotto ## the speed of every stage beside what else there is (bench/table.sh)
+	@CC="$(CC)" bench/table.sh
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile

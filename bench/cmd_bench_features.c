@@ -5,8 +5,9 @@
 
 static const cli_spec spec = {
     .usage = "[PRESET]",
-    .about = "Features of clips of noise on one thread; the default preset is mfcc_49x10. fft_us is\n"
-             "what the bare transforms of as many frames take.",
+    .about =
+        "Features of clips of noise on one thread; the default preset is mfcc_49x10. fft_us is\n"
+        "what the bare transforms of as many frames take.",
     .max_args = 1,
 };
 

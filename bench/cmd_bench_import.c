@@ -8,9 +8,10 @@
 
 static const cli_spec spec = {
     .usage = "DIR",
-    .about = "DIR as for `sotto data import`. Decodes every file and forgets it, then imports all\n"
-             "into a pack in TMPDIR (default /tmp) that is removed again; three times in turns, the\n"
-             "fastest of each counts. decode_share: time of decoding alone over that of import.",
+    .about =
+        "DIR as for `sotto data import`. Decodes every file and forgets it, then imports all\n"
+        "into a pack in TMPDIR (default /tmp) that is removed again; three times in turns, the\n"
+        "fastest of each counts. decode_share: time of decoding alone over that of import.",
     .min_args = 1,
     .max_args = 1,
     .takes = CLI_THREADS,

@@ -7,8 +7,9 @@
 
 static const cli_spec spec = {
     .usage = "NAME|ARCH.net|MODEL.h5",
-    .about = "A model of the zoo with random weights, or a trained one; batches of random features,\n"
-             "the median of seven rounds. us_per_clip is the time of a batch over its clips.",
+    .about =
+        "A model of the zoo with random weights, or a trained one; batches of random features,\n"
+        "the median of seven rounds. us_per_clip is the time of a batch over its clips.",
     .min_args = 1,
     .max_args = 1,
     .takes = CLI_OVERRIDES | CLI_THREADS,
@@ -58,8 +59,7 @@ static base_status open_float(bench *b, const nn_model *m, base_err *err)
 {
     base_err unfoldable = {0};
     const nn_graph *g = m->graph;
-    if (q8_fold(m->graph, m->weights, &b->graph, &b->weights, &unfoldable) == BASE_OK)
-        g = b->graph;
+    if (q8_fold(m->graph, m->weights, &b->graph, &b->weights, &unfoldable) == BASE_OK) g = b->graph;
     nn_net_options o = {.batch = b->batch, .pool = b->pool};
     BASE_TRY(nn_net_new(g, o, &b->net, err));
     memcpy(nn_net_weights(b->net), g == m->graph ? m->weights : b->weights,

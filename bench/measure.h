@@ -15,7 +15,8 @@ enum { BENCH_ROUNDS = 7 };
  * counted. A round lasts seconds / BENCH_ROUNDS or one call. */
 double bench_rate(bench_fn run, void *ctx, double seconds);
 
-/* Units of memory that this process has had resident at most, in bytes; 0 where that is not told. */
+/* Units of memory that this process has had resident at most, in bytes; 0 where that is not told.
+ */
 int64_t bench_peak_memory(void);
 /* Processor seconds of this process so far, of all threads. */
 double bench_processor_seconds(void);

@@ -1,4 +1,4 @@
-/* Downloading through curl, checking through libmd, unpacking through tar, unzip or bsdtar. A
+/* Downloading through curl, checking through nettle, unpacking through tar, unzip or bsdtar. A
  * checksum is the only thing that is believed: neither a finished download nor a size is. */
 #include "data/get.h"
 
@@ -9,7 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -180,18 +180,19 @@ static base_status download(const fetch *f, base_err *err)
 
 /* ---- check ---- */
 
-static base_status sha256_of(const fetch *f, char hex[SHA256_DIGEST_STRING_LENGTH], base_err *err)
+static base_status sha256_of(const fetch *f, char hex[SHA256_DIGEST_SIZE * 2 + 1], base_err *err)
 {
     int fd = open(f->file, O_RDONLY | O_CLOEXEC);
     uint8_t *block = base_alloc(BLOCK, 1);
-    SHA2_CTX sha;
-    SHA256Init(&sha);
+    struct sha256_ctx sha;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&sha);
     ssize_t n = fd >= 0 && block ? 1 : -1;
     int64_t done = 0;
     bool stop = false;
     while (n > 0 && !stop) {
         n = read(fd, block, BLOCK);
-        if (n > 0) SHA256Update(&sha, block, (size_t)n);
+        if (n > 0) sha256_update(&sha, (size_t)n, block);
         if (n > 0) done += n;
         if (f->get->progress) f->get->progress(f->get->ctx, done);
         stop = f->get->stop && *f->get->stop;
@@ -202,14 +203,15 @@ static base_status sha256_of(const fetch *f, char hex[SHA256_DIGEST_STRING_LENGT
     if (stop) return base_fail(err, BASE_INTERRUPTED, "interrupted");
     if (n < 0)
         return base_fail(err, BASE_FAILED, "%s: cannot be read: %s", f->file, strerror(code));
-    SHA256End(&sha, hex);
+    sha256_digest(&sha, sizeof digest, digest);
+    base_hex(digest, sizeof digest, hex);
     return BASE_OK;
 }
 
 /* The right archive, or it is removed: going on would only add to the wrong bytes. */
 static base_status check(const fetch *f, base_err *err)
 {
-    char hex[SHA256_DIGEST_STRING_LENGTH];
+    char hex[SHA256_DIGEST_SIZE * 2 + 1];
     int64_t size = size_of(f->file);
     if (size != f->archive->size) {
         unlink(f->file);

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -48,8 +48,11 @@ typedef struct importer {
     data_import_result *result;
     data_scan scan;
     spool clips, noise;
-    decoded *block;
-    size_t first; /* file of block[0] */
+    decoded *block, *last;           /* being decoded; decoded before it and not yet taken */
+    size_t first, last_first, nlast; /* file of block[0], of last[0]; how many last has */
+    base_status status;              /* of taking */
+    base_err *err;
+    const char *out;
     /* columns of the clips taken so far */
     int64_t *offset, *noise_offset, *noise_length;
     int32_t *samples, *word, *speaker;
@@ -74,18 +77,11 @@ static bool is_silent(const int16_t *pcm, size_t n)
 
 static void hash_samples(const int16_t *pcm, size_t n, uint8_t *hash)
 {
-    SHA2_CTX ctx;
-    uint8_t bytes[1024];
-    SHA256Init(&ctx);
-    for (size_t i = 0; i < n;) {
-        size_t k = 0;
-        for (; k < sizeof bytes && i < n; i++) {
-            bytes[k++] = (uint8_t)((uint16_t)pcm[i] & 255);
-            bytes[k++] = (uint8_t)((uint16_t)pcm[i] >> 8);
-        }
-        SHA256Update(&ctx, bytes, k);
-    }
-    SHA256Final(hash, &ctx);
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are hashed as they lie");
+    struct sha256_ctx ctx;
+    sha256_init(&ctx);
+    sha256_update(&ctx, n * sizeof *pcm, (const uint8_t *)pcm);
+    sha256_digest(&ctx, DATA_HASH_BYTES, hash);
 }
 
 static data_skip why_not(const char *path, const dsp_audio *audio, double max_seconds)
@@ -129,9 +125,8 @@ static void decode(const char *path, double max_seconds, bool may_be_silent, dec
     dsp_audio_free(&audio);
 }
 
-static void decode_job(void *ctx, int job)
+static void decode_file(importer *im, int job)
 {
-    importer *im = ctx;
     decoded *d = &im->block[job];
     const data_found *f = &im->scan.files[im->first + (size_t)job];
     *d = (decoded){0};
@@ -244,27 +239,52 @@ static base_status take(importer *im, const decoded *d, size_t file, const char 
     return spool_add(&im->clips, d->pcm, d->n, out, err);
 }
 
-static base_status read_files(importer *im, base_pool *pool, const char *out, base_err *err)
+/* Job 0 takes the block before, in order, while the others decode. */
+static void read_job(void *ctx, int job)
+{
+    importer *im = ctx;
+    if (job > 0) {
+        decode_file(im, job - 1);
+        return;
+    }
+    for (size_t i = 0; i < im->nlast; i++) {
+        if (im->status == BASE_OK)
+            im->status = take(im, &im->last[i], im->last_first + i, im->out, im->err);
+        base_free(im->last[i].pcm);
+    }
+}
+
+/* How many files from `at` on are a block: all clips or all noise. */
+static size_t block_at(const importer *im, size_t at)
+{
+    const data_found *f = im->scan.files;
+    size_t most = at < im->scan.n && f[at].word < 0 ? NOISE_BLOCK : BLOCK, n = 0;
+    while (n < most && at + n < im->scan.n && (f[at + n].word < 0) == (f[at].word < 0)) n++;
+    return n;
+}
+
+/* All files, then a round that only takes. */
+static base_status read_files(importer *im, base_pool *pool)
 {
     const data_import *what = im->what;
-    size_t total = im->scan.n;
-    base_status status = BASE_OK;
-    for (size_t at = 0; at < total && status == BASE_OK;) {
-        size_t most = im->scan.files[at].word < 0 ? NOISE_BLOCK : BLOCK, n = 0;
-        while (n < most && at + n < total &&
-               (im->scan.files[at + n].word < 0) == (im->scan.files[at].word < 0))
-            n++;
-        if (what->stop && *what->stop) return base_fail(err, BASE_INTERRUPTED, "interrupted");
+    for (size_t at = 0; at < im->scan.n || im->nlast > 0;) {
+        bool stop = what->stop && *what->stop;
+        size_t n = stop || im->status != BASE_OK ? 0 : block_at(im, at);
         im->first = at;
-        base_pool_run(pool, (int)n, decode_job, im);
-        for (size_t i = 0; i < n; i++) {
-            if (status == BASE_OK) status = take(im, &im->block[i], at + i, out, err);
-            base_free(im->block[i].pcm);
-        }
+        base_pool_run(pool, (int)n + 1, read_job, im);
+        if (what->progress && im->nlast > 0)
+            what->progress(what->ctx, (int64_t)(im->last_first + im->nlast), (int64_t)im->scan.n);
+        decoded *taken = im->last;
+        im->last = im->block;
+        im->block = taken;
+        im->last_first = at;
+        im->nlast = n;
         at += n;
-        if (what->progress) what->progress(what->ctx, (int64_t)at, (int64_t)total);
+        if (stop && im->status == BASE_OK)
+            im->status = base_fail(im->err, BASE_INTERRUPTED, "interrupted");
+        if (im->status != BASE_OK && n == 0) break;
     }
-    return status;
+    return im->status;
 }
 
 /* ---- after all are read ---- */
@@ -431,6 +451,7 @@ static base_status allocate(importer *im, base_err *err)
 {
     size_t n = im->scan.n + 1;
     im->block = base_alloc(BLOCK, sizeof *im->block);
+    im->last = base_alloc(BLOCK, sizeof *im->last);
     im->offset = base_alloc(n, sizeof *im->offset);
     im->noise_offset = base_alloc(n, sizeof *im->noise_offset);
     im->noise_length = base_alloc(n, sizeof *im->noise_length);
@@ -440,15 +461,16 @@ static base_status allocate(importer *im, base_err *err)
     im->split = base_alloc(n, sizeof *im->split);
     im->hash = base_alloc(n, DATA_HASH_BYTES);
     im->file = base_alloc(n, sizeof *im->file);
-    bool ok = im->block && im->offset && im->noise_offset && im->noise_length && im->samples &&
-              im->word && im->speaker && im->split && im->hash && im->file;
+    bool ok = im->block && im->last && im->offset && im->noise_offset && im->noise_length &&
+              im->samples && im->word && im->speaker && im->split && im->hash && im->file;
     return ok ? BASE_OK : base_nomem(err, n * 64);
 }
 
 static void release(importer *im)
 {
-    void *const blocks[] = {im->block,   im->offset, im->noise_offset, im->noise_length, im->file,
-                            im->samples, im->word,   im->speaker,      im->split,        im->hash};
+    void *const blocks[] = {im->block,        im->last,  im->offset,  im->noise_offset,
+                            im->noise_length, im->file,  im->samples, im->word,
+                            im->speaker,      im->split, im->hash};
     for (size_t i = 0; i < BASE_COUNT(blocks); i++) base_free(blocks[i]);
     for (size_t i = 0; i < im->nskipped; i++) free(im->skipped[i]);
     free(im->skipped);
@@ -465,7 +487,7 @@ static base_status gather(importer *im, const char *out, base_err *err)
     BASE_TRY(spool_open(&im->clips, out, err));
     BASE_TRY(spool_open(&im->noise, out, err));
     BASE_TRY(base_pool_new(im->what->threads, &pool, err));
-    base_status status = read_files(im, pool, out, err);
+    base_status status = read_files(im, pool);
     base_pool_free(pool);
     BASE_TRY(status);
     BASE_TRY(number_words(im, err));
@@ -478,7 +500,8 @@ static base_status gather(importer *im, const char *out, base_err *err)
 base_status data_import_run(const data_import *what, const char *out, data_import_result *result,
                             base_err *err)
 {
-    importer im = {.what = what, .result = result, .clips.fd = -1, .noise.fd = -1};
+    importer im = {.what = what, .result = result, .out = out, .err = err};
+    im.clips.fd = im.noise.fd = -1;
     h5_file *f;
     *result = (data_import_result){0};
     BASE_TRY(data_scan_run(what, &im.scan, err));

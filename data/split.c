@@ -2,7 +2,7 @@
  * added to a folder later. */
 #include "data/data.h"
 
-#include <sha1.h>
+#include <nettle/sha1.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +27,13 @@ base_status data_split_parse(const char *name, data_split *split, base_err *err)
 data_split data_which_set(const char *speaker)
 {
     enum { MOST = (1 << 27) - 1, VALIDATION = 10, TESTING = 10 }; /* percent */
-    SHA1_CTX ctx;
-    uint8_t digest[SHA1_DIGEST_LENGTH];
-    SHA1Init(&ctx);
-    SHA1Update(&ctx, (const uint8_t *)speaker, strlen(speaker));
-    SHA1Final(digest, &ctx);
+    struct sha1_ctx ctx;
+    uint8_t digest[SHA1_DIGEST_SIZE];
+    sha1_init(&ctx);
+    sha1_update(&ctx, strlen(speaker), (const uint8_t *)speaker);
+    sha1_digest(&ctx, sizeof digest, digest);
     uint32_t low = 0;
-    for (int i = SHA1_DIGEST_LENGTH - 4; i < SHA1_DIGEST_LENGTH; i++) low = low << 8 | digest[i];
+    for (int i = SHA1_DIGEST_SIZE - 4; i < SHA1_DIGEST_SIZE; i++) low = low << 8 | digest[i];
     double percent = (double)(low & MOST) * (100.0 / MOST);
     if (percent < VALIDATION) return DATA_VALIDATION;
     return percent < VALIDATION + TESTING ? DATA_TEST : DATA_TRAIN;

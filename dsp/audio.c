@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <math.h>
 #include <sndfile.h>
 #include <stdlib.h>
@@ -70,22 +71,37 @@ static base_status too_long(const reader *r, base_err *err)
     return base_fail(err, BASE_DATA, "%s: longer than %g s", r->path, r->max_seconds);
 }
 
+/* Mean of the channels; false: some are not finite. One channel in vectors. */
+static bool mix_down(const float *frames, size_t n, int channels, float *out)
+{
+    int bad = 0;
+    if (channels == 1) {
+        for (size_t i = 0; i < n; i++) bad |= !(fabsf(frames[i]) <= FLT_MAX);
+        memcpy(out, frames, n * sizeof *out);
+        return !bad;
+    }
+    for (size_t i = 0; i < n; i++) {
+        float sum = 0;
+        for (int c = 0; c < channels; c++) sum += frames[i * (size_t)channels + (size_t)c];
+        out[i] = sum / (float)channels;
+        bad |= !(fabsf(out[i]) <= FLT_MAX);
+    }
+    return !bad;
+}
+
 static base_status append_mono(reader *r, const float *frames, size_t n, base_err *err)
 {
-    int channels = r->info.channels;
     void *items = r->pcm;
     if (r->n + n > r->limit) return too_long(r, err);
     if (!base_grow(&items, &r->cap, r->n + n, sizeof *r->pcm))
         return base_nomem(err, (r->n + n) * sizeof *r->pcm);
     r->pcm = items;
-    for (size_t i = 0; i < n; i++) {
-        float sum = 0;
-        for (int c = 0; c < channels; c++) sum += frames[i * (size_t)channels + (size_t)c];
-        float x = channels == 1 ? sum : sum / (float)channels;
-        if (!isfinite(x))
-            return base_fail(err, BASE_DATA, "%s: sample %zu is not a finite number", r->path,
-                             r->n + i);
-        r->pcm[r->n + i] = x;
+    const float *added = r->pcm + r->n;
+    if (!mix_down(frames, n, r->info.channels, r->pcm + r->n)) {
+        size_t i = 0;
+        while (isfinite(added[i])) i++;
+        return base_fail(err, BASE_DATA, "%s: sample %zu is not a finite number", r->path,
+                         r->n + i);
     }
     r->n += n;
     return BASE_OK;
@@ -193,7 +209,7 @@ void dsp_to_pcm16(int16_t *out, const float *in, size_t n)
         float x = in[i] * 32768;
         x = x < 32767 ? x : 32767;
         x = x > -32768 ? x : -32768;
-        out[i] = (int16_t)lrintf(x);
+        out[i] = (int16_t)(int)rintf(x);
     }
 }
 

@@ -204,6 +204,11 @@ const char *base_nearest(const char *word, const char *const *list, size_t n)
     return best;
 }
 
+void base_hex(const uint8_t *bytes, size_t n, char *hex)
+{
+    for (size_t i = 0; i < n; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+}
+
 bool base_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out)
 {
     char *end;

@@ -95,6 +95,9 @@ void base_str_free(base_str *b);
 /* The entry of list (n strings) nearest to word by edit distance, or NULL when none is near. */
 const char *base_nearest(const char *word, const char *const *list, size_t n);
 
+/* n bytes as 2 n lower-case digits and a NUL. */
+void base_hex(const uint8_t *bytes, size_t n, char *hex);
+
 /* Strict numbers: the whole string, in range, or false. */
 bool base_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out);
 bool base_parse_double(const char *s, double *out); /* finite only */

@@ -1,17 +1,17 @@
 /* hash: what an int8 model is, in 64 digits. */
 #include "quantize/internal.h"
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <string.h>
 
-static void add_int(SHA2_CTX *sha, int64_t v)
+static void add_int(struct sha256_ctx *sha, int64_t v)
 {
     uint8_t bytes[8]; /* low byte first on every machine */
     for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)v >> (8 * i));
-    SHA256Update(sha, bytes, sizeof bytes);
+    sha256_update(sha, sizeof bytes, bytes);
 }
 
-static void add_layer(SHA2_CTX *sha, const nn_q8_layer *l)
+static void add_layer(struct sha256_ctx *sha, const nn_q8_layer *l)
 {
     for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
@@ -38,13 +38,13 @@ base_status q8_hash(const q8_model *m, char hex[65], base_err *err)
         base_str_free(&text);
         return base_nomem(err, text.len);
     }
-    SHA2_CTX sha;
-    SHA256Init(&sha);
-    SHA256Update(&sha, (const uint8_t *)text.s, text.len);
+    struct sha256_ctx sha;
+    sha256_init(&sha);
+    sha256_update(&sha, text.len, (const uint8_t *)text.s);
     base_str_free(&text);
     for (int i = 0; i < m->n_layers; i++) add_layer(&sha, &m->layers[i].l);
-    uint8_t digest[32];
-    SHA256Final(digest, &sha);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_digest(&sha, sizeof digest, digest);
+    base_hex(digest, sizeof digest, hex);
     return BASE_OK;
 }

@@ -1,7 +1,7 @@
 /* See train/teacher.h. */
 #include "train/teacher.h"
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,13 +78,27 @@ static base_status open_net(teacher *t, const teacher_pupil *pupil, base_err *er
     return t->x ? BASE_OK : base_nomem(err, batch * t->inputs * sizeof *t->x);
 }
 
+static base_status hash_file(const char *path, char *hex, base_err *err)
+{
+    enum { MOST = 1 << 30 };
+    char *bytes;
+    size_t n;
+    struct sha256_ctx sha;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    BASE_TRY(base_read_file(path, MOST, &bytes, &n, err));
+    sha256_init(&sha);
+    sha256_update(&sha, n, (const uint8_t *)bytes);
+    sha256_digest(&sha, sizeof digest, digest);
+    base_hex(digest, sizeof digest, hex);
+    free(bytes);
+    return BASE_OK;
+}
+
 static base_status load(teacher *t, const char *path, base_err *err)
 {
     BASE_TRY(nn_model_path(path, &t->path, err));
     BASE_TRY(nn_model_load(t->path, &t->model, err));
-    if (!SHA256File(t->path, t->sha256))
-        return base_fail(err, BASE_DATA, "'%s' cannot be read", t->path);
-    return BASE_OK;
+    return hash_file(t->path, t->sha256, err);
 }
 
 base_status teacher_open(teacher *t, const char *path, const teacher_pupil *pupil, base_err *err)
