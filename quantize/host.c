@@ -105,6 +105,14 @@ void q8_host_free(q8_host *plan)
     free(plan);
 }
 
+int q8_host_fast_layers(const q8_host *plan)
+{
+    int n = 0;
+    for (int k = 0; k < plan->model->n_layers; k++)
+        if (plan->steps[k].run != run_plain) n++;
+    return n;
+}
+
 /* The model's values, then what a step works with, on a boundary of 64 bytes of memory. */
 size_t q8_host_work(const q8_host *plan)
 {

@@ -27,6 +27,8 @@ typedef struct q8_host q8_host;
  * is no memory. */
 base_status q8_host_new(const q8_model *m, q8_level level, q8_host **plan, base_err *err);
 void q8_host_free(q8_host *plan);
+/* Layers that do not run the plain kernel. */
+int q8_host_fast_layers(const q8_host *plan);
 /* Bytes of the work buffer of q8_host_run. */
 size_t q8_host_work(const q8_host *plan);
 /* One inference. in: q8_input_size, out: q8_output_size, work: q8_host_work bytes, one per thread;
