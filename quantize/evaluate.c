@@ -4,6 +4,7 @@
 #include "quantize/evaluate.h"
 
 #include "data/metrics.h"
+#include "quantize/host.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -179,6 +180,7 @@ typedef struct judge {
 
 typedef struct evaluation {
     const q8_model *q8;
+    q8_host *host; /* the plan of q8 that all jobs run */
     size_t classes;
     judge *judges;
 } evaluation;
@@ -193,7 +195,7 @@ static base_status make_judge(const evaluation *e, const nn_model *m, size_t siz
     j->y = base_alloc(BLOCK * e->classes, sizeof *j->y);
     j->qx = base_alloc(size, 1);
     j->qy = base_alloc(e->classes, 1);
-    j->work = base_alloc(e->q8 ? e->q8->work + 1 : 1, 1);
+    j->work = base_alloc(e->q8 ? q8_host_work(e->host) : 1, 1);
     if (!j->float_counts || !j->q8_counts || !j->x || !j->y || !j->qx || !j->qy || !j->work)
         return base_nomem(err, BLOCK * size);
     if (!m) return BASE_OK;
@@ -237,7 +239,7 @@ static void judge_block(walk *w, int job, size_t first, size_t n, const float *f
         }
         if (!e->q8) continue;
         q8_quantize_input(e->q8, features + i * w->size, j->qx);
-        q8_run(e->q8, j->qx, j->qy, j->work);
+        q8_host_run(e->host, j->qx, j->qy, j->work);
         for (size_t k = 0; k < e->classes; k++) j->y[i * e->classes + k] = j->qy[k];
         const int said = largest(j->y + i * e->classes, e->classes);
         data_confuse(j->q8_counts, (int)e->classes, &truth, &said, 1);
@@ -247,6 +249,7 @@ static void judge_block(walk *w, int job, size_t first, size_t n, const float *f
 static base_status evaluate(walk *w, evaluation *e, const nn_model *m, int64_t *float_confusion,
                             int64_t *q8_confusion, base_err *err)
 {
+    if (e->q8) BASE_TRY(q8_host_new(e->q8, q8_level_best(), &e->host, err));
     for (int j = 0; j < w->jobs; j++) BASE_TRY(make_judge(e, m, w->size, &e->judges[j], err));
     BASE_TRY(walk_run(w, judge_block, e, err));
     for (int j = 0; j < w->jobs; j++)
@@ -272,6 +275,7 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
     }
     for (int j = 0; e.judges && j < w.jobs; j++) free_judge(&e.judges[j]);
     base_free(e.judges);
+    q8_host_free(e.host);
     walk_close(&w);
     return status;
 }

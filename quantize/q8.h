@@ -5,6 +5,7 @@
  *   calibrate  a range for every node from the values that real clips give
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   run        the same kernels on the host: what a device computes, bit for bit
+ *              (quantize/host.h does it fast, with the same bits)
  *   emit       one C99 header
  *
  * Int8 is TFLite's scheme (DESIGN, int8 is a contract): weights symmetric per output channel,
