@@ -79,11 +79,19 @@ typedef struct operands {
     ptrdiff_t a_row, a_col, b_row;
 } operands;
 
-/* One tile, rows and vectors known to the compiler: out[rows][PANEL]. Rows of A are addressed by
- * threes, from a pointer, one and two steps on, because twelve addresses are more than there are
- * registers. */
+/* Where a tile goes: C = beta add + A B, within the clamp if there is one. */
+typedef struct result {
+    nn_real *c;
+    const nn_real *add;
+    ptrdiff_t c_row, add_row;
+    nn_real beta;
+    const nn_clamp *clamp;
+} result;
+
+/* One tile, rows and vectors known to the compiler. Rows of A are addressed by threes, from a
+ * pointer, one and two steps on, because twelve addresses are more than there are registers. */
 static inline __attribute__((always_inline)) void multiply(int rows, int vectors, const operands *o,
-                                                           vec out[ROWS][2])
+                                                           const result *r)
 {
     vec sum[ROWS][2];
     const nn_real *a[4], *b = o->b;
@@ -102,27 +110,34 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) a[i] += a_col;
     }
+    const nn_real *add = r->add;
+    nn_real *c = r->c;
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++) {
-        out[i][0] = sum[i][0];
-        out[i][1] = sum[i][1];
+    for (int i = 0; i < rows; i++, c += r->c_row, add += r->add_row) {
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            vec s = sum[i][v];
+            if (r->beta != 0) s += r->beta * ((const vec *)add)[v];
+            if (r->clamp) nn_vector_clamp(&s, r->clamp->lo, r->clamp->hi);
+            ((vec *)c)[v] = s;
+        }
     }
 }
 
 /* A kernel for each number of rows and vectors. */
 #define TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #define KERNELS(n)                                                                                 \
-    static void narrow_##n(const operands *o, vec out[ROWS][2])                                    \
+    static void narrow_##n(const operands *o, const result *r)                                     \
     {                                                                                              \
-        multiply(n < ROWS ? n : ROWS, 1, o, out);                                                  \
+        multiply(n < ROWS ? n : ROWS, 1, o, r);                                                    \
     }                                                                                              \
-    static void wide_##n(const operands *o, vec out[ROWS][2])                                      \
+    static void wide_##n(const operands *o, const result *r)                                       \
     {                                                                                              \
-        multiply(n < ROWS ? n : ROWS, 2, o, out);                                                  \
+        multiply(n < ROWS ? n : ROWS, 2, o, r);                                                    \
     }
 TILES(KERNELS)
 
-typedef void (*kernel)(const operands *o, vec out[ROWS][2]);
+typedef void (*kernel)(const operands *o, const result *r);
 #define PAIR(n) {narrow_##n, wide_##n},
 static const kernel kernels[][2] = {TILES(PAIR)};
 
@@ -130,47 +145,79 @@ static const kernel kernels[][2] = {TILES(PAIR)};
 typedef nn_real four
     __attribute__((vector_size(4 * sizeof(nn_real)), aligned(sizeof(nn_real)), may_alias));
 
-static void store_row(int width, nn_real beta, const nn_real *from, nn_real *c)
+static void store_row(int width, nn_real beta, const nn_real *from, const nn_real *add, nn_real *c)
 {
     int j = 0;
     for (; j + LANES <= width; j += LANES) {
         vec v = *(const vec *)(from + j);
-        if (beta != 0) v += beta * *(const vec *)(c + j);
+        if (beta != 0) v += beta * *(const vec *)(add + j);
         *(vec *)(c + j) = v;
     }
     for (; j + 4 <= width; j += 4) {
         four v = *(const four *)(from + j);
-        if (beta != 0) v += beta * *(const four *)(c + j);
+        if (beta != 0) v += beta * *(const four *)(add + j);
         *(four *)(c + j) = v;
     }
-    for (; j < width; j++) c[j] = beta == 0 ? from[j] : beta * c[j] + from[j];
+    for (; j < width; j++) c[j] = beta == 0 ? from[j] : beta * add[j] + from[j];
 }
 
-static void store(int rows, int width, nn_real beta, const vec out[ROWS][2], nn_real *c,
-                  ptrdiff_t ldc)
+/* A tile narrower than its vectors goes by way of `tile`. */
+static void store(int rows, int width, const nn_real *tile, ptrdiff_t row, result r)
 {
-    for (int i = 0; i < rows; i++, c += ldc) store_row(width, beta, (const nn_real *)out[i], c);
+    for (int i = 0; i < rows; i++, r.c += r.c_row, r.add += r.add_row, tile += row) {
+        store_row(width, r.beta, tile, r.add, r.c);
+        if (!r.clamp) continue;
+        const nn_clamp within = *r.clamp;
+        for (int j = 0; j < width; j++) r.c[j] = nn_clamped(within, r.c[j]);
+    }
 }
 
 /* A strip of C: all its rows, `width` columns, one block of the depth. Rows are dealt out evenly,
  * so that no tile is a small remainder. */
-static void strip(int m, int width, operands o, ptrdiff_t b_col, nn_real beta, nn_real *c,
-                  ptrdiff_t ldc)
+static void strip(int m, int width, operands o, ptrdiff_t b_col, result r)
 {
     nn_real panel[DEPTH * PANEL] __attribute__((aligned(NN_VECTOR_BYTES)));
-    vec out[ROWS][2];
+    nn_real tile[ROWS * PANEL] __attribute__((aligned(NN_VECTOR_BYTES)));
     const int vectors = width > LANES ? 2 : 1, tiles = (m + ROWS - 1) / ROWS;
-    if (b_col != 1 || width != vectors * LANES || tiles > 2) {
-        pack(panel, o.b, o.b_row, b_col, o.depth, width, vectors * LANES);
+    const ptrdiff_t row = vectors * LANES;
+    const bool whole = width == row;
+    const result aside = {.c = tile, .add = tile, .c_row = row};
+    if (b_col != 1 || !whole || tiles > 2) {
+        pack(panel, o.b, o.b_row, b_col, o.depth, width, (int)row);
         o.b = panel;
-        o.b_row = vectors * LANES;
+        o.b_row = row;
     }
-    const nn_real *a = o.a;
-    for (int t = 0, i = 0, next; t < tiles; t++, i = next) {
+    for (int t = 0, i = 0, next, rows; t < tiles; t++, i = next) {
         next = (int)((int64_t)m * (t + 1) / tiles);
-        o.a = a + i * o.a_row;
-        kernels[next - i - 1][vectors - 1](&o, out);
-        store(next - i, width, beta, (const vec(*)[2])out, c + i * ldc, ldc);
+        rows = next - i;
+        kernels[rows - 1][vectors - 1](&o, whole ? &r : &aside);
+        if (!whole) store(rows, width, tile, row, r);
+        o.a += rows * o.a_row;
+        r.c += rows * r.c_row;
+        r.add += rows * r.add_row;
+    }
+}
+
+/* Blocks of the depth: the first starts from beta add, the last ends within the clamp. */
+static void product(int m, int n, int k, operands all, ptrdiff_t b_col, result to)
+{
+    int block = all.a_row == 1 && CACHED / m < DEPTH ? CACHED / m : DEPTH;
+    if (block < SHORT) block = SHORT;
+    for (int p = 0; p < k || p == 0; p += block) {
+        for (int j = 0; j < n; j += PANEL) {
+            operands o = all;
+            result r = to;
+            o.depth = k - p < block ? k - p : block;
+            o.a += p * o.a_col;
+            o.b += p * o.b_row + j * b_col;
+            r.c += j;
+            if (p > 0)
+                r.add = r.c, r.add_row = r.c_row, r.beta = 1;
+            else if (r.beta != 0)
+                r.add += j;
+            if (p + block < k) r.clamp = NULL;
+            strip(m, n - j < PANEL ? n - j : PANEL, o, b_col, r);
+        }
     }
 }
 
@@ -178,13 +225,17 @@ void nn_gemm_small(int m, int n, int k, const nn_real *a, ptrdiff_t a_row, ptrdi
                    const nn_real *b, ptrdiff_t b_row, ptrdiff_t b_col, nn_real beta, nn_real *c,
                    ptrdiff_t ldc)
 {
-    int block = a_row == 1 && CACHED / m < DEPTH ? CACHED / m : DEPTH;
-    if (block < SHORT) block = SHORT;
-    for (int p = 0; p < k || p == 0; p += block) {
-        const int depth = k - p < block ? k - p : block;
-        for (int j = 0; j < n; j += PANEL) {
-            operands o = {depth, a + p * a_col, b + p * b_row + j * b_col, a_row, a_col, b_row};
-            strip(m, n - j < PANEL ? n - j : PANEL, o, b_col, p == 0 ? beta : 1, c + j, ldc);
-        }
-    }
+    const operands o = {.a = a, .b = b, .a_row = a_row, .a_col = a_col, .b_row = b_row};
+    const result r = {.c = c, .add = c, .c_row = ldc, .add_row = ldc, .beta = beta};
+    product(m, n, k, o, b_col, r);
+}
+
+void nn_gemm_small_layer(int m, int n, int k, const nn_real *x, ptrdiff_t ldx, const nn_real *w,
+                         ptrdiff_t ldw, const nn_real *bias, const nn_clamp *clamp, nn_real *y,
+                         ptrdiff_t ldy)
+{
+    const operands o = {.a = x, .b = w, .a_row = ldx, .a_col = 1, .b_row = ldw};
+    const result r = {
+        .c = y, .add = bias ? bias : y, .c_row = ldy, .beta = bias ? 1 : 0, .clamp = clamp};
+    product(m, n, k, o, 1, r);
 }

@@ -113,7 +113,8 @@ static void absorb(nn_net *net, int i)
 {
     const nn_node *n = nn_graph_node(net->graph, i);
     double lo, hi;
-    if (!n->op->clamp || !may_share(net, n) || !(n->in[0]->op->flags & NN_CLAMPS)) return;
+    const unsigned clamps = net->o.training ? NN_CLAMPS : NN_CLAMPS | NN_CLAMPS_FORWARD;
+    if (!n->op->clamp || !may_share(net, n) || !(n->in[0]->op->flags & clamps)) return;
     if (!n->op->clamp(n, &lo, &hi)) return;
     place *p = &net->at[i], *producer = &net->at[n->in[0]->index];
     p->absorbed = true;

@@ -61,7 +61,7 @@ typedef struct nn_args {
     nn_real *dx[NN_MAX_IN]; /* backward: accumulate (+=); NULL: not wanted */
     unsigned fresh;         /* NN_FRESH: bit k is set where dx[k] is to be written, not added to */
     const nn_real *dy;
-    const nn_clamp *clamp; /* NN_CLAMPS: y is to be kept within; NULL: nothing */
+    const nn_clamp *clamp; /* NN_CLAMPS...: y is to be kept within; NULL: nothing */
     const nn_real *w[NN_MAX_PARAMS];
     nn_real *dw[NN_MAX_PARAMS]; /* accumulate; for statistics forward writes what it observed */
     nn_real *saved;             /* kept from forward to backward; in training only */
@@ -139,7 +139,8 @@ enum {
     NN_IDENTITY = 16,   /* evaluation copies x to y: the quantizer drops it */
     NN_SAME_QUANT = 32, /* int8: y has the scale and zero point of x[0] (pooling) */
     NN_FRESH = 64,      /* backward heeds a->fresh; for others the net writes zeros before */
-    NN_CLAMPS = 128     /* forward and backward heed a->clamp; y and dy are then those behind it */
+    NN_CLAMPS = 128,    /* forward and backward heed a->clamp; y and dy are then those behind it */
+    NN_CLAMPS_FORWARD = 256 /* only forward does: it gets one in evaluation alone */
 };
 
 struct nn_op {

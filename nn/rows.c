@@ -81,10 +81,9 @@ static ptrdiff_t tap_offset(const nn_rows *r, int t)
 
 /* `vectors` vectors of y = start + sum over taps of x[tap] weights[tap]; weights of a tap are `row`
  * apart. */
-static inline __attribute__((always_inline)) void convolve_vectors(const nn_rows *r, int vectors,
-                                                                   const nn_real *x,
-                                                                   const nn_real *weights,
-                                                                   const nn_real *start, nn_real *y)
+static inline __attribute__((always_inline)) void
+convolve_vectors(const nn_rows *r, int vectors, const nn_real *x, const nn_real *weights,
+                 const nn_real *start, const nn_clamp *clamp, nn_real *y)
 {
     ptrdiff_t row = row_of(r), down = (ptrdiff_t)r->h.dilation * padded(&r->w) * r->channels;
     ptrdiff_t right = (ptrdiff_t)r->w.dilation * r->channels;
@@ -100,29 +99,33 @@ static inline __attribute__((always_inline)) void convolve_vectors(const nn_rows
         }
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) ((nn_vector *)y)[v] = sum[v];
+    for (int v = 0; v < vectors; v++) {
+        if (clamp) nn_vector_clamp(&sum[v], clamp->lo, clamp->hi);
+        ((nn_vector *)y)[v] = sum[v];
+    }
 }
 
 /* One row of y = start + sum over taps; start may be y. */
 static void convolve_row(const nn_rows *r, const nn_real *x, const nn_real *weights,
-                         const nn_real *start, nn_real *y)
+                         const nn_real *start, const nn_clamp *clamp, nn_real *y)
 {
     int taps = r->h.kernel * r->w.kernel;
     ptrdiff_t row = row_of(r), k = 0;
     for (; k + 4 * NN_LANES <= row; k += 4 * NN_LANES)
-        convolve_vectors(r, 4, x + k, weights + k, start + k, y + k);
+        convolve_vectors(r, 4, x + k, weights + k, start + k, clamp, y + k);
     for (; k + NN_LANES <= row; k += NN_LANES)
-        convolve_vectors(r, 1, x + k, weights + k, start + k, y + k);
+        convolve_vectors(r, 1, x + k, weights + k, start + k, clamp, y + k);
     for (; k < row; k++) {
         nn_real a = start[k];
         for (int t = 0; t < taps; t++) a += x[tap_offset(r, t) + k] * weights[t * row + k];
-        y[k] = a;
+        y[k] = clamp ? nn_clamped(*clamp, a) : a;
     }
 }
 
 /* All samples; accumulate: y starts from itself, else from bias or 0. */
 static void convolve(const nn_rows *r, int batch, const nn_real *x, const nn_real *weights,
-                     const nn_real *bias, bool accumulate, nn_real *y, nn_real *map, nn_real *first)
+                     const nn_real *bias, bool accumulate, const nn_clamp *clamp, nn_real *y,
+                     nn_real *map, nn_real *first)
 {
     ptrdiff_t row = row_of(r), width = padded(&r->w) * r->channels;
     memset(map, 0, map_size(r) * sizeof *map);
@@ -131,18 +134,18 @@ static void convolve(const nn_rows *r, int batch, const nn_real *x, const nn_rea
     for (int b = 0; b < batch; b++) {
         copy_map(r, x + (ptrdiff_t)b * r->h.in * r->w.in * r->channels, map);
         for (int h = 0; h < r->h.out; h++, y += row)
-            convolve_row(r, map + h * width, weights, accumulate ? y : first, y);
+            convolve_row(r, map + h * width, weights, accumulate ? y : first, clamp, y);
     }
 }
 
 void nn_rows_forward(const nn_rows *r, int batch, const nn_real *x, const nn_real *weight,
-                     const nn_real *bias, nn_real *y, nn_real *scratch)
+                     const nn_real *bias, const nn_clamp *clamp, nn_real *y, nn_real *scratch)
 {
     int taps = r->h.kernel * r->w.kernel;
     nn_real *weights = scratch + map_size(r), *first = weights + taps * row_of(r);
     for (int t = 0; t < taps; t++)
         repeat(r, weight + (ptrdiff_t)t * r->channels, weights + t * row_of(r));
-    convolve(r, batch, x, weights, bias, false, y, scratch, first);
+    convolve(r, batch, x, weights, bias, false, clamp, y, scratch, first);
 }
 
 void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn_real *weight,
@@ -154,7 +157,7 @@ void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn
     for (int t = 0; t < taps; t++)
         repeat(&back, weight + (ptrdiff_t)(taps - 1 - t) * r->channels,
                weights + t * row_of(&back));
-    convolve(&back, batch, dy, weights, NULL, !fresh, dx, scratch, first);
+    convolve(&back, batch, dy, weights, NULL, !fresh, NULL, dx, scratch, first);
 }
 
 /* sums[tap][k .. k+LANES) += over rows of dy[h][k] x[h][offset + k], for up to GROUP taps. */

@@ -25,9 +25,10 @@ typedef struct nn_rows {
 bool nn_rows_of(const nn_window win[2], int channels, nn_rows *r);
 size_t nn_rows_scratch(const nn_rows *r); /* reals for any of the calls below */
 
-/* y [out] = bias (NULL: 0) + x [in] * weight [taps][channels], for `batch` samples. */
+/* y [out] = bias (NULL: 0) + x [in] * weight [taps][channels], kept within the clamp (NULL: not),
+ * for `batch` samples. */
 void nn_rows_forward(const nn_rows *r, int batch, const nn_real *x, const nn_real *weight,
-                     const nn_real *bias, nn_real *y, nn_real *scratch);
+                     const nn_real *bias, const nn_clamp *clamp, nn_real *y, nn_real *scratch);
 /* dx += dy * weight turned round; fresh: = */
 void nn_rows_backward_x(const nn_rows *r, int batch, const nn_real *dy, const nn_real *weight,
                         nn_real *dx, bool fresh, nn_real *scratch);

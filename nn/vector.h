@@ -19,4 +19,17 @@ enum { NN_LANES = NN_VECTOR_BYTES / sizeof(nn_real) };
 typedef nn_real nn_vector
     __attribute__((vector_size(NN_VECTOR_BYTES), aligned(sizeof(nn_real)), may_alias));
 
+/* All bits of the lanes where a comparison of vectors holds. */
+typedef __typeof__((nn_vector){0} < (nn_vector){0}) nn_mask;
+
+/* Each lane to lo .. hi, NaN as it is. By address, for machines whose calls pass no such vectors.
+ */
+static inline void nn_vector_clamp(nn_vector *v, nn_real lo, nn_real hi)
+{
+    const nn_vector least = (nn_vector){0} + lo, most = (nn_vector){0} + hi;
+    const nn_mask under = *v<least, over = *v> most;
+    *v = (nn_vector)(((nn_mask)least & under) | ((nn_mask)*v & ~under));
+    *v = (nn_vector)(((nn_mask)most & over) | ((nn_mask)*v & ~over));
+}
+
 #endif

@@ -89,8 +89,8 @@ battery_fn battery_forward, battery_observed, battery_nan, battery_in_place,
     battery_singles;          /* battery_forward.c */
 battery_fn battery_random;    /* battery_random.c */
 battery_fn battery_streaming; /* battery_stream.c */
-battery_fn battery_gradient, battery_accumulates, battery_fresh,
-    battery_clamped;                                                   /* battery_gradient.c */
+battery_fn battery_gradient, battery_accumulates, battery_fresh, battery_clamped,
+    battery_clamped_evaluation;                                        /* battery_gradient.c */
 battery_fn battery_text, battery_shapes, battery_params, battery_cost; /* battery_graph.c */
 battery_fn battery_saved_model, battery_threads;                       /* battery_net.c */
 

@@ -207,10 +207,28 @@ void battery_fresh(const battery_case *c, base_str *why)
     rig_close(&r);
 }
 
+static const nn_clamp bounds = {(nn_real)-0.5, (nn_real)1.25};
+
+/* r, which is given bounds, against the y of `plain` bounded afterwards; plain's dy of a y that is
+ * not strictly within them becomes 0. A NaN stays. */
+static void compare_bounded(rig *r, rig *plain, const char *what, base_str *why)
+{
+    double *expected = calloc(r->ny + 1, sizeof *expected);
+    r->a.clamp = &bounds;
+    rig_forward(r);
+    rig_forward(plain);
+    for (size_t i = 0; i < r->ny; i++) {
+        const double y = (double)plain->a.y[i], lo = (double)bounds.lo, hi = (double)bounds.hi;
+        expected[i] = y < lo ? lo : y > hi ? hi : y;
+        if (!(y > lo && y < hi)) plain->dy[i] = 0;
+    }
+    battery_compare(what, r->a.y, expected, r->ny, BATTERY_FORWARD_TOL, why);
+    free(expected);
+}
+
 /* With bounds, y is clipped and only the dy of a y strictly within them counts. */
 void battery_clamped(const battery_case *c, base_str *why)
 {
-    static const nn_clamp bounds = {(nn_real)-0.5, (nn_real)1.25};
     rig r, plain;
     if (!rig_open(&r, c, BATCH, true, why)) return;
     if (!rig_open(&plain, c, BATCH, true, why)) {
@@ -218,20 +236,28 @@ void battery_clamped(const battery_case *c, base_str *why)
         return;
     }
     if (r.n->op->flags & NN_CLAMPS) {
-        double *expected = calloc(r.ny + 1, sizeof *expected);
-        r.a.clamp = &bounds;
-        rig_forward(&r);
-        rig_forward(&plain);
-        for (size_t i = 0; i < r.ny; i++) {
-            const double y = (double)plain.a.y[i], lo = (double)bounds.lo, hi = (double)bounds.hi;
-            expected[i] = y < lo ? lo : y > hi ? hi : y;
-            if (!(y > lo && y < hi)) plain.dy[i] = 0;
-        }
-        battery_compare("y within bounds", r.a.y, expected, r.ny, BATTERY_FORWARD_TOL, why);
-        free(expected);
+        compare_bounded(&r, &plain, "y within bounds", why);
         rig_backward(&r);
         rig_backward(&plain);
         compare_with(&r, &plain, 0, 1, why);
+    }
+    rig_close(&plain);
+    rig_close(&r);
+}
+
+/* The same for y alone in evaluation, also where an input is not a number. */
+void battery_clamped_evaluation(const battery_case *c, base_str *why)
+{
+    rig r, plain;
+    if (!rig_open(&r, c, BATCH, false, why)) return;
+    if (!rig_open(&plain, c, BATCH, false, why)) {
+        rig_close(&r);
+        return;
+    }
+    if (r.n->op->flags & (NN_CLAMPS | NN_CLAMPS_FORWARD)) {
+        compare_bounded(&r, &plain, "y within bounds", why);
+        r.x[0][0] = plain.x[0][0] = NAN;
+        compare_bounded(&r, &plain, "y of NaN within bounds", why);
     }
     rig_close(&plain);
     rig_close(&r);

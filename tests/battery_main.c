@@ -23,6 +23,7 @@ const battery_check battery_checks[] = {
     {"accumulates", battery_accumulates},
     {"fresh", battery_fresh},
     {"clamped", battery_clamped},
+    {"clamped_evaluation", battery_clamped_evaluation},
     {"saved_model", battery_saved_model},
     {"threads", battery_threads},
 };

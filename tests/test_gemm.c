@@ -72,6 +72,53 @@ static void test_wide_products_take_the_library(void **state)
     check((shape){3, 600, 20}, true, true, 0, 1);
 }
 
+/* A layer's product is that of nn_gemm, then the bias, then the clamp; rows of y wider than it. */
+static void check_layer(shape s, bool bias, bool bounded)
+{
+    const int ldy = s.n + 2;
+    const nn_clamp within = {(nn_real)-0.75, (nn_real)1.5};
+    const size_t nx = (size_t)(s.m * s.k), nw = (size_t)(s.k * s.n), ny = (size_t)(s.m * ldy);
+    nn_real *x = base_alloc(nx, sizeof *x), *w = base_alloc(nw, sizeof *w);
+    nn_real *b = base_alloc((size_t)s.n, sizeof *b);
+    nn_real *y = base_alloc(ny, sizeof *y), *want = base_alloc(ny, sizeof *want);
+    base_rng r = base_rng_at(2, BASE_RNG_TEST, (uint32_t)s.m, (uint64_t)(s.n * 1000 + s.k));
+    for (size_t i = 0; i < nx; i++) x[i] = (nn_real)base_rng_normal(&r);
+    for (size_t i = 0; i < nw; i++) w[i] = (nn_real)base_rng_normal(&r) / (nn_real)s.k;
+    for (int j = 0; j < s.n; j++) b[j] = (nn_real)base_rng_normal(&r);
+    for (size_t i = 0; i < ny; i++) y[i] = 7;
+    x[nx - 1] = (nn_real)NAN; /* the last row, whatever it is clamped to */
+    nn_gemm_layer(s.m, s.n, s.k, x, s.k, w, s.n, bias ? b : NULL, bounded ? &within : NULL, y, ldy);
+    nn_gemm(false, false, s.m, s.n, s.k, x, s.k, w, s.n, 0, want, ldy);
+    for (int i = 0; i < s.m; i++) {
+        for (int j = 0; j < ldy; j++) {
+            const nn_real got = y[i * ldy + j];
+            nn_real v = j < s.n ? want[i * ldy + j] + (bias ? b[j] : 0) : 7;
+            if (j < s.n && bounded) v = v < within.lo ? within.lo : v > within.hi ? within.hi : v;
+            if (i == s.m - 1 && j < s.n)
+                assert_true(isnan((double)got));
+            else
+                assert_true(fabs((double)(got - v)) <= 1e-5);
+        }
+    }
+    base_free(x);
+    base_free(w);
+    base_free(b);
+    base_free(y);
+    base_free(want);
+}
+
+static void test_layers(void **state)
+{
+    (void)state;
+    static const shape deep[] = {{25, 64, 40}, {13, 33, 300}, {125, 64, 600}, {70, 515, 9}};
+    for (int kind = 0; kind < 4; kind++) {
+        for (int m = 1; m <= 26; m += m < 14 ? 1 : 4)
+            for (int n = 1; n <= 68; n += n < 18 ? 1 : 5)
+                check_layer((shape){m, n, 7}, kind & 1, kind & 2);
+        for (size_t i = 0; i < BASE_COUNT(deep); i++) check_layer(deep[i], kind & 1, kind & 2);
+    }
+}
+
 static void test_no_terms_leave_beta_times_c(void **state)
 {
     (void)state;
@@ -96,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_every_remainder),
         cmocka_unit_test(test_transposed_strided_scaled),
         cmocka_unit_test(test_wide_products_take_the_library),
+        cmocka_unit_test(test_layers),
         cmocka_unit_test(test_no_terms_leave_beta_times_c),
         cmocka_unit_test(test_nan_reaches_its_row_only),
     };

@@ -241,10 +241,8 @@ static void forward(const nn_node *n, const nn_args *a)
 
 /* ---- backward ---- */
 
-/* What lets dy through: all of it, or where y is strictly within the bounds. */
-typedef __typeof__((nn_vector){0} < (nn_vector){0}) mask;
-
-/* sum = sum of dy, dot = sum of dy (x - mu), down `vectors` vectors of columns from `at`. */
+/* sum = sum of dy, dot = sum of dy (x - mu), down `vectors` vectors of columns from `at`; of dy
+ * counts what belongs to a y strictly within the bounds. */
 static inline __attribute__((always_inline)) void
 gradient_columns(int vectors, bool bounded, const geometry *g, const nn_args *a, ptrdiff_t at,
                  const nn_real *mu, nn_real *sum, nn_real *dot)
@@ -263,7 +261,7 @@ gradient_columns(int vectors, bool bounded, const geometry *g, const nn_args *a,
             nn_vector in = ((const nn_vector *)dy)[v];
             if (bounded) {
                 const nn_vector out = ((const nn_vector *)y)[v];
-                in = (nn_vector)((mask)in & (out > lo) & (out < hi));
+                in = (nn_vector)((nn_mask)in & (out > lo) & (out < hi));
             }
             s[v] += in;
             d[v] += in * (((const nn_vector *)x)[v] - k[v]);

@@ -179,16 +179,13 @@ static int chunk_size(const geometry *g, int left)
 static void forward(const nn_node *n, const nn_args *a)
 {
     geometry g = geometry_of(n);
-    bool bias = n->n_params > 1;
+    const nn_real *bias = n->n_params > 1 ? a->w[1] : NULL;
     for (int l = 0, m, all = a->batch * g.h.out; l < all; l += m) {
         m = chunk_size(&g, all - l);
-        int rows = m * g.w.out;
         nn_real *y = a->y + (ptrdiff_t)l * g.w.out * g.out;
-        for (int r = 0; bias && r < rows; r++)
-            memcpy(y + (ptrdiff_t)r * g.out, a->w[1], (size_t)g.out * sizeof *y);
         for (int q = 0; q < g.groups; q++)
-            nn_gemm(false, false, rows, g.go, g.k, patches(&g, a, l, m, q), g.k, a->w[0] + q * g.go,
-                    g.out, bias ? 1 : 0, y + q * g.go, g.out);
+            nn_gemm_layer(m * g.w.out, g.go, g.k, patches(&g, a, l, m, q), g.k, a->w[0] + q * g.go,
+                          g.out, bias ? bias + q * g.go : NULL, a->clamp, y + q * g.go, g.out);
     }
 }
 
@@ -318,7 +315,7 @@ const nn_op nn_op_conv2d = {
     .name = "conv2d",
     .summary = "two-dimensional convolution with stride, dilation and groups",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_FRESH,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(conv2d),

@@ -33,10 +33,8 @@ static base_status shape(nn_node *n, base_err *err)
 static void forward(const nn_node *n, const nn_args *a)
 {
     int in = n->in[0]->shape.d[0], out = n->shape.d[0];
-    bool bias = n->n_params > 1;
-    for (int b = 0; bias && b < a->batch; b++)
-        memcpy(a->y + (ptrdiff_t)b * out, a->w[1], (size_t)out * sizeof *a->y);
-    nn_gemm(false, false, a->batch, out, in, a->x[0], in, a->w[0], out, bias ? 1 : 0, a->y, out);
+    nn_gemm_layer(a->batch, out, in, a->x[0], in, a->w[0], out, n->n_params > 1 ? a->w[1] : NULL,
+                  a->clamp, a->y, out);
 }
 
 static void backward(const nn_node *n, const nn_args *a)
@@ -99,7 +97,7 @@ const nn_op nn_op_dense = {
     .name = "dense",
     .summary = "fully connected layer",
     .n_in = 1,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_CLAMPS_FORWARD,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dense),

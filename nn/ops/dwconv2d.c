@@ -2,10 +2,12 @@
  *
  *   y[h,w,c] = b[c] + sum_{i,j} x[h s_h + i d_h - p_h, w s_w + j d_w - p_w, c] W[i,j,c]
  *
- * W [kh, kw, C], b [C]. With stride 1 as products of long rows (nn/rows.c), else direct loops with
- * the channel innermost.
+ * W [kh, kw, C], b [C]. Many channels are taken by vectors down the columns (nn/columns.c), few
+ * with stride 1 as products of long rows (nn/rows.c), all else by direct loops with the channel
+ * innermost.
  */
 #include "quantize/runtime/dwconv2d.h"
+#include "nn/columns.h"
 #include "nn/op.h"
 #include "nn/rows.h"
 
@@ -91,6 +93,7 @@ static void forward_direct(const nn_node *n, const nn_args *a)
                         multiply_add(ch, row + (ptrdiff_t)(tw.at + j * w[1].dilation) * ch,
                                      a->w[0] + (ptrdiff_t)(i * w[1].kernel + j) * ch, y);
                 }
+                for (int c = 0; a->clamp && c < ch; c++) y[c] = nn_clamped(*a->clamp, y[c]);
             }
         }
     }
@@ -128,41 +131,66 @@ static void backward_direct(const nn_node *n, const nn_args *a)
     for (int b = 0; b < a->batch; b++) backward_sample(w, n->shape.d[2], a, b);
 }
 
-static bool rows_of(const nn_node *n, nn_rows *r)
+/* What the loops need, worked out once a call. */
+typedef struct geometry {
+    nn_window win[2];
+    int channels;
+    bool by_columns, by_rows; /* which of them can do it */
+    nn_rows rows;
+} geometry;
+
+static geometry geometry_of(const nn_node *n)
 {
     const dwconv2d *p = n->attrs;
-    nn_window w[2];
-    nn_windows(n, p->kernel, p->stride, p->dilation, p->pad, w, NULL);
-    return nn_rows_of(w, n->shape.d[2], r);
+    geometry g = {.channels = n->shape.d[2]};
+    nn_windows(n, p->kernel, p->stride, p->dilation, p->pad, g.win, NULL);
+    g.by_columns = nn_columns_fit(g.channels);
+    g.by_rows = nn_rows_of(g.win, g.channels, &g.rows);
+    return g;
 }
 
 static size_t scratch(const nn_node *n, int batch)
 {
-    nn_rows r;
+    geometry g = geometry_of(n);
     (void)batch;
-    return rows_of(n, &r) ? nn_rows_scratch(&r) : 0;
+    return g.by_rows ? nn_rows_scratch(&g.rows) : 0;
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
-    nn_rows r;
+    geometry g = geometry_of(n);
     const nn_real *bias = n->n_params > 1 ? a->w[1] : NULL;
-    if (rows_of(n, &r))
-        nn_rows_forward(&r, a->batch, a->x[0], a->w[0], bias, a->y, a->scratch);
+    if (g.by_columns)
+        nn_columns_forward(g.win, g.channels, a->batch, a->x[0], a->w[0], bias, a->clamp, a->y);
+    else if (g.by_rows)
+        nn_rows_forward(&g.rows, a->batch, a->x[0], a->w[0], bias, a->clamp, a->y, a->scratch);
     else
         forward_direct(n, a);
 }
 
+/* Stride 1. Where kernels are one column wide, rows have more sums in registers. */
+static void backward_dense(const geometry *g, const nn_args *a)
+{
+    if (g->by_columns && g->win[1].kernel > 1)
+        nn_columns_backward_weight(g->win, g->channels, a->batch, a->x[0], a->dy, a->dw[0]);
+    else
+        nn_rows_backward_weight(&g->rows, a->batch, a->x[0], a->dy, a->dw[0], a->scratch);
+    if (!a->dx[0]) return;
+    if (g->by_columns)
+        nn_columns_backward_x(g->win, g->channels, a->batch, a->dy, a->w[0], a->dx[0],
+                              nn_is_fresh(a, 0), a->scratch);
+    else
+        nn_rows_backward_x(&g->rows, a->batch, a->dy, a->w[0], a->dx[0], nn_is_fresh(a, 0),
+                           a->scratch);
+}
+
 static void backward(const nn_node *n, const nn_args *a)
 {
-    nn_rows r;
-    int ch = n->shape.d[2];
+    geometry g = geometry_of(n);
+    int ch = g.channels;
     int64_t pixels = n->n_params > 1 ? a->batch * nn_count(n->shape) / ch : 0;
-    if (rows_of(n, &r)) {
-        nn_rows_backward_weight(&r, a->batch, a->x[0], a->dy, a->dw[0], a->scratch);
-        if (a->dx[0])
-            nn_rows_backward_x(&r, a->batch, a->dy, a->w[0], a->dx[0], nn_is_fresh(a, 0),
-                               a->scratch);
+    if (g.by_rows) {
+        backward_dense(&g, a);
     } else {
         nn_args copy = *a;
         nn_begin(n, &copy, 0);
@@ -254,13 +282,19 @@ NN_CASES("x = input 6x5x7; y = dwconv2d(x) kernel=3x3 bias=no",
          "x = input 2x2x3; y = dwconv2d(x) kernel=5x5 pad=2,2,2,2",
          "x = input 6x20x8; y = dwconv2d(x) kernel=1x3 bias=no",
          "x = input 40x1x8; y = dwconv2d(x) kernel=3x1 dilation=4x1 bias=no",
-         "x = input 7x9x16; y = dwconv2d(x) kernel=5x5 pad=valid dilation=1x2");
+         "x = input 7x9x16; y = dwconv2d(x) kernel=5x5 pad=valid dilation=1x2",
+         "x = input 25x5x32; y = dwconv2d(x) kernel=3x3",
+         "x = input 12x6x37; y = dwconv2d(x) kernel=3x4 bias=no",
+         "x = input 11x9x35; y = dwconv2d(x) kernel=4x3 stride=2x3 dilation=1x2",
+         "x = input 14x7x33; y = dwconv2d(x) kernel=7x5 dilation=2x1 pad=3,1,4,2",
+         "x = input 23x1x48; y = dwconv2d(x) kernel=9x1 dilation=2x1",
+         "x = input 2x2x32; y = dwconv2d(x) kernel=5x5 pad=4,4,4,4");
 
 const nn_op nn_op_dwconv2d = {
     .name = "dwconv2d",
     .summary = "depthwise two-dimensional convolution",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_FRESH,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dwconv2d),
