@@ -111,7 +111,7 @@ loop() {
             --format json -o "$temp/run" 2>/dev/null | field clips_per_s
     }
     race high "training loop, clips/s, ${cores}t" '>= 0.9' 'its steps alone' run_loop \
-        "sotto samples_per_s train ds_cnn --threads $cores"
+        "sotto samples_per_s train ds_cnn --shards 4 --threads $cores"
 }
 # Ten starts, since one is shorter than the clock of some shells.
 start() {

@@ -30,6 +30,7 @@ table() {
             spread = n > 1 ? sprintf("%.2f ± %.2f (%d)", sum[k] / n,
                 sqrt((squares[k] - sum[k] * sum[k] / n) / (n - 1)), n) : ""
             shown = name[1] == "murmur" ? "**murmur**" : name[1]
+            if (match(k, /model.size=[ml]/)) shown = shown " " substr(k, RSTART + 11, 1)
             printf "| %s | %s | %.2f M | %.2f %% [%.2f, %.2f] | %s | %.0f min | `%s` |\n", shown,
                 thousands(size[k]), 1e-6 * macs[k], first[k], lo[k], hi[k], spread, time[k] / 60,
                 command " data.pack=sc.h5 -o runs/" name[1]

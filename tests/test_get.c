@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,7 +16,7 @@
 /* A folder with two archives, and a data set that consists of them. */
 typedef struct mirror {
     char *dir, *url;
-    char sums[2][SHA256_DIGEST_STRING_LENGTH];
+    char sums[2][2 * SHA256_DIGEST_SIZE + 1];
     char *bytes[2]; /* the archives */
     size_t size[2];
     data_dataset set;
@@ -35,7 +35,12 @@ static void learn(mirror *m, int i, const char *name)
     char *path = base_path(m->dir, name);
     base_err err = {0};
     assert_int_equal(base_read_file(path, 1 << 20, &m->bytes[i], &m->size[i], &err), BASE_OK);
-    assert_non_null(SHA256Data((const uint8_t *)m->bytes[i], m->size[i], m->sums[i]));
+    struct sha256_ctx ctx;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&ctx);
+    sha256_update(&ctx, m->size[i], (const uint8_t *)m->bytes[i]);
+    sha256_digest(&ctx, sizeof digest, digest);
+    base_hex(digest, sizeof digest, m->sums[i]);
     free(path);
 }
 
