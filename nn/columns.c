@@ -96,11 +96,15 @@ static inline __attribute__((always_inline)) void convolve(int outs, const colum
         for (int t = 0; t < 3; t++) a[t] += to_row;
         weight += to_weight;
     }
+    const ptrdiff_t out = k->out;
+    const int skip = k->skip;
+    if (k->clamp) {
+        const nn_clamp within = *k->clamp;
 #pragma GCC unroll 8
-    for (int o = 0; o < outs; o++, y += k->out) {
-        if (k->clamp) nn_vector_clamp(&sum[o], k->clamp->lo, k->clamp->hi);
-        store(y, &sum[o], k->skip);
+        for (int o = 0; o < outs; o++) nn_vector_clamp(&sum[o], within.lo, within.hi);
     }
+#pragma GCC unroll 8
+    for (int o = 0; o < outs; o++) store(y + o * out, &sum[o], skip);
 }
 
 #define COUNTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)

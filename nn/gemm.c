@@ -110,16 +110,15 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vectors
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) a[i] += a_col;
     }
-    const nn_real *add = r->add;
-    nn_real *c = r->c;
+    const result to = *r;
+    const nn_clamp within = to.clamp ? *to.clamp : (nn_clamp){0, 0};
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++, c += r->c_row, add += r->add_row) {
+    for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
-            vec s = sum[i][v];
-            if (r->beta != 0) s += r->beta * ((const vec *)add)[v];
-            if (r->clamp) nn_vector_clamp(&s, r->clamp->lo, r->clamp->hi);
-            ((vec *)c)[v] = s;
+            if (to.beta != 0) sum[i][v] += to.beta * ((const vec *)(to.add + i * to.add_row))[v];
+            if (to.clamp) nn_vector_clamp(&sum[i][v], within.lo, within.hi);
+            ((vec *)(to.c + i * to.c_row))[v] = sum[i][v];
         }
     }
 }

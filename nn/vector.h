@@ -26,7 +26,7 @@ typedef __typeof__((nn_vector){0} < (nn_vector){0}) nn_mask;
  */
 static inline void nn_vector_clamp(nn_vector *v, nn_real lo, nn_real hi)
 {
-    const nn_vector least = (nn_vector){0} + lo, most = (nn_vector){0} + hi;
+    const nn_vector least = lo - (nn_vector){0}, most = hi - (nn_vector){0};
     const nn_mask under = *v<least, over = *v> most;
     *v = (nn_vector)(((nn_mask)least & under) | ((nn_mask)*v & ~under));
     *v = (nn_vector)(((nn_mask)most & over) | ((nn_mask)*v & ~over));

@@ -53,9 +53,16 @@ typedef struct geometry {
     int k;                       /* columns of a patch row of one group */
     int lines;                   /* lines of output (w.out pixels) whose patches fit the scratch */
     bool direct;                 /* x itself is the patch matrix */
+    int width, height;           /* padded: of a row, and of the rows under `lines` lines at most */
 } geometry;
 
 enum { PATCH_REALS = 1 << 16 };
+
+/* Positions of the padded input under n outputs. */
+static int under(const nn_window *w, int n)
+{
+    return (n - 1) * w->stride + (w->kernel - 1) * w->dilation + 1;
+}
 
 static geometry geometry_of(const nn_node *n)
 {
@@ -72,6 +79,8 @@ static geometry geometry_of(const nn_node *n)
     int64_t lines = PATCH_REALS / ((int64_t)g.w.out * g.k);
     g.lines = lines < 1 ? 1 : (int)lines;
     if (lines > g.h.out) g.lines -= g.lines % g.h.out; /* whole samples where one fits */
+    g.width = under(&g.w, g.w.out);
+    g.height = under(&g.h, g.lines < g.h.out ? g.lines : g.h.out);
     return g;
 }
 
@@ -79,7 +88,9 @@ static size_t scratch(const nn_node *n, int batch)
 {
     geometry g = geometry_of(n);
     int all = batch * g.h.out, lines = g.lines < all ? g.lines : all;
-    return g.direct ? 0 : (size_t)lines * (size_t)g.w.out * (size_t)g.k;
+    if (g.direct) return 0;
+    return (size_t)lines * (size_t)g.w.out * (size_t)g.k +
+           (size_t)g.height * (size_t)g.width * (size_t)g.gi;
 }
 
 /* The range of taps i for which at + i*dilation lies inside 0..in-1. */
@@ -95,45 +106,50 @@ static void tap_range(const nn_window *w, int at, int *lo, int *hi)
 /* A call costs more than a handful of numbers. */
 static inline void copy(nn_real *to, const nn_real *from, ptrdiff_t n)
 {
-    if (n > 16)
+    if (n == 4)
+        memcpy(to, from, 4 * sizeof *to);
+    else if (n > 16)
         memcpy(to, from, (size_t)n * sizeof *to);
     else
         for (ptrdiff_t i = 0; i < n; i++) to[i] = from[i];
 }
 
-static inline void zero(nn_real *to, ptrdiff_t n)
+/* The rows under lines oh .. oh+m-1 of a sample's group, with zeros around: map
+ * [height][width][gi].
+ */
+static void copy_padded(const geometry *g, const nn_real *x, int oh, int m, nn_real *map)
 {
-    for (ptrdiff_t i = 0; i < n; i++) to[i] = 0;
-}
-
-/* The taps of one kernel row at output column ow; x is the input row. */
-static void gather_row(const geometry *g, const nn_real *x, int ow, nn_real *row)
-{
-    int at = ow * g->w.stride - g->w.before, lo, hi;
-    ptrdiff_t gi = g->gi;
-    tap_range(&g->w, at, &lo, &hi);
-    zero(row, lo * gi);
-    if (g->w.dilation == 1 && g->groups == 1) {
-        copy(row + lo * gi, x + (ptrdiff_t)(at + lo) * g->in, (hi - lo) * gi);
-    } else {
-        for (int j = lo; j < hi; j++)
-            copy(row + j * gi, x + (ptrdiff_t)(at + j * g->w.dilation) * g->in, gi);
-    }
-    zero(row + hi * gi, (g->w.kernel - hi) * gi);
-}
-
-/* Patches of one line of output and one group: col [w.out, kh, kw, gi]. */
-static void gather_line(const geometry *g, const nn_real *x, int oh, nn_real *col)
-{
-    size_t row = (size_t)g->w.kernel * (size_t)g->gi;
-    for (int ow = 0; ow < g->w.out; ow++) {
-        for (int i = 0; i < g->h.kernel; i++, col += row) {
-            int ih = oh * g->h.stride - g->h.before + i * g->h.dilation;
-            if (ih < 0 || ih >= g->h.in)
-                memset(col, 0, row * sizeof *col);
-            else
-                gather_row(g, x + (ptrdiff_t)ih * g->w.in * g->in, ow, col);
+    const int rows = under(&g->h, m), first = oh * g->h.stride - g->h.before;
+    const int before = g->w.before, gi = g->gi;
+    const int inside = g->width - before < g->w.in ? g->width - before : g->w.in;
+    for (int i = 0; i < rows; i++, map += (ptrdiff_t)g->width * gi) {
+        const int ih = first + i;
+        if (ih < 0 || ih >= g->h.in) {
+            memset(map, 0, (size_t)g->width * (size_t)gi * sizeof *map);
+            continue;
         }
+        const nn_real *from = x + (ptrdiff_t)ih * g->w.in * g->in;
+        nn_real *to = map + (ptrdiff_t)before * gi;
+        memset(map, 0, (size_t)(before * gi) * sizeof *map);
+        if (g->groups == 1)
+            memcpy(to, from, (size_t)(inside * gi) * sizeof *to);
+        else
+            for (int w = 0; w < inside; w++) copy(to + w * gi, from + (ptrdiff_t)w * g->in, gi);
+        memset(to + (ptrdiff_t)inside * gi, 0,
+               (size_t)((g->width - before - inside) * gi) * sizeof *map);
+    }
+}
+
+/* Patches of one line of output from the padded rows under it: col [w.out, kh, kw, gi]. */
+static void gather_line(const geometry *g, const nn_real *map, nn_real *col)
+{
+    const ptrdiff_t gi = g->gi, run = g->w.dilation == 1 ? g->w.kernel * gi : gi;
+    const ptrdiff_t row = (ptrdiff_t)g->width * gi, taps = g->w.kernel * gi / run;
+    for (int ow = 0; ow < g->w.out; ow++) {
+        const nn_real *from = map + (ptrdiff_t)ow * g->w.stride * gi;
+        for (int i = 0; i < g->h.kernel; i++, from += row * g->h.dilation)
+            for (ptrdiff_t j = 0; j < taps; j++, col += run)
+                copy(col, from + j * g->w.dilation * gi, run);
     }
 }
 
@@ -165,9 +181,15 @@ static ptrdiff_t sample_of(const geometry *g)
 static const nn_real *patches(const geometry *g, const nn_args *a, int first, int m, int q)
 {
     if (g->direct) return a->x[0] + (ptrdiff_t)first * g->w.in * g->in;
-    for (int l = first; l < first + m; l++)
-        gather_line(g, a->x[0] + l / g->h.out * sample_of(g) + q * g->gi, l % g->h.out,
-                    a->scratch + (ptrdiff_t)(l - first) * g->w.out * g->k);
+    const ptrdiff_t line = (ptrdiff_t)g->w.out * g->k;
+    nn_real *col = a->scratch, *map = col + m * line;
+    for (int l = first, n; l < first + m; l += n) {
+        const int oh = l % g->h.out;
+        n = g->h.out - oh < first + m - l ? g->h.out - oh : first + m - l;
+        copy_padded(g, a->x[0] + l / g->h.out * sample_of(g) + q * g->gi, oh, n, map);
+        for (int i = 0; i < n; i++, col += line)
+            gather_line(g, map + (ptrdiff_t)i * g->h.stride * g->width * g->gi, col);
+    }
     return a->scratch;
 }
 
