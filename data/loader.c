@@ -1,5 +1,5 @@
 /* Batches. Loader threads take batch numbers in order and fill slots of a ring while the trainer
- * works on an earlier one:
+ * works on an earlier one; they give way to it, so that it never waits while a batch is ready:
  *
  *      held by the caller     ready     being filled     free
  *      [ give - 1 ] ......... [ give ] .............. [ take ] ....   (numbers modulo the slots)
@@ -149,6 +149,7 @@ static void *work(void *arg)
 {
     worker *w = arg;
     data_loader *l = w->loader;
+    base_thread_background();
     pthread_mutex_lock(&l->lock);
     for (;;) {
         while (!l->quit && !may_take(l)) pthread_cond_wait(&l->room, &l->lock);

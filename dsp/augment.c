@@ -4,7 +4,8 @@
  * fraction of that position is one of 100, so each of the 100 phases has its filter in a table and
  * none is interpolated: exact positions, one dot product of TAPS samples for an output. Filters
  * are sinc under a Kaiser window; faster than 100 % the cutoff goes down with the speed, so that
- * nothing folds back. All slow speeds share one table.
+ * nothing folds back. All slow speeds share one table. Sixteen stretches of a clip that are at the
+ * same phase are computed side by side.
  */
 #include "dsp/dsp.h"
 
@@ -144,43 +145,72 @@ void dsp_speed_free(dsp_speed *speed)
     base_free(speed);
 }
 
-/* Where an output reads: sample `whole` plus phase hundredths, 0 <= phase < PHASES. */
-typedef struct place {
-    int64_t whole;
-    int phase;
-} place;
+/* Sixteen runs of a clip side by side, lane c from its output c * run on. A run is whole turns of
+ * the phases, so all lanes are at the same phase and take the same filters. */
+typedef struct runs {
+    const float *table, *in;
+    float *out;
+    int64_t n, run, stride; /* samples of the clip; outputs of a lane; samples that those go over */
+    int64_t start;          /* where output 0 reads, hundredths of a sample */
+    int percent;
+} runs;
 
-static void advance(place *p, int percent)
+enum { BLOCK = 4 * LANES, SPAN = (2 * BLOCK + 2 * TAPS) / LANES * LANES }; /* outputs, inputs */
+
+static int64_t floor_div(int64_t a, int64_t b)
 {
-    p->phase += percent;
-    while (p->phase >= PHASES) p->phase -= PHASES, p->whole++;
+    return a / b - (a % b < 0);
 }
 
-/* One output where the filter may hang over an end of the clip. */
-static float read_edge(const float *table, const float *in, int64_t n, const place *p)
+/* x[k] lane c: sample first + k of run c; silence beyond the clip. count: a multiple of LANES. */
+static void gather(const runs *r, int64_t first, int count, lanes *x)
 {
-    int64_t first = p->whole - (TAPS / 2 - 1);
-    int lo = first < 0 ? (int)(first < -TAPS ? TAPS : -first) : 0;
-    int hi = first + TAPS > n ? (int)(first > n ? 0 : n - first) : TAPS;
-    const float *h = table + p->phase * TAPS;
-    float sum = 0;
-    for (int j = lo; j < hi; j++) sum += h[j] * in[first + j];
-    return sum;
-}
-
-/* LANES outputs inside the clip: the products of each, summed by a tree that works on all. */
-static void read_block(const float *table, const float *in, int percent, place *p, float *out)
-{
-    lanes sum[LANES], h;
-    for (int l = 0; l < LANES; l++) {
-        memcpy(&h, table + p->phase * TAPS, sizeof h);
-        memcpy(&sum[l], in + p->whole - (TAPS / 2 - 1), sizeof h);
-        sum[l] *= h;
-        advance(p, percent);
+    for (int k = 0; k < count; k += LANES) {
+        lanes row[LANES];
+        for (int c = 0; c < LANES; c++) {
+            int64_t at = first + k + c * r->stride;
+            if (at >= 0 && at + LANES <= r->n)
+                memcpy(&row[c], r->in + at, sizeof row[c]);
+            else
+                for (int l = 0; l < LANES; l++)
+                    row[c][l] = at + l >= 0 && at + l < r->n ? r->in[at + l] : 0;
+        }
+        lanes_transpose(x + k, row);
     }
-    for (int n = LANES / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++) lanes_pairs(&sum[i], &sum[2 * i], &sum[2 * i + 1]);
-    memcpy(out, &sum[0], sizeof sum[0]);
+}
+
+/* Outputs j .. j + LANES - 1 of each run. */
+static void scatter(const runs *r, int64_t j, const lanes *y)
+{
+    lanes row[LANES];
+    lanes_transpose(row, y);
+    for (int c = 0; c < LANES; c++) {
+        int64_t at = c * r->run + j, room = r->n - at, left = r->run - j;
+        if (left < room) room = left;
+        if (room >= LANES)
+            memcpy(r->out + at, &row[c], sizeof row[c]);
+        else
+            for (int l = 0; l < room; l++) r->out[at + l] = row[c][l];
+    }
+}
+
+/* Outputs j .. j + BLOCK - 1 of each run, or what is left of it. */
+static void read_block(const runs *r, int64_t j)
+{
+    lanes x[SPAN], y[LANES];
+    int64_t where = r->start + j * r->percent, whole = floor_div(where, PHASES);
+    int phase = (int)(where - whole * PHASES);
+    int many = (int)(r->run - j < BLOCK ? r->run - j : BLOCK);
+    int last = (phase + (many + LANES) * r->percent) / PHASES + TAPS;
+    int count = (last + LANES - 1) / LANES * LANES;
+    gather(r, whole - (TAPS / 2 - 1), count < SPAN ? count : SPAN, x);
+    for (int i = 0; i < many; i += LANES) {
+        for (int q = 0; q < LANES; q++) {
+            int at = phase + (i + q) * r->percent;
+            lanes_dot(&y[q], r->table + at % PHASES * TAPS, x + at / PHASES, TAPS);
+        }
+        scatter(r, j + i, y);
+    }
 }
 
 void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float *in, size_t n)
@@ -191,21 +221,18 @@ void dsp_speed_run(const dsp_speed *speed, int percent, float *out, const float 
         memcpy(out, in, n * sizeof *out);
         return;
     }
-    const float *table = speed->filters + (percent > 100 ? percent - 100 : 0) * PHASES * TAPS;
-    int64_t size = (int64_t)n, start = size / 2 * (100 - percent);
-    place p = {.whole = start / PHASES, .phase = (int)(start % PHASES)};
-    if (p.phase < 0) p.phase += PHASES, p.whole--;
-    for (int64_t i = 0; i < size;) {
-        /* LANES steps of at most 2 samples end within whole + 2 * LANES. */
-        bool inside = p.whole >= TAPS / 2 - 1 && p.whole + 2 * LANES + TAPS / 2 < size;
-        if (inside && i + LANES <= size) {
-            read_block(table, in, percent, &p, out + i);
-            i += LANES;
-        } else {
-            out[i++] = read_edge(table, in, size, &p);
-            advance(&p, percent);
-        }
-    }
+    int turn = 1; /* outputs after which the phases repeat */
+    while (turn * percent % PHASES != 0) turn++;
+    int64_t size = (int64_t)n, turns = (size + LANES * turn - 1) / (LANES * turn);
+    runs r = {.table = speed->filters + (percent > 100 ? percent - 100 : 0) * PHASES * TAPS,
+              .in = in,
+              .out = out,
+              .n = size,
+              .run = turns * turn,
+              .stride = turns * turn * percent / PHASES,
+              .start = size / 2 * (100 - percent),
+              .percent = percent};
+    for (int64_t j = 0; j < r.run; j += BLOCK) read_block(&r, j);
 }
 
 /* ---- features ---- */

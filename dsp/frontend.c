@@ -1,11 +1,11 @@
 /* From a clip to its feature matrix.
  *
  * Frames go through the FFT one by one, in cache. Their spectra are collected in blocks of LANES
- * frames stored frame-innermost (spectrum[bin][lane]), so that everything after the FFT (mel sums
+ * frames and turned frame-innermost (spectrum[bin][lane]), so that everything after that (mel sums
  * over the few bins of a band, logarithm, DCT) is arithmetic on whole vectors (lanes.h).
  *
- *     clip -> line (level, pre-emphasis, reflected ends) -> FFT -> spectrum[bin][lane]
- *          -> bands[mel][lane] -> ln -> out[t][bin]
+ *     clip -> line (level, pre-emphasis, reflected ends) -> FFT -> power[lane][bin]
+ *          -> spectrum[bin][lane] -> bands[mel][lane] -> ln -> out[t][bin]
  */
 #include "dsp/dsp.h"
 
@@ -26,13 +26,15 @@ struct dsp_frontend {
     int ahead;          /* reflected samples before the clip */
     int line_n;         /* samples under all frames */
     int bin_lo, bin_n;  /* FFT bins that any band reads */
+    int row;            /* bin_n rounded up to LANES */
     float *line;        /* [line_n] */
     float *weights;     /* [window] window function */
     float *mel;         /* weights of all bands, one after the other */
     band *bands;        /* [mels]; first counts from bin_lo */
     float *dct;         /* [mfcc, mels] or NULL */
     float *mean, *gain; /* [bins]: out = (x - mean) * gain; NULL without normalisation */
-    lanes *spectrum;    /* [bin_n] */
+    float *power;       /* [LANES, bin_n rounded up to LANES] */
+    lanes *spectrum;    /* [bin_n rounded up to LANES] */
     lanes *energies;    /* [mels] */
     dsp_fft *fft;
 };
@@ -143,10 +145,12 @@ static base_status build(dsp_frontend *fe, const float *mean, const float *std, 
     fe->line = base_alloc((size_t)fe->line_n, sizeof *fe->line);
     if (!fe->line || !copy_window(fe) || !copy_mel(fe) || !copy_dct(fe))
         return base_nomem(err, (size_t)fe->line_n * sizeof *fe->line);
-    fe->spectrum = base_alloc((size_t)fe->bin_n, sizeof *fe->spectrum);
+    fe->row = (fe->bin_n + LANES - 1) / LANES * LANES;
+    fe->power = base_alloc((size_t)fe->row, LANES * sizeof *fe->power);
+    fe->spectrum = base_alloc((size_t)fe->row, sizeof *fe->spectrum);
     fe->energies = base_alloc((size_t)cfg->mels, sizeof *fe->energies);
-    if (!fe->spectrum || !fe->energies)
-        return base_nomem(err, (size_t)fe->bin_n * sizeof *fe->spectrum);
+    if (!fe->power || !fe->spectrum || !fe->energies)
+        return base_nomem(err, 2 * (size_t)fe->row * sizeof *fe->spectrum);
     BASE_TRY(copy_scaling(fe, mean, std, err));
     return dsp_fft_new(cfg->fft, &fe->fft, err);
 }
@@ -170,8 +174,8 @@ base_status dsp_frontend_new(const dsp_config *cfg, const float *mean, const flo
 void dsp_frontend_free(dsp_frontend *fe)
 {
     if (!fe) return;
-    void *blocks[] = {fe->line, fe->weights, fe->mel,      fe->bands,   fe->dct,
-                      fe->mean, fe->gain,    fe->spectrum, fe->energies};
+    void *blocks[] = {fe->line, fe->weights, fe->mel,      fe->bands,    fe->dct,
+                      fe->mean, fe->gain,    fe->spectrum, fe->energies, fe->power};
     for (size_t i = 0; i < BASE_COUNT(blocks); i++) base_free(blocks[i]);
     dsp_fft_free(fe->fft);
     base_free(fe);
@@ -213,16 +217,26 @@ static void lay_out(dsp_frontend *fe, const float *pcm)
     for (int i = n; i < reach; i++) x[i] = x[2 * (n - 1) - i];
 }
 
-/* Power spectrum of frame t into lane l of the block. */
+/* Power spectrum of frame t into row l of the block. */
 static void transform(dsp_frontend *fe, int t, int l)
 {
     const float *x = fe->line + (size_t)t * (size_t)fe->hop, *w = fe->weights;
-    float *in = dsp_fft_input(fe->fft);
+    float *in = dsp_fft_input(fe->fft), *power = fe->power + (size_t)l * (size_t)fe->row;
     for (int i = 0; i < fe->window; i++) in[i] = x[i] * w[i];
     const float *bin = dsp_fft_run(fe->fft) + 2 * fe->bin_lo;
-    float *power = (float *)fe->spectrum + l;
     for (int k = 0; k < fe->bin_n; k++)
-        power[k * LANES] = bin[2 * k] * bin[2 * k] + bin[2 * k + 1] * bin[2 * k + 1];
+        power[k] = bin[2 * k] * bin[2 * k] + bin[2 * k + 1] * bin[2 * k + 1];
+}
+
+/* The rows of a block, frame-innermost. */
+static void turn(dsp_frontend *fe)
+{
+    for (int k = 0; k < fe->row; k += LANES) {
+        lanes row[LANES];
+        for (int l = 0; l < LANES; l++)
+            memcpy(&row[l], fe->power + (size_t)l * (size_t)fe->row + k, sizeof row[l]);
+        lanes_transpose(fe->spectrum + k, row);
+    }
 }
 
 /* Log-mel energies of a block of frames from their power spectra. */
@@ -259,6 +273,7 @@ void dsp_frontend_run(dsp_frontend *fe, const float *pcm, float *out)
     for (int t = 0; t < fe->frames; t += LANES) {
         int n = fe->frames - t < LANES ? fe->frames - t : LANES;
         for (int l = 0; l < n; l++) transform(fe, t + l, l);
+        turn(fe);
         log_mel(fe);
         float *to = out + (size_t)t * (size_t)fe->bins;
         for (int k = 0; k < fe->bins; k++) {

@@ -49,12 +49,37 @@ static inline void lanes_dot(lanes *sum, const float *w, const lanes *x, int n)
     *sum = even + odd;
 }
 
-/* Sums of neighbours: lanes 0 .. 7 from a, 8 .. 15 from b. out may be a or b. */
-static inline void lanes_pairs(lanes *out, const lanes *a, const lanes *b)
+/* Eight complex numbers (re, im) become their conjugates, last first. */
+static inline void lanes_conjugate_backwards(lanes *x)
 {
-    *out =
-        __builtin_shufflevector(*a, *b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-        __builtin_shufflevector(*a, *b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const lanes sign = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
+    *x = sign *
+         __builtin_shufflevector(*x, *x, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1);
+}
+
+/* Real and imaginary parts change places. */
+static inline void lanes_swap_pairs(lanes *x)
+{
+    *x = __builtin_shufflevector(*x, *x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+}
+
+/* to[i] lane j = from[j] lane i, of LANES each. Four times, rows i and i + 8 are interleaved into
+ * rows 2 i and 2 i + 1: that turns the bits of (row, lane) round by one each time. */
+static inline void lanes_transpose(lanes *to, const lanes *from)
+{
+    lanes x[LANES], y[LANES];
+    for (int i = 0; i < LANES; i++) x[i] = from[i];
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < LANES / 2; i++) {
+            lanes a = x[i], b = x[i + LANES / 2];
+            y[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
+                                               22, 7, 23);
+            y[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                   29, 14, 30, 15, 31);
+        }
+        for (int i = 0; i < LANES; i++) x[i] = y[i];
+    }
+    for (int i = 0; i < LANES; i++) to[i] = x[i];
 }
 
 #endif

@@ -141,6 +141,8 @@ int base_pool_threads(const base_pool *pool);
 /* Run fn(ctx, 0 .. jobs-1) and return when all are done. Not re-entrant. A NULL pool runs inline.
  */
 void base_pool_run(base_pool *pool, int jobs, void (*fn)(void *ctx, int job), void *ctx);
+/* The calling thread gives way to the others from now on, as `nice` makes a process do. */
+void base_thread_background(void);
 int base_cores(void); /* processors this process may use, at least 1 */
 
 /* ---- files ---- */

@@ -7,6 +7,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { BACKGROUND = 10 }; /* added to the nice value */
 
 struct base_pool {
     int threads, started;
@@ -104,6 +108,12 @@ void base_pool_run(base_pool *p, int jobs, void (*fn)(void *ctx, int job), void 
     pthread_mutex_lock(&p->lock);
     while (p->busy > 0) pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+void base_thread_background(void)
+{
+    id_t self = (id_t)gettid(); /* Linux has priorities of threads */
+    setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + BACKGROUND);
 }
 
 int base_cores(void)

@@ -193,6 +193,29 @@ static void test_speed_edges(void **state)
     assert_non_null(strstr(err.message, "110 .. 90"));
 }
 
+/* A clip of any length sounds like the same clip amid silence, bit for bit. */
+static void test_speed_lengths(void **state)
+{
+    (void)state;
+    enum { MOST = 4001, SILENCE = 300 };
+    static float in[MOST + 2 * SILENCE], out[MOST], amid[MOST + 2 * SILENCE];
+    static const int lengths[] = {1, 2, 15, 16, 17, 99, 160, 161, 1000, 1601, 4001};
+    static const int percents[] = {50, 57, 90, 99, 107, 125, 199, 200};
+    dsp_speed *speed = speeds(50, 200);
+    for (size_t a = 0; a < BASE_COUNT(lengths); a++) {
+        size_t n = (size_t)lengths[a];
+        memset(in, 0, sizeof in);
+        noise(in + SILENCE, lengths[a]);
+        for (size_t b = 0; b < BASE_COUNT(percents); b++) {
+            dsp_speed_run(speed, percents[b], out, in + SILENCE, n);
+            dsp_speed_run(speed, percents[b], amid, in, n + 2 * (size_t)SILENCE);
+            assert_memory_equal(out, amid + SILENCE, n * sizeof *out);
+            assert_true(out[n / 2] > 0 || out[n / 2] < 0);
+        }
+    }
+    dsp_speed_free(speed);
+}
+
 /* What a faster clip would fold over the Nyquist frequency is taken out first. */
 static void test_speed_alias(void **state)
 {
@@ -290,15 +313,11 @@ static void test_spec_mask_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shift),
-        cmocka_unit_test(test_mix_gain_clamp),
-        cmocka_unit_test(test_active_power),
-        cmocka_unit_test(test_snr),
-        cmocka_unit_test(test_speed_tone),
-        cmocka_unit_test(test_speed_edges),
-        cmocka_unit_test(test_speed_alias),
-        cmocka_unit_test(test_spec_mask),
-        cmocka_unit_test(test_spec_mask_limits),
+        cmocka_unit_test(test_shift),         cmocka_unit_test(test_mix_gain_clamp),
+        cmocka_unit_test(test_active_power),  cmocka_unit_test(test_snr),
+        cmocka_unit_test(test_speed_tone),    cmocka_unit_test(test_speed_edges),
+        cmocka_unit_test(test_speed_lengths), cmocka_unit_test(test_speed_alias),
+        cmocka_unit_test(test_spec_mask),     cmocka_unit_test(test_spec_mask_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
