@@ -1,7 +1,8 @@
 /* Folders of recordings into a pack. Files are decoded by all threads in blocks and taken in order,
  * so a pack is the same whatever the number of threads. How many samples there will be is known
- * only at the end, and /pcm lies in one piece: samples are gathered in a nameless spool file beside
- * the pack and copied when all have been read, which keeps memory small for any folder.
+ * only at the end, and /pcm lies in one piece: samples of clips are written where it will lie,
+ * before HDF5 knows of it. Noise goes to a nameless file beside the pack and is copied when all has
+ * been read.
  */
 #include "data/import.h"
 #include "nn/h5.h"
@@ -37,10 +38,10 @@ typedef struct decoded {
     char why[400];
 } decoded;
 
-/* Samples that a pack knows. */
+/* Samples on their way to the pack. */
 typedef struct spool {
     int fd;
-    int64_t samples;
+    int64_t start, samples; /* bytes before the first sample; how many there are */
 } spool;
 
 typedef struct importer {
@@ -176,8 +177,9 @@ static base_status spool_add(spool *s, const int16_t *pcm, size_t n, const char 
 {
     const char *bytes = (const char *)pcm;
     size_t size = n * sizeof *pcm, done = 0;
+    off_t at = (off_t)(s->start + s->samples * (int64_t)sizeof *pcm);
     while (done < size) {
-        ssize_t put = write(s->fd, bytes + done, size - done);
+        ssize_t put = pwrite(s->fd, bytes + done, size - done, at + (off_t)done);
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return disk_fail(out, err);
         done += (size_t)put;
@@ -186,20 +188,48 @@ static base_status spool_add(spool *s, const int16_t *pcm, size_t n, const char 
     return BASE_OK;
 }
 
+/* Samples at .. at + n - 1. */
+static base_status spool_read(const spool *s, int64_t at, int64_t n, int16_t *pcm, const char *out,
+                              base_err *err)
+{
+    char *bytes = (char *)pcm;
+    size_t size = (size_t)n * sizeof *pcm, done = 0;
+    off_t from = (off_t)(s->start + at * (int64_t)sizeof *pcm);
+    while (done < size) {
+        ssize_t got = pread(s->fd, bytes + done, size - done, from + (off_t)done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return disk_fail(out, err);
+        done += (size_t)got;
+    }
+    return BASE_OK;
+}
+
 static base_status spool_copy(const spool *s, h5_file *f, const char *name, int16_t *buffer,
                               base_err *err)
 {
     BASE_TRY(h5_reserve(f, name, H5_I16, s->samples, err));
-    for (int64_t at = 0; at < s->samples;) {
+    for (int64_t at = 0; at < s->samples; at += COPY_SAMPLES) {
         int64_t n = s->samples - at < COPY_SAMPLES ? s->samples - at : COPY_SAMPLES;
-        ssize_t got =
-            pread(s->fd, buffer, (size_t)n * sizeof *buffer, (off_t)at * (off_t)sizeof *buffer);
-        if (got <= 0 || got % (ssize_t)sizeof *buffer) return disk_fail(h5_path(f), err);
-        n = got / (ssize_t)sizeof *buffer;
+        BASE_TRY(spool_read(s, at, n, buffer, h5_path(f), err));
         BASE_TRY(h5_write_at(f, name, H5_I16, at, n, buffer, err));
-        at += n;
     }
     return BASE_OK;
+}
+
+/* Makes what was written ahead a dataset, the first of the file. */
+static base_status spool_keep(const spool *s, h5_file *f, const char *name, base_err *err)
+{
+    int16_t few[H5_AHEAD / sizeof(int16_t)];
+    int64_t n = s->samples, at = 0;
+    if (n < (int64_t)BASE_COUNT(few)) {
+        BASE_TRY(spool_read(s, 0, n, few, h5_path(f), err));
+        return h5_write(f, name, H5_I16, 1, &n, few, err);
+    }
+    BASE_TRY(h5_reserve(f, name, H5_I16, n, err));
+    BASE_TRY(h5_offset(f, name, &at, err));
+    return at == s->start ? BASE_OK
+                          : base_fail(err, BASE_FAILED, "%s: HDF5 put '%s' at byte %lld, not %lld",
+                                      h5_path(f), name, (long long)at, (long long)s->start);
 }
 
 /* ---- taking what was decoded ---- */
@@ -429,10 +459,10 @@ static base_status write_columns(const importer *im, h5_file *f, base_err *err)
 
 static base_status write_pack(const importer *im, h5_file *f, base_err *err)
 {
+    BASE_TRY(spool_keep(&im->clips, f, "pcm", err));
     int16_t *buffer = base_alloc(COPY_SAMPLES, sizeof *buffer);
     if (!buffer) return base_nomem(err, COPY_SAMPLES * sizeof *buffer);
-    base_status status = spool_copy(&im->clips, f, "pcm", buffer, err);
-    if (status == BASE_OK) status = spool_copy(&im->noise, f, "noise/pcm", buffer, err);
+    base_status status = spool_copy(&im->noise, f, "noise/pcm", buffer, err);
     base_free(buffer);
     BASE_TRY(status);
     BASE_TRY(h5_stamp(f, "pack", DATA_PACK_VERSION, err));
@@ -484,7 +514,6 @@ static base_status gather(importer *im, const char *out, base_err *err)
 {
     base_pool *pool;
     BASE_TRY(allocate(im, err));
-    BASE_TRY(spool_open(&im->clips, out, err));
     BASE_TRY(spool_open(&im->noise, out, err));
     BASE_TRY(base_pool_new(im->what->threads, &pool, err));
     base_status status = read_files(im, pool);
@@ -507,7 +536,9 @@ base_status data_import_run(const data_import *what, const char *out, data_impor
     BASE_TRY(data_scan_run(what, &im.scan, err));
     base_status status = h5_create(out, &f, err); /* first of all: can it be written? */
     if (status == BASE_OK) {
-        status = gather(&im, out, err);
+        im.clips.start = H5_AHEAD;
+        status = h5_ahead(f, &im.clips.fd, err);
+        if (status == BASE_OK) status = gather(&im, out, err);
         if (status == BASE_OK) status = write_pack(&im, f, err);
         if (status == BASE_OK)
             status = h5_commit(f, err);

@@ -9,6 +9,7 @@
 #include "nn/h5_raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { APPEND_CHUNK_BYTES = 1 << 16, MAX_RANK = 4 };
+enum { MAX_RANK = 4 };
 
 struct h5_file {
     hid_t id;
@@ -128,11 +129,14 @@ base_status h5_create(const char *path, h5_file **f, base_err *err)
     base_status status = base_temp_name(path, &(*f)->temp, err);
     if (status == BASE_OK) {
         enter();
-        (*f)->id = H5Fcreate((*f)->temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t how = H5Pcreate(H5P_FILE_ACCESS);
+        H5Pset_alignment(how, H5_AHEAD, H5_AHEAD);
+        (*f)->id = H5Fcreate((*f)->temp, H5F_ACC_TRUNC, H5P_DEFAULT, how);
         if ((*f)->id < 0) {
             status = fail(*f, "create", "/", err);
             unlink((*f)->temp);
         }
+        H5Pclose(how);
         leave(status);
     }
     if (status == BASE_OK) return BASE_OK;
@@ -338,31 +342,19 @@ base_status h5_shape(h5_file *f, const char *name, int *rank, int64_t dims[4], b
 
 /* ---- datasets in pieces ---- */
 
-/* An empty dataset that is filled later: of n elements in one piece, or one that grows from n. */
-static base_status make_pieces(h5_file *f, const char *name, h5_type type, int64_t n, bool grows,
-                               base_err *err)
+base_status h5_reserve(h5_file *f, const char *name, h5_type type, int64_t n, base_err *err)
 {
-    hsize_t size = (hsize_t)n, most = grows ? H5S_UNLIMITED : size;
-    hsize_t chunk = APPEND_CHUNK_BYTES / H5Tget_size(memory_type(type));
-    hid_t space = H5Screate_simple(1, &size, &most), how = H5Pcreate(H5P_DATASET_CREATE);
-    if (grows) {
-        H5Pset_chunk(how, 1, &chunk);
-    } else {
-        H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
-        H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
-    }
+    hsize_t size = (hsize_t)n;
+    enter();
+    hid_t space = H5Screate_simple(1, &size, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
     hid_t set = create_dataset(f, name, memory_type(type), space, how);
     base_status status = set < 0 ? fail(f, "make", name, err) : BASE_OK;
     if (set >= 0) H5Dclose(set);
     H5Pclose(how);
     H5Sclose(space);
-    return status;
-}
-
-base_status h5_reserve(h5_file *f, const char *name, h5_type type, int64_t n, base_err *err)
-{
-    enter();
-    return leave(make_pieces(f, name, type, n, false, err));
+    return leave(status);
 }
 
 /* Elements first .. first + n - 1 of a one-dimensional dataset. */
@@ -435,28 +427,13 @@ base_status h5_offset(h5_file *f, const char *name, int64_t *offset, base_err *e
     return leave(status);
 }
 
-static base_status append(h5_file *f, const char *name, h5_type type, int64_t n, const void *data,
-                          base_err *err)
+base_status h5_ahead(h5_file *f, int *fd, base_err *err)
 {
-    hid_t set;
-    int64_t have;
-    if (!has(f, name)) BASE_TRY(make_pieces(f, name, type, 0, true, err));
-    BASE_TRY(open_dataset(f, name, &set, &have, err));
-    hsize_t total = (hsize_t)(have + n);
-    base_status status = BASE_OK;
-    if (n > 0 && H5Dset_extent(set, &total) < 0)
-        status = fail(f, "extend", name, err);
-    else if (n > 0)
-        status = write_slab(f, set, name, type, have, n, data, err);
-    if (H5Dclose(set) < 0 && status == BASE_OK) status = fail(f, "write", name, err);
-    return status;
-}
-
-base_status h5_append(h5_file *f, const char *name, h5_type type, int64_t n, const void *data,
-                      base_err *err)
-{
+    void *handle = NULL;
     enter();
-    return leave(append(f, name, type, n, data, err));
+    bool ok = H5Fget_vfd_handle(f->id, H5P_DEFAULT, &handle) >= 0 && handle;
+    *fd = ok ? fcntl(*(int *)handle, F_DUPFD_CLOEXEC, 0) : -1;
+    return leave(*fd < 0 ? fail(f, "write", "/", err) : BASE_OK);
 }
 
 /* ---- text and attributes: what h5_text.c builds on ---- */

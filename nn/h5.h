@@ -37,9 +37,11 @@ base_status h5_reserve(h5_file *f, const char *name, h5_type type, int64_t n, ba
 base_status h5_write_at(h5_file *f, const char *name, h5_type type, int64_t first, int64_t n,
                         const void *data, base_err *err);
 base_status h5_offset(h5_file *f, const char *name, int64_t *offset, base_err *err);
-/* A one-dimensional dataset that grows at its end (chunked). */
-base_status h5_append(h5_file *f, const char *name, h5_type type, int64_t n, const void *data,
-                      base_err *err);
+/* The first dataset of a new file lies at H5_AHEAD if it has that many bytes or more. *fd, the
+ * caller's to close, writes there (pwrite) before the dataset is reserved, when its size is not
+ * known yet; check with h5_offset. */
+enum { H5_AHEAD = 4096 };
+base_status h5_ahead(h5_file *f, int *fd, base_err *err);
 
 /* Text: one string, and a list of n strings. Read results are freed with free() (list: one block,
  * free the array only). */
