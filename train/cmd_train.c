@@ -54,7 +54,8 @@ static void make_absolute(config *cfg, const train_setup *s)
     } files[] = {{"data.pack", s->data.pack},
                  {"augment.rir_file", s->augment.rir_file},
                  {"model.file", s->model.file},
-                 {"train.teacher", s->train.teacher}};
+                 {"train.teacher", s->train.teacher},
+                 {"train.init", s->train.init}};
     for (size_t i = 0; i < BASE_COUNT(files); i++) {
         char full[PATH_MAX], assignment[PATH_MAX + 32];
         if (!files[i].path[0] || !realpath(files[i].path, full)) continue;

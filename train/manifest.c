@@ -42,6 +42,11 @@ static json_t *machine_of(int threads)
                      "blas", nn_blas_name());
 }
 
+static json_t *parent_of(const parent *p)
+{
+    return json_pack("{ss ss}", "path", p->path, "sha256", p->sha256);
+}
+
 base_status manifest_write(const session *s, const rundir *run, const char *command, int threads,
                            base_err *err)
 {
@@ -53,10 +58,8 @@ base_status manifest_write(const session *s, const rundir *run, const char *comm
         json_pack("{ss ss ss sI so so so}", "sotto", SOTTO_VERSION, "started", when, "command",
                   command ? command : "", "seed", (json_int_t)s->setup->train.seed, "data",
                   data_of(s), "model", model_of(s), "machine", machine_of(threads));
-    if (o && s->teacher.net)
-        json_object_set_new(
-            o, "teacher",
-            json_pack("{ss ss}", "path", s->teacher.path, "sha256", s->teacher.sha256));
+    if (o && s->teacher.net) json_object_set_new(o, "teacher", parent_of(&s->teacher.from));
+    if (o && s->init.model) json_object_set_new(o, "init", parent_of(&s->init));
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
     base_status status = text ? rundir_write(run, "manifest.json", text, err) : base_nomem(err, 1);
     free(text);
@@ -74,14 +77,15 @@ static base_status same_count(const session *s, const json_t *data, const char *
     return base_hint(err, "the pack is another one now: begin a new run");
 }
 
-static base_status same_teacher(const session *s, const json_t *begun, base_err *err)
+/* key: "teacher" or "init". */
+static base_status same_parent(const parent *p, const json_t *manifest, const char *key,
+                               base_err *err)
 {
-    const char *was = json_string_value(json_object_get(begun, "sha256"));
-    if (!was || !s->teacher.net || strcmp(was, s->teacher.sha256) == 0) return BASE_OK;
-    base_fail(err, BASE_DATA,
-              "the teacher '%s' has SHA-256 %.12s..., the run was begun with %.12s...",
-              s->teacher.path, s->teacher.sha256, was);
-    return base_hint(err, "bring the teacher back, or begin a new run");
+    const char *was = json_string_value(json_object_get(json_object_get(manifest, key), "sha256"));
+    if (!was || !p->model || strcmp(was, p->sha256) == 0) return BASE_OK;
+    base_fail(err, BASE_DATA, "train.%s '%s' has SHA-256 %.12s..., the run was begun with %.12s...",
+              key, p->path, p->sha256, was);
+    return base_hint(err, "bring that file back, or begin a new run");
 }
 
 base_status manifest_check(const session *s, const rundir *run, base_err *err)
@@ -95,7 +99,8 @@ base_status manifest_check(const session *s, const rundir *run, base_err *err)
     if (status == BASE_OK)
         status =
             same_count(s, data, "validation", data_task_count(s->task, DATA_VALIDATION, -1), err);
-    if (status == BASE_OK) status = same_teacher(s, json_object_get(o, "teacher"), err);
+    if (status == BASE_OK) status = same_parent(&s->teacher.from, o, "teacher", err);
+    if (status == BASE_OK) status = same_parent(&s->init, o, "init", err);
     json_decref(o);
     free(path);
     return status;

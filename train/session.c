@@ -8,6 +8,25 @@
 
 enum { STATS_CLIPS = 2000, EVAL_BATCH = 64 };
 
+/* Mean and standard deviation of the features: those that the weights to start from were trained
+ * with, if their features are the same. */
+static base_status open_stats(session *s, base_err *err)
+{
+    const nn_model *m = s->init.model;
+    dsp_config theirs;
+    size_t n = (size_t)s->bins;
+    s->mean = base_alloc(n, sizeof *s->mean);
+    s->std = base_alloc(n, sizeof *s->std);
+    if (!s->mean || !s->std) return base_nomem(err, n * sizeof *s->mean);
+    if (!m || !m->mean || m->n_stats != n ||
+        dsp_config_parse(m->features, &theirs, NULL) != BASE_OK ||
+        !dsp_config_equal(&theirs, &s->setup->features))
+        return data_features_stats(s->task, &s->setup->features, STATS_CLIPS, s->mean, s->std, err);
+    memcpy(s->mean, m->mean, n * sizeof *s->mean);
+    memcpy(s->std, m->std, n * sizeof *s->std);
+    return BASE_OK;
+}
+
 static base_status open_data(session *s, base_err *err)
 {
     const train_setup *setup = s->setup;
@@ -20,11 +39,9 @@ static base_status open_data(session *s, base_err *err)
     BASE_TRY(data_task_new(s->pack, &setup->data, &s->task, err));
     s->labels = data_task_classes(s->task, &s->classes);
     dsp_config_shape(&setup->features, &s->frames, &s->bins);
+    if (setup->train.init[0]) BASE_TRY(parent_open(&s->init, setup->train.init, err));
     if (setup->features.normalize != DSP_NORMALIZE_FEATURE) return BASE_OK;
-    s->mean = base_alloc((size_t)s->bins, sizeof *s->mean);
-    s->std = base_alloc((size_t)s->bins, sizeof *s->std);
-    if (!s->mean || !s->std) return base_nomem(err, (size_t)s->bins * sizeof *s->mean);
-    return data_features_stats(s->task, &setup->features, STATS_CLIPS, s->mean, s->std, err);
+    return open_stats(s, err);
 }
 
 static base_status open_optim(session *s, base_err *err)
@@ -71,6 +88,16 @@ static base_status open_nets(session *s, int threads, base_err *err)
     return s->x && s->target ? BASE_OK : base_nomem(err, batch * inputs * sizeof *s->x);
 }
 
+static base_status check_init(session *s, base_err *err)
+{
+    int all;
+    if (parent_weights(&s->init, s->losses, nn_net_weights(s->net), &all) > 0) return BASE_OK;
+    base_fail(err, BASE_USAGE,
+              "train.init: no tensor of '%s' has the name and shape of one of this model",
+              s->init.path);
+    return base_hint(err, "start from a model of the same model.arch and sizes, or model.file");
+}
+
 static base_status open_teacher(session *s, base_err *err)
 {
     const train_settings *t = &s->setup->train;
@@ -115,8 +142,8 @@ static base_status open_loader(session *s, int threads, base_err *err)
                              .seed = (uint64_t)s->setup->train.seed};
     if (s->teacher.own_features) {
         spec.features2 = &s->teacher.features;
-        spec.mean2 = s->teacher.model->mean;
-        spec.std2 = s->teacher.model->std;
+        spec.mean2 = s->teacher.from.model->mean;
+        spec.std2 = s->teacher.from.model->std;
     }
     return data_loader_new(&spec, &s->loader, err);
 }
@@ -162,6 +189,7 @@ base_status session_open(session *s, const train_setup *setup, int threads, base
     *s = (session){.setup = setup};
     base_status status = open_data(s, err);
     if (status == BASE_OK) status = open_nets(s, threads, err);
+    if (status == BASE_OK && s->init.model) status = check_init(s, err);
     if (status == BASE_OK) status = open_objective(s, err);
     if (status == BASE_OK) status = load_validation(s, threads, err);
     if (status == BASE_OK) status = open_loader(s, threads, err);
@@ -177,6 +205,7 @@ void session_close(session *s)
     nn_net_free(s->eval);
     nn_net_free(s->measure_net);
     teacher_close(&s->teacher);
+    parent_close(&s->init);
     nn_graph_free(s->measure);
     nn_graph_free(s->losses);
     nn_graph_free(s->graph);

@@ -25,6 +25,7 @@ typedef struct session {
     nn_graph *measure; /* the loss of validation (objective.h), */
     nn_net *measure_net;
     teacher teacher;     /* zeroed without train.teacher */
+    parent init;         /* zeroed without train.init */
     nn_real *x, *target; /* one batch, in nn_real */
     nn_real *third;      /* of it: class weights or the teacher's logits; NULL: neither */
     nn_real *val_x;      /* validation features, all of them */

@@ -91,6 +91,7 @@ static const config_key train_keys[] = {
     TEXT(T, teacher, "cross_entropy: run or model whose outputs are learnt too"),
     REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
+    TEXT(T, init, "run or model whose weights training starts from"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),

@@ -1,8 +1,6 @@
 /* See train/teacher.h. */
 #include "train/teacher.h"
 
-#include <nettle/sha2.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* "a, b, c" */
@@ -13,7 +11,7 @@ static void add_labels(base_str *text, const char *const *labels, size_t n)
 
 static base_status check_labels(const teacher *t, const teacher_pupil *pupil, base_err *err)
 {
-    const nn_model *m = t->model;
+    const nn_model *m = t->from.model;
     bool same = m->n_labels == t->classes;
     for (size_t i = 0; same && i < t->classes; i++)
         same = strcmp(m->labels[i], pupil->labels[i]) == 0;
@@ -35,7 +33,7 @@ static base_status check_labels(const teacher *t, const teacher_pupil *pupil, ba
 /* Does it take the very numbers that the student takes? */
 static bool same_features(const teacher *t, const teacher_pupil *pupil)
 {
-    const nn_model *m = t->model;
+    const nn_model *m = t->from.model;
     if (!dsp_config_equal(&t->features, pupil->features)) return false;
     if (t->features.normalize != DSP_NORMALIZE_FEATURE) return true;
     size_t bytes = m->n_stats * sizeof *m->mean;
@@ -44,7 +42,7 @@ static bool same_features(const teacher *t, const teacher_pupil *pupil)
 
 static base_status check_features(teacher *t, const teacher_pupil *pupil, base_err *err)
 {
-    const nn_model *m = t->model;
+    const nn_model *m = t->from.model;
     int frames, bins;
     BASE_TRY(dsp_config_parse(m->features, &t->features, err));
     dsp_config_shape(&t->features, &frames, &bins);
@@ -56,12 +54,13 @@ static base_status check_features(teacher *t, const teacher_pupil *pupil, base_e
     if (!fits)
         return base_fail(err, BASE_DATA,
                          "the graph of '%s' does not fit its %dx%d features and %zu labels",
-                         t->path, frames, bins, m->n_labels);
+                         t->from.path, frames, bins, m->n_labels);
     const dsp_config *ours = pupil->features;
     if (t->features.samples != ours->samples || t->features.rate != ours->rate)
         return base_fail(err, BASE_USAGE,
                          "the teacher '%s' hears %d samples at %d Hz, [features] has %d at %d Hz",
-                         t->path, t->features.samples, t->features.rate, ours->samples, ours->rate);
+                         t->from.path, t->features.samples, t->features.rate, ours->samples,
+                         ours->rate);
     t->own_features = !same_features(t, pupil);
     return BASE_OK;
 }
@@ -70,41 +69,18 @@ static base_status open_net(teacher *t, const teacher_pupil *pupil, base_err *er
 {
     size_t batch = (size_t)pupil->batch;
     nn_net_options o = {.batch = pupil->batch, .pool = pupil->pool};
-    BASE_TRY(nn_net_new(t->model->graph, o, &t->net, err));
-    memcpy(nn_net_weights(t->net), t->model->weights,
-           nn_graph_params(t->model->graph) * sizeof *t->model->weights);
+    BASE_TRY(nn_net_new(t->from.model->graph, o, &t->net, err));
+    memcpy(nn_net_weights(t->net), t->from.model->weights,
+           nn_graph_params(t->from.model->graph) * sizeof *t->from.model->weights);
     if (!t->own_features) return BASE_OK;
     t->x = base_alloc(batch * t->inputs, sizeof *t->x);
     return t->x ? BASE_OK : base_nomem(err, batch * t->inputs * sizeof *t->x);
 }
 
-static base_status hash_file(const char *path, char *hex, base_err *err)
-{
-    enum { MOST = 1 << 30 };
-    char *bytes;
-    size_t n;
-    struct sha256_ctx sha;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    BASE_TRY(base_read_file(path, MOST, &bytes, &n, err));
-    sha256_init(&sha);
-    sha256_update(&sha, n, (const uint8_t *)bytes);
-    sha256_digest(&sha, sizeof digest, digest);
-    base_hex(digest, sizeof digest, hex);
-    free(bytes);
-    return BASE_OK;
-}
-
-static base_status load(teacher *t, const char *path, base_err *err)
-{
-    BASE_TRY(nn_model_path(path, &t->path, err));
-    BASE_TRY(nn_model_load(t->path, &t->model, err));
-    return hash_file(t->path, t->sha256, err);
-}
-
 base_status teacher_open(teacher *t, const char *path, const teacher_pupil *pupil, base_err *err)
 {
     *t = (teacher){.classes = (size_t)pupil->classes};
-    base_status status = load(t, path, err);
+    base_status status = parent_open(&t->from, path, err);
     if (status == BASE_OK) status = check_labels(t, pupil, err);
     if (status == BASE_OK) status = check_features(t, pupil, err);
     if (status == BASE_OK) status = open_net(t, pupil, err);
@@ -115,8 +91,7 @@ base_status teacher_open(teacher *t, const char *path, const teacher_pupil *pupi
 void teacher_close(teacher *t)
 {
     nn_net_free(t->net);
-    nn_model_free(t->model);
-    free(t->path);
+    parent_close(&t->from);
     base_free(t->x);
     *t = (teacher){0};
 }

@@ -6,15 +6,13 @@
 #define TRAIN_TEACHER_H
 
 #include "data/data.h"
-#include "nn/nn.h"
+#include "train/parent.h"
 
 typedef struct teacher {
-    nn_model *model;
+    parent from;
     nn_net *net;
     dsp_config features;
     bool own_features; /* others than the student's: a loader must make them too (features2) */
-    char *path;        /* of the model file */
-    char sha256[65];   /* of its bytes, in hex */
     size_t inputs, classes;
     nn_real *x; /* one batch of its own features; NULL when it takes the student's */
 } teacher;

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,10 +297,23 @@ static base_status make_provenance(trainer *t, base_err *err)
                  s->model.file[0] ? s->model.file : s->model.arch, (long long)s->train.epochs,
                  (long long)s->train.seed);
     if (t->s.teacher.net)
-        base_str_add(&b, "teacher = %s\nteacher_sha256 = %s\n", t->s.teacher.path,
-                     t->s.teacher.sha256);
+        base_str_add(&b, "teacher = %s\nteacher_sha256 = %s\n", t->s.teacher.from.path,
+                     t->s.teacher.from.sha256);
+    if (t->s.init.model)
+        base_str_add(&b, "init = %s\ninit_sha256 = %s\n", t->s.init.path, t->s.init.sha256);
     t->provenance = b.s;
     return b.failed ? base_nomem(err, b.len) : BASE_OK;
+}
+
+static void note(const trainer *t, const char *fmt, ...)
+{
+    char text[1400];
+    va_list args;
+    if (!t->hooks->note) return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    t->hooks->note(t->hooks->ctx, text);
 }
 
 static base_status start(trainer *t, bool resume, base_err *err)
@@ -317,17 +331,16 @@ static base_status start(trainer *t, bool resume, base_err *err)
     t->started = t->saved_at = base_seconds();
     BASE_TRY(make_provenance(t, err));
     nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
+    if (s->init.model) {
+        int all, found = parent_weights(&s->init, s->losses, t->c.weights, &all);
+        note(t, "%d of %d tensors start as those of %s", found, all, s->init.path);
+    }
     if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
     data_loader_seek(s->loader, t->c.epoch, t->c.step);
-    if (t->hooks->note) {
-        char text[256];
-        snprintf(text, sizeof text,
-                 "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
-                 nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,
-                 data_task_count(s->task, DATA_TRAIN, -1), s->n_val, s->classes);
-        t->hooks->note(t->hooks->ctx, text);
-    }
+    note(t, "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
+         nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,
+         data_task_count(s->task, DATA_TRAIN, -1), s->n_val, s->classes);
     return BASE_OK;
 }
 

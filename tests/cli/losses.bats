@@ -153,3 +153,37 @@ setup() {
     [ "$status" = 3 ]
     [[ $output == *"training clips, the run was begun with 7"* ]]
 }
+
+# ---- weights to start from ----
+
+@test "training starts from the weights and feature statistics of another run" {
+    some=("${small[@]}" features.normalize=feature train.lr=0.003)
+    "$SOTTO" train -q dnn "${some[@]}" train.epochs=8 -o base
+    # With next to no learning rate and other clips of the same words nothing moves.
+    "$SOTTO" train -q dnn "${some[@]}" train.epochs=1 train.optimizer=sgd train.lr=1e-8 train.final_lr=0 \
+        train.seed=5 train.init=base -o fine
+    h5diff -d 1e-5 base/model.h5 fine/model.h5 /weights
+    h5diff base/model.h5 fine/model.h5 /features
+    "$SOTTO" train -q dnn "${some[@]}" train.epochs=1 -o scratch
+    ! h5diff -q -d 1e-5 base/model.h5 scratch/model.h5 /weights
+    [ "$(jq -r .init.path fine/manifest.json)" = "$PWD/base/model.h5" ]
+    h5dump -d /provenance fine/model.h5 |
+        grep -q "init_sha256 = $(sha256sum base/model.h5 | cut -d' ' -f1)"
+}
+
+@test "what does not fit starts anew, and nothing that fits is an error" {
+    printf 'x = input 49x10x1\nf = flatten(x)\nz = dense(f) out=4\n' >other.net
+    "$SOTTO" train -q dnn "${small[@]}" -o base
+    run --separate-stderr "$SOTTO" train dnn "${small[@]}" data.keywords=low train.init=base -o less
+    echo "$stderr"
+    [ "$status" -eq 0 ]
+    [[ "$stderr" == *"6 of 8 tensors start as those of $PWD/base/model.h5"* ]]
+    run --separate-stderr "$SOTTO" train "${small[@]}" model.file=other.net train.init=base -o none
+    echo "$stderr"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"no tensor of '$PWD/base/model.h5' has the name and shape"* ]]
+    [ ! -e none ]
+    run "$SOTTO" train dnn "${small[@]}" train.init=nobody -o none
+    [ "$status" -eq 3 ]
+    [ ! -e none ]
+}
