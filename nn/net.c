@@ -376,6 +376,16 @@ static nn_args args_of(const shard *s, const nn_node *n)
     return a;
 }
 
+/* y as the last node of a chain gives it in int8. */
+static void simulate(nn_quant q, const nn_node *n, const nn_args *a)
+{
+    const nn_node *head = n;
+    while (head->op->clamp || head->op->flags & NN_IDENTITY) head = head->in[0];
+    if (q.scale > 0)
+        nn_simulate(q, head->op->flags & NN_SAME_QUANT, a->y,
+                    (size_t)(a->batch * nn_count(n->shape)));
+}
+
 static void run_forward(const shard *s)
 {
     const nn_graph *g = s->r->net->graph;
@@ -383,6 +393,7 @@ static void run_forward(const shard *s)
         const nn_node *n = nn_graph_node(g, i);
         nn_args a = args_of(s, n);
         if (!s->r->net->at[i].absorbed || s->r->observe) n->op->forward(n, &a);
+        if (s->r->net->o.quant && a.y) simulate(s->r->net->o.quant[i], n, &a);
         if (s->r->observe) s->r->observe(s->r->observer, n, value_of(s, n), s->batch);
     }
 }

@@ -204,16 +204,36 @@ typedef struct nn_span {
 /* Returns the size of the block; offsets are multiples of align. */
 size_t nn_plan(nn_span *span, int n, size_t align);
 
+/* ---- simulated quantization ---- */
+
+/* int8: real = scale * (q - zero) */
+typedef struct nn_quant {
+    double scale;
+    int zero;
+} nn_quant;
+
+/* While training, what int8 will make of values (Jacob et al., arXiv 1712.05877, 3.1): each becomes
+ * the nearest of the 256 that int8 has, halves away from zero; pooled: away from where the integer
+ * is zero, as kernels do that keep their input's quantization. Gradients pass as if it were not so.
+ */
+void nn_simulate(nn_quant q, bool pooled, nn_real *v, size_t n);
+/* Weights as they will be (nn_q8_quantize): per output channel, the last axis, the nearest of
+ * 2^bits - 1 values, symmetric, the largest weight exact. Tensors that are no weights are copied.
+ */
+void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to, int bits);
+
 /* ---- net ---- */
 
 typedef struct nn_net nn_net;
 typedef struct nn_net_options {
-    int batch;            /* most samples of one nn_net_step, or at work in nn_net_forward */
-    int shards;           /* training: a batch is cut into this many parts, 1 .. batch */
-    bool training;        /* gradients, batch statistics, dropout; the last node is the loss */
-    bool input_grads;     /* also gradients of the inputs (nn_net_input_grad) */
-    const nn_node *watch; /* a node whose values nn_net_watched shows after a step, or NULL */
-    base_pool *pool;      /* borrowed; NULL runs inline */
+    int batch;             /* most samples of one nn_net_step, or at work in nn_net_forward */
+    int shards;            /* training: a batch is cut into this many parts, 1 .. batch */
+    bool training;         /* gradients, batch statistics, dropout; the last node is the loss */
+    bool input_grads;      /* also gradients of the inputs (nn_net_input_grad) */
+    const nn_node *watch;  /* a node whose values nn_net_watched shows after a step, or NULL */
+    const nn_quant *quant; /* of every node: what its values are simulated with, scale 0: not;
+                            * borrowed, NULL: none. Inputs are the caller's to simulate */
+    base_pool *pool;       /* borrowed; NULL runs inline */
 } nn_net_options;
 
 /* graph is borrowed and must outlive the net. Weights start at zero: nn_net_init or copy. */
@@ -338,6 +358,8 @@ typedef struct nn_model {
     float *mean, *std; /* n_stats each, NULL when none */
     size_t n_stats;
     char *provenance;
+    nn_quant *quant; /* trained with simulated quantization: of every node, scale 0 where there is
+                      * none; NULL: trained without */
 } nn_model;
 /* Loading a float file into a double build or back converts. */
 base_status nn_model_save(const nn_model *m, const char *path, base_err *err);

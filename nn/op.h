@@ -73,12 +73,6 @@ typedef struct nn_args {
 
 /* ---- int8 (DESIGN: TFLite's scheme) ---- */
 
-/* real = scale * (q - zero) */
-typedef struct nn_quant {
-    double scale;
-    int zero;
-} nn_quant;
-
 /* One field of a runtime kernel's struct: an int32_t, or a pointer to int8_t or int32_t whose
  * element count is in the layer. Drives writing to HDF5, reading back and emitting C. */
 typedef enum nn_q8_type { NN_Q8_INT, NN_Q8_I8S, NN_Q8_I32S } nn_q8_type;

@@ -3,8 +3,6 @@
 #include "quantize/evaluate.h"
 #include "train/cli.h"
 
-#include <stdlib.h>
-
 base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err);
 
 static const cli_spec spec = {
@@ -138,27 +136,12 @@ static base_status quantize(cli *c, const settings *set, const nn_model *m, cons
     return status;
 }
 
-static base_status load(const char *path, nn_model **m, base_err *err)
-{
-    char *file = NULL;
-    bool int8 = false;
-    BASE_TRY(nn_model_path(path, &file, err));
-    base_status status = q8_is_model(file, &int8, err);
-    if (status == BASE_OK && int8) {
-        status = base_fail(err, BASE_DATA, "'%s' is an int8 model already", file);
-        base_hint(err, "quantize the float model it was made from");
-    }
-    if (status == BASE_OK) status = nn_model_load(file, m, err);
-    free(file);
-    return status;
-}
-
 static base_status run(cli *c, const settings *set, base_err *err)
 {
     nn_model *m = NULL;
     data_pack *pack = NULL;
     data_task *task = NULL;
-    base_status status = load(c->args[0], &m, err);
+    base_status status = quant_float_model(c->args[0], &m, err);
     if (status == BASE_OK) status = data_pack_open(set->pack, &pack, err);
     if (status == BASE_OK) status = quant_task(m, pack, &task, err);
     if (status == BASE_OK) status = quantize(c, set, m, task, err);

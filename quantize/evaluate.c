@@ -309,3 +309,54 @@ base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_rea
     *inputs = NULL;
     return status;
 }
+
+/* ---- simulation ---- */
+
+static base_status simulated(const nn_model *m, const char *pack_path, int threads,
+                             nn_model **start, base_err *err)
+{
+    enum { CLIPS = 512 };
+    data_pack *pack = NULL;
+    data_task *task = NULL;
+    nn_real *inputs = NULL;
+    size_t n = CLIPS;
+    base_status status = data_pack_open(pack_path, &pack, err);
+    if (status == BASE_OK) status = quant_task(m, pack, &task, err);
+    const quant_source s = {.model = m, .task = task, .split = DATA_TRAIN, .threads = threads};
+    if (status == BASE_OK) status = quant_inputs(&s, 0, &n, &inputs, err);
+    if (status == BASE_OK) status = q8_simulated(m, inputs, n, Q8_RANGE_MSE, start, err);
+    base_free(inputs);
+    data_task_free(task);
+    data_pack_close(pack);
+    return status;
+}
+
+base_status quant_float_model(const char *path, nn_model **m, base_err *err)
+{
+    char *file = NULL;
+    bool int8 = false;
+    BASE_TRY(nn_model_path(path, &file, err));
+    base_status status = q8_is_model(file, &int8, err);
+    if (status == BASE_OK && int8) {
+        status = base_fail(err, BASE_DATA, "'%s' is an int8 model already", file);
+        base_hint(err, "take the float model it was made from");
+    }
+    if (status == BASE_OK) status = nn_model_load(file, m, err);
+    free(file);
+    return status;
+}
+
+base_status quant_simulated(const char *path, const char *pack, int threads, nn_model **start,
+                            base_err *err)
+{
+    nn_model *m = NULL;
+    *start = NULL;
+    BASE_TRY(quant_float_model(path, &m, err));
+    if (m->quant) {
+        *start = m;
+        return BASE_OK;
+    }
+    const base_status status = simulated(m, pack, threads, start, err);
+    nn_model_free(m);
+    return status;
+}

@@ -37,4 +37,13 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
 base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_real **inputs,
                          base_err *err);
 
+/* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
+base_status quant_float_model(const char *path, nn_model **m, base_err *err);
+
+/* What training with simulated int8 starts from: a float model (or run) folded, with quantization
+ * from some training clips of the pack; one that was trained so already as it is. Freed with
+ * nn_model_free. */
+base_status quant_simulated(const char *path, const char *pack, int threads, nn_model **start,
+                            base_err *err);
+
 #endif

@@ -20,6 +20,15 @@ typedef struct q8_chains {
 /* Arrays are one per node and live in arena. */
 base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, base_err *err);
 
+/* Everything of a model but graph, weights and quant; calibration (NULL: none) is added to
+ * provenance.
+ */
+base_status q8_copy_text(const nn_model *from, const char *calibration, nn_model *to,
+                         base_err *err);
+
+/* Quantization of every node of g, m's folded graph, from that which m was trained with. */
+base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *quant, base_err *err);
+
 /* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
 base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
 

@@ -43,8 +43,7 @@ static base_status copy_stats(const nn_model *from, nn_model *to, base_err *err)
 }
 
 /* Everything of a model but graph and weights. */
-static base_status copy_text(const nn_model *from, const char *calibration, nn_model *to,
-                             base_err *err)
+base_status q8_copy_text(const nn_model *from, const char *calibration, nn_model *to, base_err *err)
 {
     base_str provenance = {0};
     base_str_add(&provenance, "%s%s", from->provenance ? from->provenance : "",
@@ -83,11 +82,14 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     q->rounding = base_strdup("tflm");
     if (!q->arena || !q->rounding) return base_nomem(err, 1);
     BASE_TRY(q8_fold(m->graph, m->weights, &q->folded.graph, &q->folded.weights, err));
-    BASE_TRY(copy_text(m, calibration, &q->folded, err));
+    BASE_TRY(q8_copy_text(m, calibration, &q->folded, err));
     const size_t nodes = (size_t)nn_graph_nodes(q->folded.graph);
     q->quant = base_arena_alloc(q->arena, nodes, sizeof *q->quant);
     if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
-    BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, q->quant, err));
+    if (m->quant)
+        BASE_TRY(q8_trained_quant(m, q->folded.graph, q->quant, err));
+    else
+        BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, q->quant, err));
     BASE_TRY(q8_lower(q, err));
     return pick_golden(q, inputs, n, err);
 }

@@ -3,6 +3,7 @@
  *   fold       batchnorm into the convolution or dense layer before it
  *   merge      parallel convolutions whose outputs are summed into one
  *   calibrate  a range for every node from the values that real clips give
+ *   simulate   training that sees what int8 rounds (nn_simulate), from a calibrated model on
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   run        the same kernels on the host: what a device computes, bit for bit
  *              (quantize/host.h does it fast, with the same bits)
@@ -83,6 +84,11 @@ base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_rea
  * Any inputs do for an untrained model of which only costs are wanted. */
 base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
                         const char *calibration, q8_model **q8, base_err *err);
+
+/* What training with simulated quantization starts from: m folded, with the quantization of the
+ * nodes at which int8 rounds (quant), chosen from n input samples. Freed with nn_model_free. */
+base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+                         nn_model **start, base_err *err);
 
 /* ---- files ---- */
 

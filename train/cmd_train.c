@@ -1,4 +1,5 @@
 /* sotto train: a run from a config file. */
+#include "quantize/evaluate.h"
 #include "train/cli.h"
 #include "train/train.h"
 #include "train/zoo.h"
@@ -162,7 +163,12 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
         base_str_free(&text);
     } else if (status == BASE_OK) {
         make_absolute(cfg, &s);
-        status = train(c, &s, cfg, resume, command, err);
+        nn_model *start = NULL;
+        if (s.train.qat)
+            status = quant_simulated(s.train.init, s.data.pack, c->threads, &start, err);
+        s.start = start;
+        if (status == BASE_OK) status = train(c, &s, cfg, resume, command, err);
+        nn_model_free(start);
     }
     config_free(cfg);
     return status;

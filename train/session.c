@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATS_CLIPS = 2000, EVAL_BATCH = 64 };
+enum { STATS_CLIPS = 2000, EVAL_BATCH = 64, QAT_BITS = 8 };
 
 /* Mean and standard deviation of the features: those that the weights to start from were trained
  * with, if their features are the same. */
@@ -67,19 +67,61 @@ static base_status open_optim(session *s, base_err *err)
     return s->ema ? BASE_OK : base_nomem(err, n * sizeof *s->ema);
 }
 
+/* The graph to simulate int8 in, of the model that the run starts from. */
+static base_status open_simulation(session *s, base_err *err)
+{
+    const nn_model *m = s->setup->start;
+    bool same = m->n_labels == (size_t)s->classes;
+    for (int i = 0; same && i < s->classes; i++) same = strcmp(m->labels[i], s->labels[i]) == 0;
+    dsp_config theirs;
+    BASE_TRY(dsp_config_parse(m->features, &theirs, err));
+    if (!same || !dsp_config_equal(&theirs, &s->setup->features)) {
+        base_fail(err, BASE_USAGE, "train.qat: '%s' has other %s than this run", s->init.path,
+                  same ? "features" : "classes");
+        return base_hint(err, "give the settings that it was trained with, as in its config.ini");
+    }
+    base_str text = {0};
+    nn_print(m->graph, &text);
+    base_status status =
+        text.failed ? base_nomem(err, text.len) : nn_parse(text.s, s->init.path, &s->graph, err);
+    base_str_free(&text);
+    return status;
+}
+
+static base_status open_master(session *s, base_err *err)
+{
+    const nn_model *m = s->setup->start;
+    const size_t n = nn_graph_params(s->losses);
+    s->master = base_alloc(n, sizeof *s->master);
+    s->quant = base_alloc((size_t)nn_graph_nodes(s->losses), sizeof *s->quant);
+    if (!s->master || !s->quant) return base_nomem(err, n * sizeof *s->master);
+    memcpy(s->quant, m->quant, (size_t)nn_graph_nodes(m->graph) * sizeof *s->quant);
+    return BASE_OK;
+}
+
+static base_status open_graphs(session *s, base_err *err)
+{
+    if (s->setup->start)
+        BASE_TRY(open_simulation(s, err));
+    else
+        BASE_TRY(train_graph_new(s->setup, s->classes, &s->graph, err));
+    BASE_TRY(objective_graph(s->graph, &s->setup->train, s->classes, &s->losses, err));
+    return s->setup->start ? open_master(s, err) : BASE_OK;
+}
+
 static base_status open_nets(session *s, int threads, base_err *err)
 {
     const train_settings *t = &s->setup->train;
-    BASE_TRY(train_graph_new(s->setup, s->classes, &s->graph, err));
-    BASE_TRY(objective_graph(s->graph, t, s->classes, &s->losses, err));
+    BASE_TRY(open_graphs(s, err));
     BASE_TRY(base_pool_new(threads, &s->pool, err));
     nn_net_options train = {.batch = (int)t->batch,
                             .shards = (int)t->shards,
                             .training = true,
                             .watch = nn_graph_node(s->losses, nn_graph_nodes(s->graph) - 1),
+                            .quant = s->quant,
                             .pool = s->pool};
     BASE_TRY(nn_net_new(s->losses, train, &s->net, err));
-    nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .pool = s->pool};
+    nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .quant = s->quant, .pool = s->pool};
     BASE_TRY(nn_net_new(s->graph, eval, &s->eval, err));
     BASE_TRY(open_optim(s, err));
     size_t batch = (size_t)t->batch, inputs = (size_t)(s->frames * s->bins);
@@ -148,6 +190,13 @@ static base_status open_loader(session *s, int threads, base_err *err)
     return data_loader_new(&spec, &s->loader, err);
 }
 
+/* n samples of the model's input as int8 has them. */
+static void simulate_input(const session *s, nn_real *x, size_t n)
+{
+    const nn_node *in = nn_graph_input(s->graph, 0);
+    if (s->quant) nn_simulate(s->quant[in->index], false, x, n * (size_t)nn_count(in->shape));
+}
+
 /* Features of the validation split, computed once. */
 static base_status load_validation(session *s, int threads, base_err *err)
 {
@@ -181,6 +230,7 @@ static base_status load_validation(session *s, int threads, base_err *err)
         s->n_val += b.n;
     }
     data_loader_free(loader);
+    simulate_input(s, s->val_x, (size_t)s->n_val);
     return status;
 }
 
@@ -189,7 +239,7 @@ base_status session_open(session *s, const train_setup *setup, int threads, base
     *s = (session){.setup = setup};
     base_status status = open_data(s, err);
     if (status == BASE_OK) status = open_nets(s, threads, err);
-    if (status == BASE_OK && s->init.model) status = check_init(s, err);
+    if (status == BASE_OK && s->init.model && !s->master) status = check_init(s, err);
     if (status == BASE_OK) status = open_objective(s, err);
     if (status == BASE_OK) status = load_validation(s, threads, err);
     if (status == BASE_OK) status = open_loader(s, threads, err);
@@ -213,6 +263,8 @@ void session_close(session *s)
     data_task_free(s->task);
     data_pack_close(s->pack);
     base_free(s->ema);
+    base_free(s->master);
+    base_free(s->quant);
     base_free(s->mean);
     base_free(s->std);
     base_free(s->x);
@@ -243,11 +295,22 @@ void session_convert(session *s, const data_batch *b)
     for (size_t i = 0; i < (size_t)b->n * inputs; i++) s->x[i] = (nn_real)b->features[i];
     session_targets(b, s->classes, s->target);
     if (s->teacher.net) teacher_logits(&s->teacher, b, s->x, s->third);
+    simulate_input(s, s->x, (size_t)b->n);
+}
+
+nn_real *session_trained(const session *s)
+{
+    return s->master ? s->master : nn_net_weights(s->net);
+}
+
+void session_refresh(session *s)
+{
+    if (s->master) nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net), QAT_BITS);
 }
 
 const nn_real *session_weights(const session *s)
 {
-    return s->ema ? s->ema : nn_net_weights(s->net);
+    return s->ema ? s->ema : session_trained(s);
 }
 
 int session_argmax(const nn_real *logits, int classes)
@@ -265,7 +328,10 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
     nn_real *y = base_alloc(n * (2 * k + 1), sizeof *y);
     if (!y) return base_nomem(err, n * (2 * k + 1) * sizeof *y);
     nn_real *target = y + n * k, *losses = target + n * k;
-    memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
+    if (s->master)
+        nn_simulate_weights(s->graph, weights, nn_net_weights(s->eval), QAT_BITS);
+    else
+        memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
     nn_net_forward(s->eval, (const nn_real *const[]){s->val_x}, s->n_val, y);
     for (size_t i = 0; i < n; i++) target[i * k + (size_t)s->val_label[i]] = 1;
     nn_net_forward(s->measure_net, (const nn_real *const[]){y, target}, s->n_val, losses);
@@ -295,7 +361,8 @@ base_status session_save(const session *s, const nn_real *weights, const char *p
                   .mean = s->mean,
                   .std = s->std,
                   .n_stats = s->mean ? (size_t)s->bins : 0,
-                  .provenance = (char *)(uintptr_t)provenance};
+                  .provenance = (char *)(uintptr_t)provenance,
+                  .quant = s->quant};
     base_status status = nn_model_save(&m, path, err);
     base_str_free(&features);
     return status;

@@ -17,7 +17,9 @@ typedef struct session {
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
-    nn_real *ema; /* averaged weights, as of net; NULL without train.ema */
+    nn_real *master; /* train.qat: weights before they are rounded for net; NULL otherwise */
+    nn_quant *quant; /* train.qat: of every node of losses */
+    nn_real *ema;    /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */
@@ -47,6 +49,10 @@ void session_targets(const data_batch *b, int classes, nn_real *target);
 int session_label(const data_batch *b, int i);
 /* A batch of the loader into x, target and third. */
 void session_convert(session *s, const data_batch *b);
+/* The weights that the optimizer changes, as of losses. */
+nn_real *session_trained(const session *s);
+/* What net computes with, after those have changed. */
+void session_refresh(session *s);
 /* What a model of this session is made of: averaged weights where there are any. */
 const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);

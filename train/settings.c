@@ -92,6 +92,7 @@ static const config_key train_keys[] = {
     REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     TEXT(T, init, "run or model whose weights training starts from"),
+    BOOL(T, qat, "train what int8 will compute, starting from init"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -165,6 +166,10 @@ static base_status check_loss(const train_settings *s, base_err *err)
 
 static base_status check_optimizer(const train_settings *s, base_err *err)
 {
+    if (s->qat && !s->init[0]) {
+        base_fail(err, BASE_USAGE, "qat = yes starts from a trained model, but init is empty");
+        return base_hint(err, "train one without it first, then train.init=RUN");
+    }
     if (s->nesterov && (s->optimizer != NN_SGD || s->momentum <= 0)) {
         base_fail(err, BASE_USAGE, "nesterov = yes does not fit optimizer = %s, momentum = %g",
                   optimizers[s->optimizer], s->momentum);

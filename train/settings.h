@@ -63,6 +63,7 @@ typedef struct train_settings {
     double distill_alpha;       /* its share of the loss, */
     double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     char init[1024];            /* run or model whose weights are the first; "": random ones */
+    bool qat;                   /* what int8 rounds is simulated; needs init */
     int64_t seed;
     int64_t val_every; /* epochs between validations */
     int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */

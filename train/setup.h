@@ -11,6 +11,8 @@ typedef struct train_setup {
     data_augment augment;
     model_settings model;
     train_settings train;
+    const nn_model *start; /* train.qat: what train.init is as int8, folded and with quantization
+                            * (q8_simulated); borrowed */
 } train_setup;
 
 /* Defaults: SC-8's keywords, mfcc_49x10, ds_cnn. */

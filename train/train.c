@@ -129,7 +129,7 @@ static base_status update_weights(trainer *t, base_err *err)
 {
     session *s = &t->s;
     const train_settings *set = &s->setup->train;
-    nn_real *weights = nn_net_weights(s->net), *grads = nn_net_grads(s->net);
+    nn_real *weights = session_trained(s), *grads = nn_net_grads(s->net);
     if (set->clip_norm > 0) {
         double norm = nn_clip_norm(s->losses, grads, set->clip_norm);
         BASE_TRY(check_finite(t, "norm of the gradients", norm, err));
@@ -139,6 +139,7 @@ static base_status update_weights(trainer *t, base_err *err)
     if (s->ema)
         nn_average(s->ema, weights, nn_graph_params(s->losses), set->ema,
                    nn_optim_steps(s->optim) - 1);
+    session_refresh(s);
     return BASE_OK;
 }
 
@@ -321,7 +322,7 @@ static base_status start(trainer *t, bool resume, base_err *err)
     session *s = &t->s;
     const train_settings *set = &s->setup->train;
     t->c = (checkpoint){.best_accuracy = -1, .graph = s->losses};
-    t->c.weights = nn_net_weights(s->net);
+    t->c.weights = session_trained(s);
     t->c.state = nn_optim_state(s->optim, &t->c.n_state);
     t->c.ema = s->ema;
     t->schedule = schedule_of(set);
@@ -331,12 +332,17 @@ static base_status start(trainer *t, bool resume, base_err *err)
     t->started = t->saved_at = base_seconds();
     BASE_TRY(make_provenance(t, err));
     nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
-    if (s->init.model) {
+    if (s->master) {
+        const nn_model *m = s->setup->start;
+        memcpy(t->c.weights, m->weights, nn_graph_params(m->graph) * sizeof *m->weights);
+        note(t, "simulating int8 in %s, folded", s->init.path);
+    } else if (s->init.model) {
         int all, found = parent_weights(&s->init, s->losses, t->c.weights, &all);
         note(t, "%d of %d tensors start as those of %s", found, all, s->init.path);
     }
     if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
+    session_refresh(s);
     data_loader_seek(s->loader, t->c.epoch, t->c.step);
     note(t, "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
          nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,

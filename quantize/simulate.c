@@ -1,0 +1,69 @@
+/* simulate: quantization-aware training starts from a folded model that knows where int8 rounds,
+ * and ends in one whose ranges are taken as they are. Int8 rounds once a chain, behind its last
+ * node.
+ */
+#include "quantize/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of all nodes only the ends of chains keep their quantization. */
+static base_status keep_ends(const nn_graph *g, nn_quant *quant, base_err *err)
+{
+    base_arena *arena = base_arena_new();
+    q8_chains c;
+    base_status status = arena ? q8_chains_make(g, arena, &c, err) : base_nomem(err, 1);
+    for (int i = 0; status == BASE_OK && i < nn_graph_nodes(g); i++)
+        if (!c.live[i] || c.tail[c.head[i]] != i) quant[i] = (nn_quant){0};
+    base_arena_free(arena);
+    return status;
+}
+
+static base_status simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+                             nn_model *start, base_err *err)
+{
+    BASE_TRY(q8_fold(m->graph, m->weights, &start->graph, &start->weights, err));
+    BASE_TRY(q8_copy_text(m, NULL, start, err));
+    const size_t nodes = (size_t)nn_graph_nodes(start->graph);
+    start->quant = base_alloc(nodes, sizeof *start->quant);
+    if (!start->quant) return base_nomem(err, nodes * sizeof *start->quant);
+    BASE_TRY(q8_calibrate(start->graph, start->weights, inputs, n, range, start->quant, err));
+    return keep_ends(start->graph, start->quant, err);
+}
+
+base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+                         nn_model **start, base_err *err)
+{
+    *start = calloc(1, sizeof **start);
+    if (!*start) return base_nomem(err, sizeof **start);
+    const base_status status = simulated(m, inputs, n, range, *start, err);
+    if (status == BASE_OK) return BASE_OK;
+    nn_model_free(*start);
+    *start = NULL;
+    return status;
+}
+
+static base_status fill(const nn_model *m, const nn_graph *g, const q8_chains *c, nn_quant *quant,
+                        base_err *err)
+{
+    for (int i = 0; i < nn_graph_nodes(g); i++) {
+        if (!c->live[i]) continue;
+        const nn_node *end = nn_graph_node(g, c->tail[c->head[i]]);
+        const nn_node *n = nn_graph_find(m->graph, end->name);
+        if (!n || !(m->quant[n->index].scale > 0))
+            return base_fail(err, BASE_DATA, "the model was trained without a range for '%s'",
+                             end->name);
+        quant[i] = m->quant[n->index];
+    }
+    return BASE_OK;
+}
+
+base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *quant, base_err *err)
+{
+    base_arena *arena = base_arena_new();
+    q8_chains c;
+    base_status status = arena ? q8_chains_make(g, arena, &c, err) : base_nomem(err, 1);
+    if (status == BASE_OK) status = fill(m, g, &c, quant, err);
+    base_arena_free(arena);
+    return status;
+}

@@ -1,0 +1,68 @@
+# Training with simulated int8: from a float run to an int8 model with the ranges it was trained with.
+# Words are tones (tests/tones.pl).
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    "$SOTTO" data import -q tones -o tones.h5
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
+        train.epochs=20 train.batch=20 train.warmup_epochs=0 -o base
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    base="$BATS_FILE_TMPDIR/base"
+    pack="$BATS_FILE_TMPDIR/tones.h5"
+    fine=(ds_cnn data.pack="$pack" data.keywords=low,high model.width=8 train.batch=20
+        train.warmup_epochs=0 train.lr=0.0005 train.qat=yes)
+}
+
+@test "a run that simulates int8 starts folded and ends in its own ranges" {
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=3 -o fine
+    h5dump -d /graph fine/model.h5 >graph
+    ! grep -qE 'bias=no|batchnorm' graph
+    [ "$(h5dump -d /quant/scale fine/model.h5 | grep -c '(.*):')" -gt 0 ]
+    # What quantize calibrates with does not matter any more.
+    "$SOTTO" quantize -q fine --calibrate "$pack" --clips 4 --range minmax -o a.h5 --format json >a.json
+    "$SOTTO" quantize -q fine --calibrate "$pack" --clips 64 --range mse -o b.h5 --format json >b.json
+    h5diff a.h5 b.h5 /q8/layers
+    jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' a.json
+    # Going on from such a run keeps its ranges.
+    "$SOTTO" train -q "${fine[@]}" train.init=fine train.epochs=1 -o finer
+    h5diff fine/model.h5 finer/model.h5 /quant
+    ! h5diff -q fine/model.h5 finer/model.h5 /weights
+}
+
+@test "threads, a kill and a resume do not change a bit of it" {
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 1 -o whole
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 2 -o cut &
+    pid=$!
+    while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
+    kill -9 $pid
+    wait $pid || true
+    [ ! -e cut/model.h5 ]
+    "$SOTTO" train -q --resume cut --threads 3
+    h5diff whole/model.h5 cut/model.h5 /weights
+    h5diff whole/model.h5 cut/model.h5 /quant
+}
+
+@test "what it cannot start from is refused before anything is written" {
+    refuse() { # status, fragment, arguments
+        local want=$1 fragment=$2
+        shift 2
+        run --separate-stderr "$SOTTO" train "${fine[@]}" "$@" -o run
+        echo "$status: $stderr"
+        [ "$status" -eq "$want" ]
+        [[ "$stderr" == *"$fragment"* ]]
+        [ ! -e run ]
+    }
+    refuse 2 "init is empty"
+    refuse 3 "there is no model at" train.init=nobody
+    refuse 2 "has other features than this run" train.init="$base" features.mels=30
+    refuse 2 "has other classes than this run" train.init="$base" data.keywords=low
+    "$SOTTO" quantize -q "$base" --calibrate "$pack" -o int8.h5 >/dev/null
+    refuse 3 "is an int8 model already" train.init=int8.h5
+}
