@@ -3,6 +3,7 @@
 #include "quantize/runtime/dwconv2d.h"
 #include "quantize/runtime/dwconv2d_bands.h"
 
+#include <math.h>
 #include <string.h>
 
 static const nn_q8_field fields[] = {
@@ -74,19 +75,31 @@ static const nn_q8_kernel bands_kernel = {
     .run = run_bands,
 };
 
-/* Weights [fan][channels] and biases become [fan][bands][channels] and [bands][channels]. */
-static base_status spread(nn_q8_context *c, size_t fan, size_t channels, base_err *err)
+/* Biases and multipliers by band: mul, a factor of the output, moves into the scale of the weights,
+ * which stay the same. As in nn_q8_quantize, a scale is raised where its bias would not fit: next
+ * to such a bias the products make no difference. */
+static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
+                           nn_q8_weights *w, base_err *err)
 {
     const size_t all = (size_t)c->bands * channels;
-    nn_real *w = base_arena_alloc(c->arena, fan * all, sizeof *w);
-    nn_real *bias = base_arena_alloc(c->arena, all, sizeof *bias);
-    if (!w || !bias) return base_nomem(err, fan * all * sizeof *w);
-    for (size_t i = 0; i < fan * all; i++)
-        w[i] = (nn_real)((double)c->w[0][i / all * channels + i % channels] * c->mul[i % all]);
-    for (size_t i = 0; i < all; i++)
-        bias[i] = (nn_real)((c->w[1] ? (double)c->w[1][i % channels] : 0) * c->mul[i] + c->add[i]);
-    c->w[0] = w;
-    c->w[1] = bias;
+    const double room = nn_q8_room(fan), in = c->in[0].scale;
+    w->bias = base_arena_alloc(c->arena, all, sizeof *w->bias);
+    w->multiplier = base_arena_alloc(c->arena, all, sizeof *w->multiplier);
+    w->shift = base_arena_alloc(c->arena, all, sizeof *w->shift);
+    if (!w->bias || !w->multiplier || !w->shift) return base_nomem(err, all);
+    for (size_t i = 0; i < all; i++) {
+        const double mul = c->mul[i], bias = c->w[1] ? (double)c->w[1][i % channels] : 0;
+        const double real = bias * mul + c->add[i];
+        const double scale = fmax(w->scale[i % channels] * fabs(mul), fabs(real) / (in * room));
+        const double sum = scale > 0 ? round(real / (in * scale)) : 0;
+        if (!isfinite(mul) || !isfinite(real))
+            return nn_op_fail(n, err, "the batchnorm behind it is not finite");
+        if (!nn_q8_multiplier(in * scale / c->out.scale, &w->multiplier[i], &w->shift[i]))
+            return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g",
+                              i % channels, in, scale, c->out.scale);
+        w->bias[i] = (int32_t)fmax(-room, fmin(room, mul < 0 ? -sum : sum));
+        if (mul < 0) w->multiplier[i] = -w->multiplier[i];
+    }
     return BASE_OK;
 }
 
@@ -152,14 +165,15 @@ static base_status lower_plain(const nn_q8_context *c, const nn_window win[2], i
 base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_window win[2],
                             int channels, nn_q8_layer *layer, base_err *err)
 {
-    const size_t fan = (size_t)win[0].kernel * (size_t)win[1].kernel;
-    const size_t all = (size_t)channels * (size_t)(c->mul ? c->bands : 1);
+    const size_t fan = (size_t)win[0].kernel * (size_t)win[1].kernel, each = (size_t)channels;
+    const size_t all = each * (size_t)(c->mul ? c->bands : 1);
+    const size_t count[] = {fan * each, all, all, all};
     nn_q8_context own = *c;
     nn_q8_weights w;
-    if (c->mul) BASE_TRY(spread(&own, fan, (size_t)channels, err));
-    BASE_TRY(nn_q8_quantize(n, &own, fan, all, false, &w, err));
-    BASE_TRY((c->mul && c->bands > 1 ? lower_bands : lower_plain)(c, win, channels, w, layer, err));
-    const size_t count[] = {fan * all, all, all, all};
+    if (c->mul) own.w[1] = NULL;
+    BASE_TRY(nn_q8_quantize(n, &own, fan, each, false, &w, err));
+    if (c->mul) BASE_TRY(by_band(n, c, fan, each, &w, err));
+    BASE_TRY((c->mul ? lower_bands : lower_plain)(c, win, channels, w, layer, err));
     memcpy(layer->count, count, sizeof count);
     return BASE_OK;
 }

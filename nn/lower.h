@@ -34,6 +34,9 @@
 
 /* ---- parts of kernels' structs ---- */
 
+/* The largest bias of a sum of `fan` products. */
+double nn_q8_room(size_t fan);
+
 /* zero + round(real / scale), halves away from zero, within int8. */
 int8_t nn_q8_value(nn_quant q, double real);
 
@@ -56,7 +59,7 @@ void nn_q8_broadcast(const nn_node *n, int32_t length[4], int32_t step0[4], int3
 sotto_reduce_t nn_q8_reduce(const nn_node *n, nn_list axes);
 
 /* A depthwise convolution of c->in[0], with c->w[0] [taps][channels] and c->w[1] (NULL: zeros)
- * scaled by c->mul and c->add. */
+ * then scaled by c->mul and c->add where there are such. */
 base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_window win[2],
                             int channels, nn_q8_layer *layer, base_err *err);
 

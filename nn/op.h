@@ -244,6 +244,7 @@ bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift);
 typedef struct nn_q8_weights {
     int8_t *weight;                     /* fan * channels */
     int32_t *bias, *multiplier, *shift; /* channels each */
+    double *scale;                      /* of the weights of each channel */
 } nn_q8_weights;
 /* Quantize c->w[0], laid out [fan][channels], symmetrically per channel into [-127, 127], and
  * c->w[1] (NULL: zeros) to int32 of scale in[0] * weight. by_channel: weights are stored

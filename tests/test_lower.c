@@ -260,39 +260,56 @@ static void operators_are_their_definitions(void **state)
 
 /* ---- batchnorm and depthwise convolution with bands ---- */
 
-/* Column `column` of the output has weights, bias and scale of its own: mul and add of its band. */
+/* The weight of a tap in float, without bands that of a batchnorm too. */
+static double tap(const rig *t, int k, int ch)
+{
+    if (strcmp(t->n->op->name, "dwconv2d") == 0)
+        return (double)t->c.w[0][k * t->n->shape.d[2] + ch];
+    return t->c.bands > 1 ? 1 : (double)(float)t->c.mul[ch];
+}
+
+typedef struct channel {
+    double scale;  /* of the weights */
+    int64_t bias;  /* of the sum */
+    q8_factor out; /* what the sum is multiplied by */
+} channel;
+
+/* Weights are those of the channel, bias and factor those of its band. */
+static channel channel_of(const rig *t, int taps, int band, int ch)
+{
+    const nn_q8_context *c = &t->c;
+    const int at = band * t->n->shape.d[2] + ch;
+    const bool conv = strcmp(t->n->op->name, "dwconv2d") == 0, banded = conv || c->bands > 1;
+    const double b = conv && t->n->n_params > 1 ? (double)c->w[1][ch] : 0;
+    const double mul = banded ? c->mul[at] : 1;
+    const double real = banded ? b * mul + c->add[at] : (double)(float)c->add[at];
+    const double in = c->in[0].scale, room = 2147483647.0 - 127.0 * 255 * taps;
+    double largest = 0;
+    for (int k = 0; k < taps; k++) largest = fmax(largest, fabs(tap(t, k, ch)));
+    channel o = {.scale = largest > 0 ? largest / 127 : c->out.scale / in / 1024};
+    if (!banded) o.scale = fmax(o.scale, fabs(real) / (in * room));
+    const double scale = fmax(o.scale * fabs(mul), fabs(real) / (in * room));
+    o.bias = scale > 0 ? q8_steps(real / (in * scale), 1, 0) : 0;
+    o.out = q8_factor_of(in * scale / c->out.scale);
+    if (mul < 0) o.bias = -o.bias, o.out.multiplier = -o.out.multiplier;
+    return o;
+}
+
 static int8_t depthwise_at(const rig *t, const oracle_window *win, int h, int w, int ch)
 {
     const nn_q8_context *c = &t->c;
     const int channels = t->n->shape.d[2], taps = win->h.kernel * win->w.kernel;
-    const int band = w / (win->w.out / c->bands), at = band * channels + ch;
-    const bool conv = strcmp(t->n->op->name, "dwconv2d") == 0;
-    const double one = 1, add = c->add[at];
-    const double b = conv && t->n->n_params > 1 ? (double)c->w[1][ch] : 0;
-    const float bias = (float)(b * c->mul[at] + add);
-    double largest = 0;
-    for (int k = 0; k < taps; k++) {
-        const float v = (float)((conv ? (double)c->w[0][k * channels + ch] : one) * c->mul[at]);
-        largest = fmax(largest, fabs((double)v));
-    }
-    double scale = largest / 127;
-    const double least =
-        fabs((double)bias) / (c->in[0].scale * (2147483647.0 - 127.0 * 255 * taps));
-    if (!(scale > 0)) scale = c->out.scale / c->in[0].scale / 1024;
-    if (scale < least) scale = least;
-    int64_t sum = q8_steps((double)bias, c->in[0].scale * scale, 0);
+    const channel o = channel_of(t, taps, w / (win->w.out / c->bands), ch);
+    int64_t sum = o.bias;
     for (int ky = 0; ky < win->h.kernel; ky++)
         for (int kx = 0; kx < win->w.kernel; kx++) {
             const int y = h * win->h.stride + ky * win->h.dilation - win->h.before;
             const int x = w * win->w.stride + kx * win->w.dilation - win->w.before;
             if (y < 0 || y >= win->h.in || x < 0 || x >= win->w.in) continue;
-            const int k = ky * win->w.kernel + kx;
-            const float v = (float)((conv ? (double)c->w[0][k * channels + ch] : one) * c->mul[at]);
             const int q = t->x[0][(y * win->w.in + x) * channels + ch] - c->in[0].zero;
-            sum += q8_steps((double)v, scale, 0) * q;
+            sum += q8_steps(tap(t, ky * win->w.kernel + kx, ch), o.scale, 0) * q;
         }
-    const q8_factor f = q8_factor_of(c->in[0].scale * scale / c->out.scale);
-    return q8_clamped(c, q8_times(sum, f) + c->out.zero);
+    return q8_clamped(c, q8_times(sum, o.out) + c->out.zero);
 }
 
 static void depthwise_wanted(rig *t, const oracle_window *win)

@@ -373,23 +373,27 @@ static int affine(const nn_node *n, const nn_real *const *w, double *mul, double
     return g.bands;
 }
 
-/* Behind no convolution: a depthwise one of one tap, whose weight is 1. */
+/* Behind no convolution: a depthwise one of one tap. */
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const geometry g = geometry_of(n, 1);
     const int width = g.period / g.ch, height = (int)(g.total / g.period);
     const nn_window win[2] = {{height, height, 1, 1, 1, 0}, {width, width, 1, 1, 1, 0}};
-    nn_real *one = base_arena_alloc(c->arena, (size_t)g.ch, sizeof *one);
+    nn_real *weight = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *weight);
+    nn_real *bias = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *bias);
     double *mul = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *mul);
     double *add = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *add);
-    if (!one || !mul || !add) return base_nomem(err, (size_t)g.channels * sizeof *mul);
-    for (int k = 0; k < g.ch; k++) one[k] = 1;
+    if (!weight || !bias || !mul || !add) return base_nomem(err, (size_t)g.channels * sizeof *mul);
     nn_q8_context own = *c;
     own.bands = affine(n, c->w, mul, add);
-    own.mul = mul;
+    for (int k = 0; k < g.channels; k++) {
+        weight[k] = g.bands > 1 ? 1 : (nn_real)mul[k];
+        bias[k] = (nn_real)add[k];
+    }
+    own.w[0] = weight;
+    own.w[1] = g.bands > 1 ? NULL : bias;
+    own.mul = g.bands > 1 ? mul : NULL;
     own.add = add;
-    own.w[0] = one;
-    own.w[1] = NULL;
     return nn_q8_depthwise(n, &own, win, g.ch, layer, err);
 }
 
