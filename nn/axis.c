@@ -1,5 +1,6 @@
 /* See nn/axis.h. */
 #include "nn/axis.h"
+#include "quantize/runtime/slice.h"
 
 #include <string.h>
 
@@ -51,4 +52,36 @@ void nn_run_write(nn_run r, const nn_real *part, nn_real *whole)
 void nn_run_write_add(nn_run r, const nn_real *part, nn_real *whole)
 {
     add_pieces(r, whole + r.at, r.step, part, r.n);
+}
+
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_slice_t, pieces), NN_Q8_INT_OF(sotto_slice_t, run),
+    NN_Q8_INT_OF(sotto_slice_t, begin),  NN_Q8_INT_OF(sotto_slice_t, step),
+    NN_Q8_INT_OF(sotto_slice_t, lo),     NN_Q8_INT_OF(sotto_slice_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_slice(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_slice",
+    .header = "slice.h",
+    .n_in = 1,
+    .size = sizeof(sotto_slice_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+base_status nn_q8_run(const nn_node *n, nn_run r, const nn_q8_context *c, nn_q8_layer *layer,
+                      base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_slice_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_slice_t){(int32_t)r.pieces, (int32_t)r.n, (int32_t)r.at,
+                         (int32_t)r.step,   c->lo,        c->hi};
+    return BASE_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef NN_AXIS_H
 #define NN_AXIS_H
 
-#include "nn/op.h"
+#include "nn/lower.h"
 
 /* In the whole, a run is `pieces` pieces of n numbers, at, at + step, at + 2 step ... */
 typedef struct nn_run {
@@ -20,5 +20,9 @@ void nn_run_read(nn_run r, const nn_real *whole, nn_real *part);      /* part = 
 void nn_run_read_add(nn_run r, const nn_real *whole, nn_real *part);  /* part += whole */
 void nn_run_write(nn_run r, const nn_real *part, nn_real *whole);     /* whole = part */
 void nn_run_write_add(nn_run r, const nn_real *part, nn_real *whole); /* whole += part */
+
+/* The int8 layer of a node whose y is a run of x[0]. */
+base_status nn_q8_run(const nn_node *n, nn_run r, const nn_q8_context *c, nn_q8_layer *layer,
+                      base_err *err);
 
 #endif

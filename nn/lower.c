@@ -1,7 +1,7 @@
 /* lower: what the int8 lowering of several operators shares: multipliers from real numbers and
  * per-channel symmetric weights (TFLite's int8 specification; Jacob et al., arXiv 1712.05877).
  */
-#include "nn/op.h"
+#include "nn/lower.h"
 
 #include <math.h>
 
@@ -56,12 +56,17 @@ static double channel_scale(const nn_q8_context *c, double largest, double bias,
     return scale < least ? least : scale;
 }
 
+/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum. */
+double nn_q8_room(size_t fan)
+{
+    return 2147483647.0 - 127.0 * 255.0 * (double)fan;
+}
+
 base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
                            bool by_channel, nn_q8_weights *out, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    /* the products of 8-bit weights and 9-bit inputs leave this much for the bias */
-    const double room = 2147483647.0 - 127.0 * 255.0 * (double)fan;
+    const double room = nn_q8_room(fan);
     if (room < 16777216.0)
         return nn_op_fail(n, err, "%zu inputs to one output may overflow 32 bits (at most %d)", fan,
                           (int)((2147483647.0 - 16777216.0) / (127.0 * 255.0)));
@@ -69,7 +74,8 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
     out->bias = base_arena_alloc(c->arena, channels, sizeof *out->bias);
     out->multiplier = base_arena_alloc(c->arena, channels, sizeof *out->multiplier);
     out->shift = base_arena_alloc(c->arena, channels, sizeof *out->shift);
-    if (!out->weight || !out->bias || !out->multiplier || !out->shift)
+    out->scale = base_arena_alloc(c->arena, channels, sizeof *out->scale);
+    if (!out->weight || !out->bias || !out->multiplier || !out->shift || !out->scale)
         return base_nomem(err, fan * channels);
     for (size_t o = 0; o < channels; o++) {
         const double bias = c->w[1] ? (double)c->w[1][o] : 0.0;
@@ -80,7 +86,7 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
             largest = fmax(largest, fabs(w));
         }
         if (!isfinite(bias)) return nn_op_fail(n, err, "the bias of channel %zu is not finite", o);
-        const double scale = channel_scale(c, largest, bias, room);
+        const double scale = out->scale[o] = channel_scale(c, largest, bias, room);
         for (size_t i = 0; i < fan; i++) {
             const double q = round((double)c->w[0][i * channels + o] / scale);
             const size_t at = by_channel ? o * fan + i : i * channels + o;

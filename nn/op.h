@@ -87,6 +87,7 @@ typedef struct nn_q8_field {
 typedef struct nn_q8_kernel {
     const char *name, *header;
     int n_in;
+    bool list;   /* takes inputs as one array, as many as the node has */
     size_t size; /* of its struct */
     const nn_q8_field *fields;
     int n_fields;
@@ -120,6 +121,9 @@ typedef struct nn_q8_context {
     const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
     nn_quant in[NN_MAX_IN], out;
     int lo, hi; /* clamp of the output (fused activation), within -128..127 */
+    /* NN_BANDS: a fused affine node, y' = mul y + add by band and channel; NULL: none */
+    int bands;
+    const double *mul, *add;
     base_arena *arena;
 } nn_q8_context;
 
@@ -134,7 +138,9 @@ enum {
     NN_SAME_QUANT = 32, /* int8: y has the scale and zero point of x[0] (pooling) */
     NN_FRESH = 64,      /* backward heeds a->fresh; for others the net writes zeros before */
     NN_CLAMPS = 128,    /* forward and backward heed a->clamp; y and dy are then those behind it */
-    NN_CLAMPS_FORWARD = 256 /* only forward does: it gets one in evaluation alone */
+    NN_CLAMPS_FORWARD = 256, /* only forward does: it gets one in evaluation alone */
+    NN_BANDS = 512,          /* lower heeds c->bands */
+    NN_SHARES_QUANT = 1024   /* int8: inputs that nothing else reads get y's scale and zero point */
 };
 
 struct nn_op {
@@ -157,13 +163,16 @@ struct nn_op {
      * the state (zeroed before the first frame) on by it and writes one frame of y. NULL: none. */
     size_t (*state)(const nn_node *n); /* reals, 0: no streaming form with these attributes */
     void (*stream)(const nn_node *n, const nn_args *a, nn_real *state);
-    /* int8: at most one of these for operators that a deployed graph may contain; without any, the
-     * quantizer refuses the node by name. */
+    /* int8, for operators that a deployed graph may contain: lower makes a layer of the node, clamp
+     * and affine fuse it into the one before; an operator has not both lower and clamp. Without
+     * any, the quantizer refuses the node by name. */
     base_status (*lower)(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err);
     bool (*clamp)(const nn_node *n, double *lo, double *hi); /* fuses into its producer */
-    /* per-channel y = mul x + add in evaluation; folds into the convolution or dense before. False
-     * when this node is none of that kind; w NULL: only asks. */
-    bool (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
+    /* y = mul x + add in evaluation, by band (equal runs of the second axis) and channel. Returns
+     * the bands: of 1, it folds into the convolution or dense layer before; of more, it is fused
+     * into a layer with NN_BANDS. mul, add: [bands][channels]; w NULL: only asks. */
+    int (*affine)(const nn_node *n, const nn_real *const *w, double *mul, double *add);
+    nn_quant fixed; /* int8: what y always has, as in TFLite; scale 0: what calibration finds */
     const char *const *cases; /* graphs for the test battery, ending in this operator */
     int n_cases;
 };
@@ -229,6 +238,7 @@ bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift);
 typedef struct nn_q8_weights {
     int8_t *weight;                     /* fan * channels */
     int32_t *bias, *multiplier, *shift; /* channels each */
+    double *scale;                      /* of the weights of each channel */
 } nn_q8_weights;
 /* Quantize c->w[0], laid out [fan][channels], symmetrically per channel into [-127, 127], and
  * c->w[1] (NULL: zeros) to int32 of scale in[0] * weight. by_channel: weights are stored

@@ -172,6 +172,32 @@ static base_status observe_all(const nn_graph *g, const nn_real *weights, const 
     return status;
 }
 
+static void give(const q8_chains *c, int head, nn_quant q, nn_quant *quant)
+{
+    quant[head] = q;
+    for (int at = head; at != c->tail[head];) {
+        at = c->only[at];
+        quant[at] = q;
+    }
+}
+
+/* Whether the quantization of the chain is its own: of the values that its range saw. */
+static bool chooses(const nn_node *n)
+{
+    return n->n_in == 0 ||
+           (n->op->lower && !(n->op->flags & NN_SAME_QUANT) && !(n->op->fixed.scale > 0));
+}
+
+/* Inputs of such a node that nothing else reads are spared a second rounding. */
+static void share(const nn_graph *g, const q8_chains *c, const nn_node *n, nn_quant *quant)
+{
+    for (int k = 0; k < n->n_in; k++) {
+        const int from = n->in[k]->index, head = c->head[from];
+        if (c->readers[from] == 1 && chooses(nn_graph_node(g, head)))
+            give(c, head, quant[n->index], quant);
+    }
+}
+
 /* Hand the choice of each chain to its nodes, inputs first. */
 static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_range range,
                    moments *m, nn_quant *quant)
@@ -179,12 +205,16 @@ static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_
     for (int i = 0; i < nn_graph_nodes(g); i++) {
         const nn_node *n = nn_graph_node(g, i);
         if (!c->live[i] || c->head[i] != i) continue;
-        const bool own = n->n_in == 0 || (n->op->lower && !(n->op->flags & NN_SAME_QUANT));
-        quant[i] = own ? choose(&nodes[c->range[i]], range, m) : quant[n->in[0]->index];
-        for (int at = i; at != c->tail[i];) {
-            at = c->only[at];
-            quant[at] = quant[i];
-        }
+        const bool fixed = n->op->fixed.scale > 0;
+        give(c, i,
+             chooses(n) ? choose(&nodes[c->range[i]], range, m)
+             : fixed    ? n->op->fixed
+                        : quant[n->in[0]->index],
+             quant);
+    }
+    for (int i = nn_graph_nodes(g) - 1; i >= 0; i--) {
+        const nn_node *n = nn_graph_node(g, i);
+        if (c->live[i] && (n->op->flags & NN_SHARES_QUANT)) share(g, c, n, quant);
     }
 }
 

@@ -314,10 +314,12 @@ static void put_run(emitter *e)
         const q8_layer *l = &m->layers[k];
         char name[2 * NN_MAX_NAME];
         base_str_add(e->out, "    %s(&%s, ", l->l.kernel->name, layer_name(e, k, name));
-        for (int j = 0; j < l->l.kernel->n_in; j++) {
+        if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
+        for (int j = 0; j < l->n_in; j++) {
+            if (j > 0) base_str_add(e->out, ", ");
             put_value(e, l->in[j]);
-            base_str_add(e->out, ", ");
         }
+        base_str_add(e->out, l->l.kernel->list ? "}, " : ", ");
         put_value(e, k + 1);
         base_str_add(e->out, ");\n");
     }

@@ -1,6 +1,7 @@
 /* fold: a graph as it is deployed. Batchnorm becomes part of the convolution or dense layer before
- * it (w' = w mul, b' = b mul + add, by output channel), identities that keep their shape (dropout)
- * disappear. Driven by the descriptors: `affine`, NN_IDENTITY, NN_LOSS and the `bias` attribute.
+ * it (w' = w mul, b' = b mul + add, by output channel) where there is one and it has no bands,
+ * identities that keep their shape (dropout) disappear. Driven by the descriptors: `affine`,
+ * NN_IDENTITY, NN_LOSS and the `bias` attribute.
  */
 #include "quantize/internal.h"
 
@@ -25,7 +26,7 @@ static bool vanishes(const nn_node *n)
 
 static bool is_affine(const nn_node *n)
 {
-    return n->op->affine && n->op->affine(n, NULL, NULL, NULL);
+    return n->op->affine && n->op->affine(n, NULL, NULL, NULL) == 1;
 }
 
 /* The affine node that can be folded next behind old node `at`, or NULL. */
@@ -66,13 +67,6 @@ static base_status copy_node(folding *f, const nn_node *n, base_err *err)
     if (vanishes(n) || f->folded[n->index]) {
         f->node[n->index] = in[0];
         return BASE_OK;
-    }
-    if (is_affine(n)) {
-        base_fail(err, BASE_USAGE,
-                  "%s '%s' cannot be folded: it must follow a convolution or "
-                  "dense layer that nothing else reads, not %s '%s'",
-                  n->op->name, n->name, n->in[0]->op->name, n->in[0]->name);
-        return base_hint(err, "put the %s between a convolution and its activation", n->op->name);
     }
     bool affine = false;
     if (takes_affine(n))

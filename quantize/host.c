@@ -127,7 +127,7 @@ void q8_host_run(const q8_host *plan, const int8_t *in, int8_t *out, int8_t *wor
     for (int k = 0; k < m->n_layers; k++) {
         const q8_step *s = &plan->steps[k];
         const int8_t *x[NN_MAX_IN] = {0};
-        for (int j = 0; j < s->layer->kernel->n_in; j++) {
+        for (int j = 0; j < m->layers[k].n_in; j++) {
             const int v = m->layers[k].in[j];
             x[j] = v == 0 ? in : work + m->values[v].offset;
         }

@@ -1,7 +1,8 @@
 /* internal: what the files of quantize/ share among themselves.
  *
- * A chain is what one int8 layer computes: a node, then the activations and identities behind it
- * that nothing else reads. All nodes of a chain share one value and one quantization.
+ * A chain is what one int8 layer computes: a node, then a batchnorm by bands where the node takes
+ * one, and the activations and identities behind it that nothing else reads. All nodes of a chain
+ * share one value and one quantization.
  */
 #ifndef QUANTIZE_INTERNAL_H
 #define QUANTIZE_INTERNAL_H
@@ -15,6 +16,7 @@ typedef struct q8_chains {
     int *head;    /* first node of the chain a node belongs to; itself when it starts one */
     int *tail;    /* of a head: the last node of its chain */
     int *range;   /* of a head: the node whose values decide the quantization */
+    int *affine;  /* of a head: the node of NN_BANDS' kind that is fused into it, or -1 */
 } q8_chains;
 
 /* Arrays are one per node and live in arena. */

@@ -39,6 +39,24 @@ static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
     }
 }
 
+/* The batchnorm by bands of the chain of head i, if there is one. */
+static base_status chain_affine(const lowering *w, int i, nn_q8_context *c, base_err *err)
+{
+    const nn_real *params[NN_MAX_PARAMS] = {0};
+    if (w->chains.affine[i] < 0) return BASE_OK;
+    const nn_node *n = nn_graph_node(w->m->folded.graph, w->chains.affine[i]);
+    c->bands = n->op->affine(n, NULL, NULL, NULL);
+    const size_t count = (size_t)c->bands * (size_t)n->shape.d[n->shape.n - 1];
+    double *mul = base_arena_alloc(c->arena, count, sizeof *mul);
+    double *add = base_arena_alloc(c->arena, count, sizeof *add);
+    if (!mul || !add) return base_nomem(err, count * sizeof *mul);
+    for (int k = 0; k < n->n_params; k++) params[k] = w->m->folded.weights + n->param[k].offset;
+    n->op->affine(n, params, mul, add);
+    c->mul = mul;
+    c->add = add;
+    return BASE_OK;
+}
+
 static base_status lower_clamp(const nn_node *n, nn_q8_context *c, nn_q8_layer *l, base_err *err)
 {
     sotto_clamp_t *p = nn_q8_layer_new(&q8_clamp_kernel, c, l);
@@ -51,8 +69,7 @@ static base_status no_int8(const nn_node *n, base_err *err)
 {
     base_str line = {0};
     nn_print_node(n, &line);
-    base_status status = nn_op_fail(n, err, "there is no int8 form of this operator%s",
-                                    n->op->affine ? " with these attributes" : "");
+    base_status status = nn_op_fail(n, err, "there is no int8 form of this operator");
     base_hint(err, "the node is: %s", line.failed ? "?" : line.s);
     base_str_free(&line);
     return status;
@@ -63,6 +80,7 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     q8_model *m = w->m;
     nn_q8_context c = {.out = w->m->quant[n->index], .arena = m->arena};
     const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
+    BASE_TRY(chain_affine(w, n->index, &c, err));
     const int tail = w->chains.tail[n->index];
     int value = m->n_layers + 1;
     if (!n->op->lower && !clamped) {
@@ -70,7 +88,7 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
         value = w->value[n->in[0]->index];
     } else {
         q8_layer *l = &m->layers[m->n_layers++];
-        *l = (q8_layer){.node = n->index, .end = tail};
+        *l = (q8_layer){.node = n->index, .end = tail, .n_in = n->n_in};
         memcpy(l->name, n->name, sizeof l->name);
         for (int k = 0; k < n->n_in; k++) {
             c.in[k] = w->m->quant[n->in[k]->index];
@@ -119,8 +137,7 @@ static void find_lifetimes(q8_model *m)
         m->values[v].last = v == m->n_layers ? m->n_layers - 1 : m->values[v].first;
     }
     for (int k = 0; k < m->n_layers; k++)
-        for (int j = 0; j < m->layers[k].l.kernel->n_in; j++)
-            m->values[m->layers[k].in[j]].last = k;
+        for (int j = 0; j < m->layers[k].n_in; j++) m->values[m->layers[k].in[j]].last = k;
 }
 
 base_status q8_place(q8_model *m, base_err *err)

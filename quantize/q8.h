@@ -34,8 +34,9 @@ typedef struct q8_layer {
     char name[NN_MAX_NAME]; /* of the node that computes, e.g. "c1" */
     int node;               /* its index in folded.graph: cost, attributes */
     int end;                /* index of the last node fused into it (activation), or node */
-    int in[NN_MAX_IN];      /* values */
-    nn_q8_layer l;          /* kernel, struct and arrays */
+    int n_in;
+    int in[NN_MAX_IN]; /* values */
+    nn_q8_layer l;     /* kernel, struct and arrays */
 } q8_layer;
 
 typedef struct q8_model {
@@ -67,15 +68,17 @@ typedef enum q8_range {
     Q8_RANGE_MSE,        /* least mean square error of the quantized values */
 } q8_range;
 
-/* Graph and weights without batchnorm, identities and parallel convolutions; weights is freed with
- * base_free, the graph with nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a
- * batchnorm that does not follow a convolution or dense layer of its own, and a loss. */
+/* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or
+ * behind no convolution or dense layer of its own); weights is freed with base_free, the graph with
+ * nn_graph_free. Evaluation gives the same values. BASE_USAGE naming a loss. */
 base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded,
                     nn_real **folded_weights, base_err *err);
 
 /* Scale and zero point of every node (quant: one per node of the folded graph) from n samples of
  * its input (n x input shape). 0 is always exact. Nodes whose int8 operator keeps its input's
- * quantization, and layers that an activation is fused into, get that of their partner. */
+ * quantization, and layers that an activation is fused into, get that of their partner; inputs of a
+ * concat that nothing else reads get that of the concat; some operators (sigmoid, softmax) have one
+ * of their own. */
 base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
                          q8_range range, nn_quant *quant, base_err *err);
 

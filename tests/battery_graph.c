@@ -190,10 +190,9 @@ void battery_cost(const battery_case *c, base_str *why)
 
 static void descriptor_lowering(const nn_op *op, base_str *why)
 {
-    int ways = (op->lower != NULL) + (op->clamp != NULL) + (op->affine != NULL);
+    int ways = (op->lower || op->affine) + (op->clamp != NULL);
     bool deployed = op->n_in > 0 && !(op->flags & (NN_LOSS | NN_IDENTITY));
-    if (deployed && ways > 1)
-        base_str_add(why, "%d of lower, clamp, affine; at most one is wanted\n", ways);
+    if (deployed && ways > 1) base_str_add(why, "has clamp beside lower or affine\n");
     if (!deployed && ways != 0) base_str_add(why, "is never deployed, but can be lowered\n");
 }
 

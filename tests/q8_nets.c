@@ -32,6 +32,32 @@ const char *const q8_nets[Q8_NETS] = {
     ("x = input 12x1x8; h = clip(x) lo=-1 hi=1.5; c1 = conv2d(h) out=9 kernel=3x1;"
      "h1 = clip(c1) lo=-0.25 hi=0.5; c2 = conv2d(h1) out=6 kernel=1x1; r2 = relu(c2);"
      "h2 = clip(r2) lo=-0.2 hi=-0.1; s = add(h2, c2); f = flatten(s); y = dense(f) out=5"),
+    /* a block of BC-ResNet: bands, a mean that is broadcast; batchnorm behind no convolution */
+    ("x = input 12x10x4; c = dwconv2d(x) kernel=1x3 bias=no; n = batchnorm(c) bands=5;"
+     "m = mean(n) axes=1; t = dwconv2d(m) kernel=3x1 bias=no; tb = batchnorm(t); s = silu(tb);"
+     "o = conv2d(s) out=4 kernel=1x1; do = dropout(o) rate=0.1 channels=yes; a = add(n, do);"
+     "b = add(a, x); r = relu(b); n2 = batchnorm(r); h = hardswish(n2);"
+     "n3 = batchnorm(h) bands=2; d = dwconv2d(n3) kernel=3x3 stride=2x2; n4 = batchnorm(d) bands=5;"
+     "r4 = relu(n4); g = flatten(r4); y = dense(g) out=5"),
+    /* gates and everything that moves values; a clip that a fixed quantization is read through */
+    ("x = input 14x4x6; c = conv2d(x) out=8 kernel=3x1; t = tanh(c); nz = noise(t) sigma=0.1;"
+     "k = clip(nz) lo=-0.5 hi=0.5; m = mean(k) axes=0,1; e = conv2d(m) out=8 kernel=1x1;"
+     "s = sigmoid(e); u = mul(k, s); p = pad(u) pad=1,0,0,2; q = slice(p) axis=1 begin=1 size=4;"
+     "v = split(q) axis=0 parts=3 part=1; w = max(q) axes=0; z = concat(v, w, v) axis=0;"
+     "h = hardsigmoid(z); d = conv2d(h) out=3 kernel=1x1; l = conv2d(w) out=3 kernel=1x1;"
+     "j = concat(d, l) axis=0; o = transpose(j) order=2,0,1; f = flatten(o); y = dense(f) out=5"),
+    /* attention */
+    ("x = input 8x1x6; e = conv2d(x) out=8 kernel=1x1; t = class_token(e); p = position(t);"
+     "q = conv2d(p) out=8 kernel=1x1 bias=no; qs = reshape(q) shape=9x2x4;"
+     "qh = transpose(qs) order=1,0,2; k = conv2d(p) out=8 kernel=1x1 bias=no;"
+     "ks = reshape(k) shape=9x2x4; kh = transpose(ks) order=1,0,2; v = conv2d(p) out=8 kernel=1x1;"
+     "vs = reshape(v) shape=9x2x4; vh = transpose(vs) order=1,0,2;"
+     "sc = matmul(qh, kh) transpose=yes scale=0.5; w = softmax(sc); mx = matmul(w, vh);"
+     "mo = transpose(mx) order=1,0,2; j = reshape(mo) shape=9x1x8; a = add(p, j);"
+     "n = layernorm(a); i = conv2d(n) out=16 kernel=1x1; g = gelu(i); o = conv2d(g) out=8 "
+     "kernel=1x1;"
+     "r = add(n, o); n2 = layernorm(r); s = slice(n2) axis=0 size=1; f = flatten(s);"
+     "y = dense(f) out=4"),
 };
 
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)
@@ -58,9 +84,11 @@ nn_model *q8_random_model(const char *text, uint64_t seed)
         const nn_node *n = nn_graph_node(m->graph, i);
         for (int k = 0; k < n->n_params; k++) {
             nn_real *w = m->weights + n->param[k].offset;
+            const bool embedding = n->param[k].init == NN_NORMAL;
             for (size_t j = 0; j < n->param[k].count; j++) {
                 if (n->param[k].role == NN_GAIN) w[j] = (nn_real)(0.5 + base_rng_uniform(&r));
                 if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
+                if (embedding) w[j] = (nn_real)(0.8 * base_rng_normal(&r));
                 if (n->param[k].role != NN_STATISTIC) continue;
                 const bool variance = strcmp(n->param[k].name, "var") == 0;
                 w[j] = (nn_real)(variance ? 0.2 + 2 * base_rng_uniform(&r)

@@ -128,7 +128,7 @@ static void compare(const nn_q8_kernel *kernel, void *p, size_t in, size_t out, 
                     bool fast, base_rng *r, const char *what)
 {
     base_err err = {0};
-    q8_layer layer = {.in = {0, 0}, .l = {.kernel = kernel, .p = p}};
+    q8_layer layer = {.n_in = kernel->n_in, .in = {0, 0}, .l = {.kernel = kernel, .p = p}};
     q8_value values[2] = {{.size = in}, {.size = out}};
     const q8_model m = {.layers = &layer, .n_layers = 1, .values = values};
     q8_host *plan = NULL;

@@ -39,10 +39,12 @@ static void folded_net_gives_the_same_values(void **state)
         nn_graph *g = NULL;
         nn_real *w = NULL, *x = q8_random_inputs(m->graph, 8, k);
         assert_int_equal(q8_fold(m->graph, m->weights, &g, &w, &err), BASE_OK);
+        int norms = 0;
         for (int i = 0; i < nn_graph_nodes(g); i++) {
-            assert_string_not_equal(nn_graph_node(g, i)->op->name, "batchnorm");
+            norms += strcmp(nn_graph_node(g, i)->op->name, "batchnorm") == 0;
             assert_string_not_equal(nn_graph_node(g, i)->op->name, "dropout");
         }
+        assert_int_equal(norms, k == 6 ? 4 : 0); /* by bands, or behind no convolution */
         nn_real *a = evaluate(m->graph, m->weights, x, 8), *b = evaluate(g, w, x, 8);
         const size_t n = 8 * (size_t)nn_count(nn_graph_output(g)->shape);
         double largest = 0;
@@ -73,17 +75,12 @@ static void refused(const char *text, base_status status, const char *part)
 static void what_cannot_be_quantized_is_named(void **state)
 {
     (void)state;
-    refused("x = input 8x4x2; b0 = batchnorm(x); f = flatten(b0); y = dense(f) out=2", BASE_USAGE,
-            "batchnorm 'b0' cannot be folded");
-    refused("x = input 8x4x2; c = conv2d(x) out=2 kernel=1x1; b1 = batchnorm(c); s = add(b1, c);"
-            "r = relu(s)",
-            BASE_USAGE, "batchnorm 'b1' cannot be folded");
-    refused("x = input 8x4x2; c = conv2d(x) out=2 kernel=1x1; r = relu(c); bn = batchnorm(r)",
-            BASE_USAGE, "batchnorm 'bn' cannot be folded");
     refused("x = input 8; z = input 8; y = add(x, z)", BASE_USAGE, "one input");
     refused("x = input 8; f = flatten(x)", BASE_USAGE, "computes nothing");
-    refused("x = input 8; d = dense(x) out=3; c = concat(d, d, d) axis=0; y = dense(c) out=2",
-            BASE_USAGE, "concat 'c': there is no int8 form");
+    refused("x = input 4x1x3; g = lstm(x) units=3; f = flatten(g)", BASE_USAGE,
+            "lstm 'g': there is no int8 form");
+    refused("x = input 2000; s = softmax(x); y = dense(s) out=2", BASE_USAGE,
+            "softmax 's': rows of");
 }
 
 static void weights_that_are_not_finite_are_refused(void **state)
@@ -154,10 +151,12 @@ static double sqnr(const q8_model *q, const nn_real *x, const nn_real *y, int n)
     return 10 * log10(signal / noise);
 }
 
-/* 8 bits of a Gaussian signal are about 40 dB at best; these nets measure 31 to 43 dB. A wrong zero
- * point, padding value or channel order is below 10 dB. */
+/* 8 bits of a Gaussian signal are about 40 dB at best; these nets measure 31 to 46 dB, the two of
+ * twelve layers and more in a row (a block of BC-ResNet, attention) 27 to 31 and 22 to 27. A wrong
+ * zero point, padding value or channel order is below 10 dB. */
 static void int8_follows_float(void **state)
 {
+    static const double least[Q8_NETS] = {28, 28, 28, 28, 28, 28, 25, 28, 20};
     (void)state;
     for (size_t k = 0; k < Q8_NETS; k++)
         for (uint64_t seed = 0; seed < 3; seed++)
@@ -167,7 +166,7 @@ static void int8_follows_float(void **state)
                 nn_real *y = evaluate(m->graph, m->weights, x, Q8_SAMPLES);
                 q8_model *q = q8_quantized(m, x, (q8_range)range);
                 const double db = sqnr(q, x, y, Q8_SAMPLES);
-                if (!(db > 28)) fail_msg("net %zu, range %d: %.1f dB", k, range, db);
+                if (!(db > least[k])) fail_msg("net %zu, range %d: %.1f dB", k, range, db);
                 q8_model_free(q);
                 base_free(x);
                 base_free(y);
@@ -272,6 +271,50 @@ static void reshapes_cost_nothing(void **state)
     }
     nn_model_free(first);
     assert_memory_equal(out[0], out[1], sizeof out[0]);
+}
+
+/* Sigmoid, tanh and softmax have TFLite's; concat's inputs have its own where only it reads them,
+ * and what moves values passes on what it gets. */
+static void quantizations_that_are_not_chosen(void **state)
+{
+    (void)state;
+    nn_model *m = q8_random_model(q8_nets[7], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    const nn_graph *g = q->folded.graph;
+    const nn_quant tanh = q->quant[nn_graph_find(g, "t")->index];
+    const nn_quant sigmoid = q->quant[nn_graph_find(g, "s")->index];
+    assert_true(tanh.scale * 128 == 1 && tanh.zero == 0);
+    assert_true(sigmoid.scale * 256 == 1 && sigmoid.zero == -128);
+    static const char *const alike[][2] = {{"k", "t"}, {"p", "u"}, {"q", "p"}, {"v", "q"},
+                                           {"w", "q"}, {"d", "j"}, {"l", "j"}, {"o", "j"}};
+    for (size_t i = 0; i < BASE_COUNT(alike); i++) {
+        const nn_quant a = q->quant[nn_graph_find(g, alike[i][0])->index];
+        const nn_quant b = q->quant[nn_graph_find(g, alike[i][1])->index];
+        assert_true(a.scale == b.scale && a.zero == b.zero);
+    }
+    q8_model_free(q);
+    base_free(x);
+    nn_model_free(m);
+}
+
+/* A batchnorm by bands and the relu behind it are part of the depthwise convolution. */
+static void bands_are_fused(void **state)
+{
+    (void)state;
+    nn_model *m = q8_random_model(q8_nets[6], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    static const char *const names[] = {"c", "m",  "t", "s",  "o", "a",
+                                        "b", "n2", "h", "n3", "d", "y"};
+    assert_int_equal(q->n_layers, BASE_COUNT(names));
+    for (size_t i = 0; i < BASE_COUNT(names); i++) assert_string_equal(q->layers[i].name, names[i]);
+    assert_string_equal(q->layers[0].l.kernel->name, "sotto_dwconv2d_bands");
+    assert_string_equal(q->layers[7].l.kernel->name, "sotto_dwconv2d");
+    assert_int_equal(q->values[11].quant.zero, -128); /* the range of the relu behind the bands */
+    q8_model_free(q);
+    base_free(x);
+    nn_model_free(m);
 }
 
 /* ---- input ---- */
@@ -413,6 +456,8 @@ int main(void)
         cmocka_unit_test(values_have_places_of_their_own),
         cmocka_unit_test(relu_is_fused_and_adds_run_in_place),
         cmocka_unit_test(reshapes_cost_nothing),
+        cmocka_unit_test(quantizations_that_are_not_chosen),
+        cmocka_unit_test(bands_are_fused),
         cmocka_unit_test(input_rounds_halves_away_and_saturates),
         cmocka_unit_test(a_file_brings_back_every_integer),
         cmocka_unit_test(float_models_and_other_results_are_refused),

@@ -3,7 +3,8 @@
  */
 #include "quantize/runtime/add.h"
 #include "nn/grid.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/add_broadcast.h"
 
 static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
                         ptrdiff_t s1, ptrdiff_t n)
@@ -129,27 +130,39 @@ static const nn_q8_kernel kernel = {
     .in_place = true,
 };
 
+static const nn_q8_field broadcast_fields[] = {
+    NN_Q8_INT4_OF(sotto_add_broadcast_t, length),
+    NN_Q8_INT4_OF(sotto_add_broadcast_t, step0),
+    NN_Q8_INT4_OF(sotto_add_broadcast_t, step1),
+    NN_Q8_ADD_OF(sotto_add_broadcast_t, sum),
+};
+
+static void run_broadcast_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_add_broadcast(p, x[0], x[1], y);
+}
+
+static const nn_q8_kernel broadcast_kernel = {
+    .name = "sotto_add_broadcast",
+    .header = "add_broadcast.h",
+    .n_in = 2,
+    .size = sizeof(sotto_add_broadcast_t),
+    .fields = broadcast_fields,
+    .n_fields = BASE_COUNT(broadcast_fields),
+    .run = run_broadcast_q8,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    if (!nn_same_shape(n->in[0]->shape, n->in[1]->shape))
-        return nn_op_fail(n, err, "there is no int8 form of a sum that repeats an input");
-    sotto_add_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {
+        sotto_add_t *p = nn_q8_layer_new(&kernel, c, layer);
+        return p ? nn_q8_sum(n, c, c->in[0], c->in[1], p, err) : base_nomem(err, sizeof *p);
+    }
+    sotto_add_broadcast_t *p = nn_q8_layer_new(&broadcast_kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
-    const double a = c->in[0].scale, b = c->in[1].scale, twice = 2 * (a > b ? a : b);
-    const double out = twice / (1 << 20) / c->out.scale;
-    *p = (sotto_add_t){.n = (int32_t)nn_count(n->shape),
-                       .x0_zero = c->in[0].zero,
-                       .x1_zero = c->in[1].zero,
-                       .out_zero = c->out.zero,
-                       .lo = c->lo,
-                       .hi = c->hi};
-    if (!(out < 1) || !nn_q8_multiplier(a / twice, &p->x0_multiplier, &p->x0_shift) ||
-        !nn_q8_multiplier(b / twice, &p->x1_multiplier, &p->x1_shift) ||
-        !nn_q8_multiplier(out, &p->out_multiplier, &p->out_shift))
-        return nn_op_fail(n, err, "cannot be requantized: scales %g + %g to %g", a, b,
-                          c->out.scale);
-    return BASE_OK;
+    nn_q8_broadcast(n, p->length, p->step0, p->step1);
+    return nn_q8_sum(n, c, c->in[0], c->in[1], &p->sum, err);
 }
 
 NN_CASES("x = input 4x3x5; z = input 4x3x5; y = add(x, z)",

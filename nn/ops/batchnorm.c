@@ -19,7 +19,7 @@
  * An activation that bounds y is done in the same pass; its backward lets through the dy of those y
  * that lie strictly between the bounds.
  */
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/vector.h"
 
 #include <math.h>
@@ -362,16 +362,39 @@ static void cost(const nn_node *n, nn_cost *c)
     c->biases = ((g.gamma ? 1 : 0) + (g.beta ? 1 : 0)) * g.channels;
 }
 
-/* Bands have no one factor a channel. */
-static bool affine(const nn_node *n, const nn_real *const *w, double *mul, double *add)
+static int affine(const nn_node *n, const nn_real *const *w, double *mul, double *add)
 {
     const batchnorm *p = n->attrs;
     geometry g = geometry_of(n, 1);
-    for (int c = 0; w && g.bands == 1 && c < g.channels; c++) {
+    for (int c = 0; w && c < g.channels; c++) {
         mul[c] = (g.gamma ? (double)w[0][c] : 1) / sqrt((double)w[g.var][c] + p->eps);
         add[c] = (g.beta ? (double)w[g.shift][c] : 0) - (double)w[g.mean][c] * mul[c];
     }
-    return g.bands == 1;
+    return g.bands;
+}
+
+/* Behind no convolution: a depthwise one of one tap. */
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const geometry g = geometry_of(n, 1);
+    const int width = g.period / g.ch, height = (int)(g.total / g.period);
+    const nn_window win[2] = {{height, height, 1, 1, 1, 0}, {width, width, 1, 1, 1, 0}};
+    nn_real *weight = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *weight);
+    nn_real *bias = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *bias);
+    double *mul = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *mul);
+    double *add = base_arena_alloc(c->arena, (size_t)g.channels, sizeof *add);
+    if (!weight || !bias || !mul || !add) return base_nomem(err, (size_t)g.channels * sizeof *mul);
+    nn_q8_context own = *c;
+    own.bands = affine(n, c->w, mul, add);
+    for (int k = 0; k < g.channels; k++) {
+        weight[k] = g.bands > 1 ? 1 : (nn_real)mul[k];
+        bias[k] = (nn_real)add[k];
+    }
+    own.w[0] = weight;
+    own.w[1] = g.bands > 1 ? NULL : bias;
+    own.mul = g.bands > 1 ? mul : NULL;
+    own.add = add;
+    return nn_q8_depthwise(n, &own, win, g.ch, layer, err);
 }
 
 NN_CASES("x = input 5x4x6; y = batchnorm(x)", "x = input 9; y = batchnorm(x) eps=0.001",
@@ -397,6 +420,7 @@ const nn_op nn_op_batchnorm = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
     .affine = affine,
     .cases = cases,
     .n_cases = N_CASES,

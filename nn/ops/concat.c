@@ -1,7 +1,9 @@
 /* concat: two inputs or more, equal but for one axis -> y, joined along that axis (0 is time, 1
  * frequency, 2 channels) in the order they are given. dx is the run of dy that came from x.
  */
+#include "quantize/runtime/concat.h"
 #include "nn/axis.h"
+#include "nn/lower.h"
 
 #include <limits.h>
 
@@ -56,6 +58,50 @@ static void backward(const nn_node *n, const nn_args *a)
         if (a->dx[k]) nn_run_read_add(run_of(n, a->batch, k), a->dy, a->dx[k]);
 }
 
+_Static_assert(NN_MAX_IN == 8, "as many inputs as sotto_concat_t has places for");
+
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_concat_t, n),           NN_Q8_INT_OF(sotto_concat_t, pieces),
+    NN_Q8_INT4_OF(sotto_concat_t, run),        NN_Q8_INT_OF(sotto_concat_t, run[4]),
+    NN_Q8_INT_OF(sotto_concat_t, run[5]),      NN_Q8_INT_OF(sotto_concat_t, run[6]),
+    NN_Q8_INT_OF(sotto_concat_t, run[7]),      NN_Q8_RESCALE_OF(sotto_concat_t, from[0]),
+    NN_Q8_RESCALE_OF(sotto_concat_t, from[1]), NN_Q8_RESCALE_OF(sotto_concat_t, from[2]),
+    NN_Q8_RESCALE_OF(sotto_concat_t, from[3]), NN_Q8_RESCALE_OF(sotto_concat_t, from[4]),
+    NN_Q8_RESCALE_OF(sotto_concat_t, from[5]), NN_Q8_RESCALE_OF(sotto_concat_t, from[6]),
+    NN_Q8_RESCALE_OF(sotto_concat_t, from[7]),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_concat(p, x, y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_concat",
+    .header = "concat.h",
+    .n_in = NN_MAX_IN,
+    .size = sizeof(sotto_concat_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+    .list = true,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_concat_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    p->n = n->n_in;
+    for (int k = 0; k < n->n_in; k++) {
+        const nn_run r = run_of(n, 1, k);
+        p->pieces = (int32_t)r.pieces;
+        p->run[k] = (int32_t)r.n;
+        BASE_TRY(nn_q8_rescale(n, c, k, &p->from[k], err));
+    }
+    return BASE_OK;
+}
+
 NN_CASES("x = input 4x3x2; z = input 5x3x2; y = concat(x, z) axis=0",
          "x = input 4x3x2; z = input 4x1x2; y = concat(x, z) axis=1",
          "x = input 4x3x2; z = input 4x3x5; w = input 4x3x1; y = concat(x, z, w) axis=2",
@@ -68,12 +114,14 @@ const nn_op nn_op_concat = {
     .summary = "inputs joined along an axis",
     .n_in = 2,
     .n_in_most = NN_MAX_IN,
+    .flags = NN_SHARES_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(concat),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -6,9 +6,8 @@
  * with stride 1 as products of long rows (nn/rows.c), all else by direct loops with the channel
  * innermost.
  */
-#include "quantize/runtime/dwconv2d.h"
 #include "nn/columns.h"
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/rows.h"
 
 #include <string.h>
@@ -208,70 +207,12 @@ static void cost(const nn_node *n, nn_cost *c)
     c->macs = c->pixels * c->weights;
 }
 
-static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h),       NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, channels),   NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_w),      NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w), NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left),   NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero),   NN_Q8_INT_OF(sotto_dwconv2d_t, lo),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, hi),         NN_Q8_I8S_OF(sotto_dwconv2d_t, weight),
-    NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),      NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier),
-    NN_Q8_I32S_OF(sotto_dwconv2d_t, shift),
-};
-
-static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
-{
-    sotto_dwconv2d(p, x[0], y);
-}
-
-static const nn_q8_kernel kernel = {
-    .name = "sotto_dwconv2d",
-    .header = "dwconv2d.h",
-    .n_in = 1,
-    .size = sizeof(sotto_dwconv2d_t),
-    .fields = fields,
-    .n_fields = BASE_COUNT(fields),
-    .run = run_q8,
-};
-
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const dwconv2d *a = n->attrs;
     nn_window win[2];
     BASE_TRY(nn_windows(n, a->kernel, a->stride, a->dilation, a->pad, win, err));
-    const size_t fan = (size_t)win[0].kernel * (size_t)win[1].kernel;
-    const size_t channels = (size_t)n->shape.d[2];
-    nn_q8_weights w;
-    BASE_TRY(nn_q8_quantize(n, c, fan, channels, false, &w, err));
-    sotto_dwconv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
-    if (!p) return base_nomem(err, sizeof *p);
-    *p = (sotto_dwconv2d_t){.in_h = win[0].in,
-                            .in_w = win[1].in,
-                            .channels = n->shape.d[2],
-                            .out_h = win[0].out,
-                            .out_w = win[1].out,
-                            .kernel_h = win[0].kernel,
-                            .kernel_w = win[1].kernel,
-                            .stride_h = win[0].stride,
-                            .stride_w = win[1].stride,
-                            .dilation_h = win[0].dilation,
-                            .dilation_w = win[1].dilation,
-                            .pad_top = win[0].before,
-                            .pad_left = win[1].before,
-                            .in_zero = c->in[0].zero,
-                            .out_zero = c->out.zero,
-                            .lo = c->lo,
-                            .hi = c->hi,
-                            .weight = w.weight,
-                            .bias = w.bias,
-                            .multiplier = w.multiplier,
-                            .shift = w.shift};
-    const size_t count[] = {fan * channels, channels, channels, channels};
-    memcpy(layer->count, count, sizeof count);
-    return BASE_OK;
+    return nn_q8_depthwise(n, c, win, n->shape.d[2], layer, err);
 }
 
 NN_CASES("x = input 6x5x7; y = dwconv2d(x) kernel=3x3 bias=no",
@@ -294,7 +235,7 @@ const nn_op nn_op_dwconv2d = {
     .name = "dwconv2d",
     .summary = "depthwise two-dimensional convolution",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD | NN_BANDS,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dwconv2d),

@@ -1,7 +1,7 @@
 /* gelu: y = x Phi(x), Phi the normal distribution function, elementwise (Hendrycks and Gimpel,
  * arXiv 1606.08415; the exact form, not the one with tanh). dx = dy (Phi + x phi), phi the density.
  */
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/vmath.h"
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -37,6 +37,7 @@ const nn_op nn_op_gelu = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -1,6 +1,6 @@
 /* hardsigmoid: y = min(1, max(0, x/6 + 1/2)), elementwise (Howard et al., arXiv 1905.02244). The
  * gradient passes where y is strictly inside. The comparisons are written so that NaN passes. */
-#include "nn/op.h"
+#include "nn/lower.h"
 
 static nn_real hardsigmoid(nn_real x)
 {
@@ -36,6 +36,7 @@ const nn_op nn_op_hardsigmoid = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
     .cases = cases,
     .n_cases = N_CASES,
 };

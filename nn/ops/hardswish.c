@@ -1,7 +1,7 @@
 /* hardswish: y = x h(x), h(x) = min(1, max(0, x/6 + 1/2)), elementwise (Howard et al., arXiv
  * 1905.02244). dx = dy (x/3 + 1/2) where h is strictly inside, dy h elsewhere. The comparisons are
  * written so that NaN passes. */
-#include "nn/op.h"
+#include "nn/lower.h"
 
 static nn_real gate(nn_real x)
 {
@@ -42,6 +42,7 @@ const nn_op nn_op_hardswish = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
     .cases = cases,
     .n_cases = N_CASES,
 };

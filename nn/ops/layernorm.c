@@ -9,7 +9,8 @@
  *
  * where the sums go over rows and the means along one.
  */
-#include "nn/op.h"
+#include "quantize/runtime/layernorm.h"
+#include "nn/lower.h"
 #include "nn/vector.h"
 
 #include <math.h>
@@ -136,6 +137,75 @@ static void cost(const nn_node *n, nn_cost *c)
     c->biases = 2 * length_of(n);
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_layernorm_t, rows),       NN_Q8_INT_OF(sotto_layernorm_t, n),
+    NN_Q8_INT_OF(sotto_layernorm_t, epsilon),    NN_Q8_INT_OF(sotto_layernorm_t, out_zero),
+    NN_Q8_INT_OF(sotto_layernorm_t, multiplier), NN_Q8_INT_OF(sotto_layernorm_t, shift),
+    NN_Q8_INT_OF(sotto_layernorm_t, lo),         NN_Q8_INT_OF(sotto_layernorm_t, hi),
+    NN_Q8_I32S_OF(sotto_layernorm_t, gamma),     NN_Q8_I32S_OF(sotto_layernorm_t, beta),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_layernorm(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_layernorm",
+    .header = "layernorm.h",
+    .n_in = 1,
+    .size = sizeof(sotto_layernorm_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+    .in_place = true,
+};
+
+/* The scale of gamma: 14 bits with the sign, or what beta needs to stay below 2^30. */
+static double gain_scale(const nn_q8_context *c, int length)
+{
+    double gamma = 0, beta = 0;
+    for (int i = 0; i < length; i++) {
+        gamma = fmax(gamma, fabs((double)c->w[0][i]));
+        beta = fmax(beta, fabs((double)c->w[1][i]));
+    }
+    const double scale = fmax(gamma / 8191, beta / (1 << 30) * (1 << 12));
+    return scale > 0 ? scale : c->out.scale;
+}
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    enum { MOST = 1024 };
+    BASE_TRY(nn_q8_check(n, c, err));
+    const int length = length_of(n);
+    const double steps = length / c->in[0].scale, scale = gain_scale(c, length);
+    const double epsilon = ((const layernorm *)n->attrs)->eps * steps * steps;
+    sotto_layernorm_t *p = nn_q8_layer_new(&kernel, c, layer);
+    int32_t *gamma = base_arena_alloc(c->arena, (size_t)length, sizeof *gamma);
+    int32_t *beta = base_arena_alloc(c->arena, (size_t)length, sizeof *beta);
+    if (!p || !gamma || !beta) return base_nomem(err, (size_t)length * sizeof *gamma);
+    for (int i = 0; i < length; i++) {
+        const double g = (double)c->w[0][i] / scale, b = (double)c->w[1][i] / scale * (1 << 12);
+        gamma[i] = (int32_t)fmax(-8191, fmin(8191, round(g)));
+        beta[i] = (int32_t)fmax(-(1 << 30), fmin(1 << 30, round(b)));
+    }
+    *p = (sotto_layernorm_t){.rows = (int32_t)rows_of(n, 1),
+                             .n = length,
+                             .epsilon = (int32_t)fmin(round(epsilon), INT32_MAX),
+                             .out_zero = c->out.zero,
+                             .lo = c->lo,
+                             .hi = c->hi,
+                             .gamma = gamma,
+                             .beta = beta};
+    layer->count[0] = layer->count[1] = (size_t)length;
+    const double factor = scale / (1 << 12) / c->out.scale;
+    if (length > MOST || epsilon >= INT32_MAX || !(factor < 1) ||
+        !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "no int8 form: rows of %d, eps %g, scales %g to %g", length,
+                          ((const layernorm *)n->attrs)->eps, c->in[0].scale, c->out.scale);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4x6; y = layernorm(x)", "x = input 9; y = layernorm(x) eps=0.01",
          "x = input 7x1x32; y = layernorm(x)", "x = input 3x83; y = layernorm(x) eps=1e-05",
          "x = input 11x2; y = layernorm(x) eps=1", "x = input 4x1; y = layernorm(x)");
@@ -154,6 +224,7 @@ const nn_op nn_op_layernorm = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -3,8 +3,11 @@
  *
  *   da = scale dy b^T, db = scale a^T dy;  with transpose=yes da = scale dy b, db = scale dy^T a
  */
+#include "quantize/runtime/matmul.h"
 #include "nn/blas.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+
+#include <math.h>
 
 typedef struct matmul {
     bool transpose;
@@ -96,6 +99,59 @@ static void cost(const nn_node *n, nn_cost *c)
     c->macs = nn_count(n->shape) * product_of(n).k;
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_matmul_t, count),    NN_Q8_INT_OF(sotto_matmul_t, m),
+    NN_Q8_INT_OF(sotto_matmul_t, n),        NN_Q8_INT_OF(sotto_matmul_t, k),
+    NN_Q8_INT_OF(sotto_matmul_t, b_row),    NN_Q8_INT_OF(sotto_matmul_t, b_col),
+    NN_Q8_INT_OF(sotto_matmul_t, a_zero),   NN_Q8_INT_OF(sotto_matmul_t, b_zero),
+    NN_Q8_INT_OF(sotto_matmul_t, out_zero), NN_Q8_INT_OF(sotto_matmul_t, multiplier),
+    NN_Q8_INT_OF(sotto_matmul_t, shift),    NN_Q8_INT_OF(sotto_matmul_t, lo),
+    NN_Q8_INT_OF(sotto_matmul_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_matmul(p, x[0], x[1], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_matmul",
+    .header = "matmul.h",
+    .n_in = 2,
+    .size = sizeof(sotto_matmul_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_matmul_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const double scale = ((const matmul *)n->attrs)->scale;
+    const double factor = c->in[0].scale * c->in[1].scale * fabs(scale) / c->out.scale;
+    const product s = product_of(n);
+    *p = (sotto_matmul_t){.count = (int32_t)s.count,
+                          .m = s.m,
+                          .n = s.n,
+                          .k = s.k,
+                          .b_row = s.transpose ? 1 : s.n,
+                          .b_col = s.transpose ? s.k : 1,
+                          .a_zero = c->in[0].zero,
+                          .b_zero = c->in[1].zero,
+                          .out_zero = c->out.zero,
+                          .lo = c->lo,
+                          .hi = c->hi};
+    /* sums, and what a shift to the left makes of them, stay within 31 bits */
+    if (!(65025.0 * s.k * fmax(1, 2 * factor) < 2147483648.0) ||
+        !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "cannot be requantized: %d products, scales %g * %g * %g / %g",
+                          s.k, c->in[0].scale, c->in[1].scale, scale, c->out.scale);
+    if (scale < 0) p->multiplier = -p->multiplier;
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4; z = input 4x6; y = matmul(x, z)",
          "x = input 5x4; z = input 6x4; y = matmul(x, z) transpose=yes scale=0.35",
          "x = input 3x5x4; z = input 3x4x7; y = matmul(x, z) scale=-2",
@@ -118,6 +174,7 @@ const nn_op nn_op_matmul = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -3,7 +3,8 @@
  * maximum; NaN is the largest.
  */
 #include "nn/grid.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/reduce_max.h"
 
 typedef struct max {
     nn_list axes;
@@ -81,6 +82,37 @@ static void backward(const nn_node *n, const nn_args *a)
         for (int64_t i = 0; i < count; i++) dx[best[i]] += dy[i];
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_REDUCE_OF(sotto_reduce_max_t, axes),
+    NN_Q8_INT_OF(sotto_reduce_max_t, lo),
+    NN_Q8_INT_OF(sotto_reduce_max_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_reduce_max(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_reduce_max",
+    .header = "reduce_max.h",
+    .n_in = 1,
+    .size = sizeof(sotto_reduce_max_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_reduce_max_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const max *a = n->attrs;
+    *p = (sotto_reduce_max_t){nn_q8_reduce(n, a->axes), c->lo, c->hi};
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4x6; y = max(x) axes=1", "x = input 5x4x6; y = max(x) axes=0",
          "x = input 5x4x6; y = max(x) axes=2", "x = input 5x4x6; y = max(x) axes=0,1 keep=no",
          "x = input 5x4x6; y = max(x) axes=0,2 keep=no", "x = input 9; y = max(x) axes=0",
@@ -91,6 +123,7 @@ const nn_op nn_op_max = {
     .name = "max",
     .summary = "largest over chosen axes",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(max),
@@ -99,6 +132,7 @@ const nn_op nn_op_max = {
     .scratch = places,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

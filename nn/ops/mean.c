@@ -2,7 +2,8 @@
  * of length 1, or with keep=no go away.
  */
 #include "nn/grid.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/reduce_mean.h"
 
 #include <string.h>
 
@@ -97,6 +98,49 @@ static void backward(const nn_node *n, const nn_args *a)
                    &(backward_args){a->dx[0], share_of(n), a->dy, nn_is_fresh(a, 0)});
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_REDUCE_OF(sotto_reduce_mean_t, axes),  NN_Q8_INT_OF(sotto_reduce_mean_t, in_zero),
+    NN_Q8_INT_OF(sotto_reduce_mean_t, out_zero), NN_Q8_INT_OF(sotto_reduce_mean_t, multiplier),
+    NN_Q8_INT_OF(sotto_reduce_mean_t, shift),    NN_Q8_INT_OF(sotto_reduce_mean_t, lo),
+    NN_Q8_INT_OF(sotto_reduce_mean_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_reduce_mean(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_reduce_mean",
+    .header = "reduce_mean.h",
+    .n_in = 1,
+    .size = sizeof(sotto_reduce_mean_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_reduce_mean_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const mean *a = n->attrs;
+    const int64_t count = nn_count(n->in[0]->shape) / nn_count(n->shape);
+    const double factor = c->in[0].scale / (c->out.scale * (double)count);
+    *p = (sotto_reduce_mean_t){.axes = nn_q8_reduce(n, a->axes),
+                               .in_zero = c->in[0].zero,
+                               .out_zero = c->out.zero,
+                               .lo = c->lo,
+                               .hi = c->hi};
+    /* a sum has at most 8 bits more than count, and a sign */
+    if (count > 1 << 22 || !(factor * (double)count < 1 << 22) || !(factor < 1 << 22) ||
+        !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "cannot be requantized: scale %g over %lld values to %g",
+                          c->in[0].scale, (long long)count, c->out.scale);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4x6; y = mean(x) axes=1", "x = input 5x4x6; y = mean(x) axes=0",
          "x = input 5x4x6; y = mean(x) axes=2", "x = input 5x4x6; y = mean(x) axes=0,1 keep=no",
          "x = input 5x4x6; y = mean(x) axes=0,2 keep=no", "x = input 9; y = mean(x) axes=0",
@@ -114,6 +158,7 @@ const nn_op nn_op_mean = {
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

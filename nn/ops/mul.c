@@ -1,8 +1,9 @@
 /* mul: y = x0 x1, elementwise. An axis of length 1 is repeated along the other's (over time,
  * frequency or channels); dx0 = dy x1 and dx1 = dy x0, summed over what is repeated.
  */
+#include "quantize/runtime/mul.h"
 #include "nn/grid.h"
-#include "nn/op.h"
+#include "nn/lower.h"
 
 static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
                         ptrdiff_t s1, ptrdiff_t n)
@@ -59,6 +60,47 @@ static void backward(const nn_node *n, const nn_args *a)
     nn_grid_blocks(&g, backward_block, &copy);
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT4_OF(sotto_mul_t, length),    NN_Q8_INT4_OF(sotto_mul_t, step0),
+    NN_Q8_INT4_OF(sotto_mul_t, step1),     NN_Q8_INT_OF(sotto_mul_t, x0_zero),
+    NN_Q8_INT_OF(sotto_mul_t, x1_zero),    NN_Q8_INT_OF(sotto_mul_t, out_zero),
+    NN_Q8_INT_OF(sotto_mul_t, multiplier), NN_Q8_INT_OF(sotto_mul_t, shift),
+    NN_Q8_INT_OF(sotto_mul_t, lo),         NN_Q8_INT_OF(sotto_mul_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_mul(p, x[0], x[1], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_mul",
+    .header = "mul.h",
+    .n_in = 2,
+    .size = sizeof(sotto_mul_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_mul_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const double a = c->in[0].scale, b = c->in[1].scale, factor = a * b / c->out.scale;
+    nn_q8_broadcast(n, p->length, p->step0, p->step1);
+    p->x0_zero = c->in[0].zero;
+    p->x1_zero = c->in[1].zero;
+    p->out_zero = c->out.zero;
+    p->lo = c->lo;
+    p->hi = c->hi;
+    /* products have 16 bits and a sign, which must not be shifted out */
+    if (!(factor < 1 << 13) || !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "cannot be requantized: scales %g * %g / %g", a, b, c->out.scale);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 4x3x5; z = input 4x3x5; y = mul(x, z)",
          "x = input 6; r = relu(x); y = mul(r, x)", "x = input 3x2x2; y = mul(x, x)",
          "x = input 5x4x6; z = input 5x1x6; y = mul(x, z)",
@@ -76,6 +118,7 @@ const nn_op nn_op_mul = {
     .shape = nn_grid_pair_shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -1,7 +1,9 @@
 /* pad: x [H, W, C] -> y [top + H + bottom, left + W + right, C], x with rows and columns of `value`
  * around it; H is time, W frequency.
  */
+#include "quantize/runtime/pad.h"
 #include "nn/axis.h"
+#include "nn/lower.h"
 
 typedef struct pad {
     nn_pad pad;
@@ -51,6 +53,47 @@ static void backward(const nn_node *n, const nn_args *a)
         nn_run_read_add(run_of(n), a->dy + b * out, a->dx[0] + b * in);
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_pad_t, n),      NN_Q8_INT_OF(sotto_pad_t, value),
+    NN_Q8_INT_OF(sotto_pad_t, pieces), NN_Q8_INT_OF(sotto_pad_t, run),
+    NN_Q8_INT_OF(sotto_pad_t, begin),  NN_Q8_INT_OF(sotto_pad_t, step),
+    NN_Q8_INT_OF(sotto_pad_t, lo),     NN_Q8_INT_OF(sotto_pad_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_pad(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_pad",
+    .header = "pad.h",
+    .n_in = 1,
+    .size = sizeof(sotto_pad_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+/* A value beyond the range of x is the end of it. */
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_pad_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const nn_run r = run_of(n);
+    const int8_t value = nn_q8_value(c->out, ((const pad *)n->attrs)->value);
+    *p = (sotto_pad_t){.n = (int32_t)nn_count(n->shape),
+                       .value = sotto_clamp_i8(value, c->lo, c->hi),
+                       .pieces = (int32_t)r.pieces,
+                       .run = (int32_t)r.n,
+                       .begin = (int32_t)r.at,
+                       .step = (int32_t)r.step,
+                       .lo = c->lo,
+                       .hi = c->hi};
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4x3; y = pad(x) pad=1,2,3,0",
          "x = input 5x4x3; y = pad(x) pad=0,0,0,2 value=-1.5",
          "x = input 6x1x4; y = pad(x) pad=8,0,0,0",
@@ -61,12 +104,14 @@ const nn_op nn_op_pad = {
     .name = "pad",
     .summary = "rows and columns of one value around a map",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(pad),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

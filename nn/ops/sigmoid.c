@@ -1,5 +1,5 @@
 /* sigmoid: y = s(x) = 1 / (1 + exp(-x)), the logistic function, elementwise. dx = dy y (1 - y). */
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/vmath.h"
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -29,6 +29,8 @@ const nn_op nn_op_sigmoid = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
+    .fixed = {1.0 / 256, -128},
     .cases = cases,
     .n_cases = N_CASES,
 };

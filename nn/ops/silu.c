@@ -1,6 +1,6 @@
 /* silu: y = x s(x), s the logistic function (Elfwing et al., arXiv 1702.03118; also "swish").
  * dx = dy (s + x s (1 - s)). */
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/vmath.h"
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -36,6 +36,7 @@ const nn_op nn_op_silu = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
     .cases = cases,
     .n_cases = N_CASES,
 };

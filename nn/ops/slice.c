@@ -44,6 +44,11 @@ static void backward(const nn_node *n, const nn_args *a)
     if (a->dx[0]) nn_run_write_add(run_of(n, a->batch), a->dy, a->dx[0]);
 }
 
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    return nn_q8_run(n, run_of(n, 1), c, layer, err);
+}
+
 NN_CASES("x = input 6x4x3; y = slice(x) axis=0 begin=2 size=3",
          "x = input 6x4x3; y = slice(x) axis=1 begin=3 size=1",
          "x = input 6x4x3; y = slice(x) axis=2 size=2", "x = input 9; y = slice(x) axis=0 size=9",
@@ -53,12 +58,14 @@ const nn_op nn_op_slice = {
     .name = "slice",
     .summary = "a run of positions of an axis",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(slice),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

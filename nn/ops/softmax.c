@@ -4,7 +4,8 @@
  *
  *   dx_k = y_k (dy_k - sum_j dy_j y_j)
  */
-#include "nn/op.h"
+#include "quantize/runtime/softmax.h"
+#include "nn/lower.h"
 
 #include <math.h>
 
@@ -43,6 +44,50 @@ static void backward(const nn_node *n, const nn_args *a)
     }
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_softmax_t, rows),    NN_Q8_INT_OF(sotto_softmax_t, n),
+    NN_Q8_INT_OF(sotto_softmax_t, lo),      NN_Q8_INT_OF(sotto_softmax_t, hi),
+    NN_Q8_I32S_OF(sotto_softmax_t, coarse), NN_Q8_I32S_OF(sotto_softmax_t, fine),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_softmax(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_softmax",
+    .header = "softmax.h",
+    .n_in = 1,
+    .size = sizeof(sotto_softmax_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+    .in_place = true,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    enum { PART = 16, MOST = 1024 };
+    BASE_TRY(nn_q8_check(n, c, err));
+    const int k = n->shape.d[n->shape.n - 1];
+    if (k > MOST) return nn_op_fail(n, err, "rows of %d values; the int8 form takes %d", k, MOST);
+    if (c->out.scale * 256 < 1 || c->out.scale * 256 > 1 || c->out.zero != -128)
+        return nn_op_fail(n, err, "the int8 form gives scale 1/256 and zero point -128, not %g, %d",
+                          c->out.scale, c->out.zero);
+    sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
+    int32_t *coarse = base_arena_alloc(c->arena, PART, sizeof *coarse);
+    int32_t *fine = base_arena_alloc(c->arena, PART, sizeof *fine);
+    if (!p || !coarse || !fine) return base_nomem(err, PART * sizeof *fine);
+    for (int i = 0; i < PART; i++) {
+        coarse[i] = (int32_t)fmin(round(ldexp(exp(-PART * i * c->in[0].scale), 31)), INT32_MAX);
+        fine[i] = (int32_t)fmin(round(ldexp(exp(-i * c->in[0].scale), 31)), INT32_MAX);
+    }
+    *p = (sotto_softmax_t){(int32_t)(nn_count(n->shape) / k), k, c->lo, c->hi, coarse, fine};
+    layer->count[0] = layer->count[1] = PART;
+    return BASE_OK;
+}
+
 NN_CASES("x = input 4x3x5; y = softmax(x)", "x = input 9; y = softmax(x)",
          "x = input 2x3x2x7; y = softmax(x)", "x = input 3x1; y = softmax(x)");
 
@@ -54,6 +99,8 @@ const nn_op nn_op_softmax = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
+    .fixed = {1.0 / 256, -128},
     .cases = cases,
     .n_cases = N_CASES,
 };

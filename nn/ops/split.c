@@ -47,6 +47,11 @@ static void backward(const nn_node *n, const nn_args *a)
     if (a->dx[0]) nn_run_write_add(run_of(n, a->batch), a->dy, a->dx[0]);
 }
 
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    return nn_q8_run(n, run_of(n, 1), c, layer, err);
+}
+
 NN_CASES("x = input 6x4x3; y = split(x) axis=0 parts=3 part=1",
          "x = input 6x4x3; y = split(x) axis=1 parts=2 part=1",
          "x = input 6x4x3; y = split(x) axis=2 parts=3 part=0",
@@ -57,12 +62,14 @@ const nn_op nn_op_split = {
     .name = "split",
     .summary = "one of equal parts of an axis",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(split),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

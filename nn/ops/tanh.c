@@ -1,5 +1,5 @@
 /* tanh: y = tanh(x), elementwise. dx = dy (1 - y^2). */
-#include "nn/op.h"
+#include "nn/lower.h"
 #include "nn/vmath.h"
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -29,6 +29,8 @@ const nn_op nn_op_tanh = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = nn_q8_lower_table,
+    .fixed = {1.0 / 128, 0},
     .cases = cases,
     .n_cases = N_CASES,
 };

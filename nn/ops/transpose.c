@@ -1,8 +1,9 @@
 /* transpose: axes permuted. Axis k of y is axis order[k] of x: y[i_0, i_1, ...] = x at the position
  * that has i_k along axis order[k].
  */
+#include "quantize/runtime/transpose.h"
 #include "nn/grid.h"
-#include "nn/op.h"
+#include "nn/lower.h"
 
 typedef struct transpose {
     nn_list order;
@@ -101,6 +102,42 @@ static void backward(const nn_node *n, const nn_args *a)
     nn_grid_blocks(&g, backward_block, &copy);
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT4_OF(sotto_transpose_t, length),
+    NN_Q8_INT4_OF(sotto_transpose_t, step),
+    NN_Q8_INT_OF(sotto_transpose_t, lo),
+    NN_Q8_INT_OF(sotto_transpose_t, hi),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_transpose(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_transpose",
+    .header = "transpose.h",
+    .n_in = 1,
+    .size = sizeof(sotto_transpose_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    BASE_TRY(nn_q8_check(n, c, err));
+    sotto_transpose_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    const nn_grid g = grid_of(n, 1);
+    *p = (sotto_transpose_t){.length = {1, 1, 1, 1}, .lo = c->lo, .hi = c->hi};
+    for (int i = 1; i < g.n; i++) { /* the first is the batch */
+        p->length[4 - g.n + i] = (int32_t)g.d[i];
+        p->step[4 - g.n + i] = (int32_t)g.a[i];
+    }
+    return BASE_OK;
+}
+
 NN_CASES("x = input 5x4x3; y = transpose(x) order=1,0,2",
          "x = input 5x4x3; y = transpose(x) order=2,0,1",
          "x = input 5x4x3; y = transpose(x) order=0,2,1",
@@ -113,12 +150,14 @@ const nn_op nn_op_transpose = {
     .name = "transpose",
     .summary = "axes in another order",
     .n_in = 1,
+    .flags = NN_SAME_QUANT,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(transpose),
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -17,16 +17,19 @@ typedef struct sotto_add_t {
     int32_t out_zero, out_multiplier, out_shift, lo, hi;
 } sotto_add_t;
 
-static inline void sotto_add(const sotto_add_t *p, const int8_t *x0, const int8_t *x1, int8_t *y)
+static inline int8_t sotto_add_one(const sotto_add_t *p, int32_t x0, int32_t x1)
 {
     const int32_t unit = (int32_t)1 << 20;
-    for (int32_t i = 0; i < p->n; i++) {
-        const int32_t a = (x0[i] - p->x0_zero) * unit, b = (x1[i] - p->x1_zero) * unit;
-        const int32_t sum = sotto_requant(a, p->x0_multiplier, p->x0_shift) +
-                            sotto_requant(b, p->x1_multiplier, p->x1_shift);
-        const int32_t v = sotto_requant(sum, p->out_multiplier, p->out_shift) + p->out_zero;
-        y[i] = sotto_clamp_i8(v, p->lo, p->hi);
-    }
+    const int32_t a = (x0 - p->x0_zero) * unit, b = (x1 - p->x1_zero) * unit;
+    const int32_t sum = sotto_requant(a, p->x0_multiplier, p->x0_shift) +
+                        sotto_requant(b, p->x1_multiplier, p->x1_shift);
+    const int32_t v = sotto_requant(sum, p->out_multiplier, p->out_shift) + p->out_zero;
+    return sotto_clamp_i8(v, p->lo, p->hi);
+}
+
+static inline void sotto_add(const sotto_add_t *p, const int8_t *x0, const int8_t *x1, int8_t *y)
+{
+    for (int32_t i = 0; i < p->n; i++) y[i] = sotto_add_one(p, x0[i], x1[i]);
 }
 
 #endif

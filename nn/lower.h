@@ -1,0 +1,66 @@
+/* lower: what the int8 lowerings of several operators share, beside nn/op.h. */
+#ifndef NN_LOWER_H
+#define NN_LOWER_H
+
+#include "nn/op.h"
+#include "quantize/runtime/add.h"
+#include "quantize/runtime/copy.h"
+#include "quantize/runtime/reduce.h"
+
+/* ---- field tables ---- */
+
+#define NN_Q8_INT4_OF(type, field)                                                                 \
+    NN_Q8_INT_OF(type, field[0]), NN_Q8_INT_OF(type, field[1]), NN_Q8_INT_OF(type, field[2]),      \
+        NN_Q8_INT_OF(type, field[3])
+
+#define NN_Q8_ADD_OF(type, field)                                                                  \
+    NN_Q8_INT_OF(type, field.n), NN_Q8_INT_OF(type, field.x0_zero),                                \
+        NN_Q8_INT_OF(type, field.x0_multiplier), NN_Q8_INT_OF(type, field.x0_shift),               \
+        NN_Q8_INT_OF(type, field.x1_zero), NN_Q8_INT_OF(type, field.x1_multiplier),                \
+        NN_Q8_INT_OF(type, field.x1_shift), NN_Q8_INT_OF(type, field.out_zero),                    \
+        NN_Q8_INT_OF(type, field.out_multiplier), NN_Q8_INT_OF(type, field.out_shift),             \
+        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi)
+
+#define NN_Q8_REDUCE_OF(type, field)                                                               \
+    NN_Q8_INT_OF(type, field.kept[0]), NN_Q8_INT_OF(type, field.kept[1]),                          \
+        NN_Q8_INT_OF(type, field.kept_step[0]), NN_Q8_INT_OF(type, field.kept_step[1]),            \
+        NN_Q8_INT_OF(type, field.reduced[0]), NN_Q8_INT_OF(type, field.reduced[1]),                \
+        NN_Q8_INT_OF(type, field.reduced_step[0]), NN_Q8_INT_OF(type, field.reduced_step[1])
+
+#define NN_Q8_RESCALE_OF(type, field)                                                              \
+    NN_Q8_INT_OF(type, field.in_zero), NN_Q8_INT_OF(type, field.out_zero),                         \
+        NN_Q8_INT_OF(type, field.multiplier), NN_Q8_INT_OF(type, field.shift),                     \
+        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi)
+
+/* ---- parts of kernels' structs ---- */
+
+/* The largest bias of a sum of `fan` products. */
+double nn_q8_room(size_t fan);
+
+/* zero + round(real / scale), halves away from zero, within int8. */
+int8_t nn_q8_value(nn_quant q, double real);
+
+/* A lower() of its own for elementwise functions: a table of forward's results. */
+base_status nn_q8_lower_table(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
+                              base_err *err);
+
+/* The sum of values quantized as a and b, into c->out; n elements. */
+base_status nn_q8_sum(const nn_node *n, const nn_q8_context *c, nn_quant a, nn_quant b,
+                      sotto_add_t *p, base_err *err);
+
+/* From c->in[k] to c->out. */
+base_status nn_q8_rescale(const nn_node *n, const nn_q8_context *c, int k, sotto_rescale_t *p,
+                          base_err *err);
+
+/* How a node with two inputs walks its output, and they along. */
+void nn_q8_broadcast(const nn_node *n, int32_t length[4], int32_t step0[4], int32_t step1[4]);
+
+/* x[0] of a node that reduces these axes of it. */
+sotto_reduce_t nn_q8_reduce(const nn_node *n, nn_list axes);
+
+/* A depthwise convolution of c->in[0], with c->w[0] [taps][channels] and c->w[1] (NULL: zeros)
+ * then scaled by c->mul and c->add where there are such. */
+base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_window win[2],
+                            int channels, nn_q8_layer *layer, base_err *err);
+
+#endif

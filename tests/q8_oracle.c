@@ -1,0 +1,397 @@
+/* See tests/q8_oracle.h. */
+#include "tests/q8_oracle.h"
+
+#include "tests/check.h"
+#include "tests/oracle.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+__extension__ typedef __int128 wide;
+
+/* ---- numbers ---- */
+
+/* floor(a / b) for b > 0 */
+static wide floor_div(wide a, wide b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+q8_factor q8_factor_of(double real)
+{
+    q8_factor f = {0, 0};
+    const bool negative = real < 0;
+    long double r = negative ? -(long double)real : (long double)real;
+    if (r <= 0) return f;
+    for (; r >= 1; r /= 2) f.shift++;
+    for (; r < 0.5L; r *= 2) f.shift--;
+    f.multiplier = (int64_t)floorl(r * 2147483648.0L + 0.5L);
+    if (f.multiplier == (int64_t)1 << 31) {
+        f.multiplier /= 2;
+        f.shift++;
+    }
+    if (f.shift < -31) return (q8_factor){0, 0};
+    if (negative) f.multiplier = -f.multiplier;
+    return f;
+}
+
+int64_t q8_times(int64_t x, q8_factor f)
+{
+    wide v = x;
+    for (int i = 0; i < f.shift; i++) v *= 2;
+    v = floor_div(v * f.multiplier + ((wide)1 << 30), (wide)1 << 31);
+    if (f.shift >= 0) return (int64_t)v;
+    const wide by = (wide)1 << -f.shift, size = v < 0 ? -v : v;
+    const wide rounded = (size + by / 2) / by;
+    return (int64_t)(v < 0 ? -rounded : rounded);
+}
+
+int64_t q8_steps(double v, double scale, int zero)
+{
+    const double r = v / scale;
+    return (int64_t)(r < 0 ? -floor(0.5 - r) : floor(r + 0.5)) + zero;
+}
+
+static int8_t byte(int64_t v)
+{
+    return (int8_t)(v < -128 ? -128 : v > 127 ? 127 : v);
+}
+
+int8_t q8_clamped(const nn_q8_context *c, int64_t v)
+{
+    return (int8_t)(v < c->lo ? c->lo : v > c->hi ? c->hi : v);
+}
+
+/* ---- places ---- */
+
+typedef struct place {
+    int at[NN_MAX_DIMS];
+} place;
+
+static place place_of(nn_shape s, int64_t flat)
+{
+    place i = {{0}};
+    for (int k = s.n - 1; k >= 0; flat /= s.d[k--]) i.at[k] = (int)(flat % s.d[k]);
+    return i;
+}
+
+/* An axis of length 1 is repeated. */
+static int64_t flat_of(nn_shape s, place i)
+{
+    int64_t flat = 0;
+    for (int k = 0; k < s.n; k++) flat = flat * s.d[k] + (s.d[k] == 1 ? 0 : i.at[k]);
+    return flat;
+}
+
+static int numbers(const nn_node *n, const char *key, int out[NN_MAX_DIMS])
+{
+    base_str text = {0};
+    if (!nn_attr_get(n, key, &text)) fail_msg("no attribute '%s'", key);
+    int count = 0;
+    for (char *at = text.s; *at && count < NN_MAX_DIMS; at += *at == ',')
+        out[count++] = (int)strtol(at, &at, 10);
+    base_str_free(&text);
+    return count;
+}
+
+/* ---- sums and products ---- */
+
+static int64_t added(const nn_q8_context *c, nn_quant a, int xa, nn_quant b, int xb)
+{
+    const double twice = 2 * (a.scale > b.scale ? a.scale : b.scale);
+    const int64_t sum = q8_times((int64_t)(xa - a.zero) * 1048576, q8_factor_of(a.scale / twice)) +
+                        q8_times((int64_t)(xb - b.zero) * 1048576, q8_factor_of(b.scale / twice));
+    return q8_times(sum, q8_factor_of(twice / 1048576 / c->out.scale)) + c->out.zero;
+}
+
+static void add(const q8_call *q)
+{
+    const nn_quant *in = q->c->in;
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const place at = place_of(q->node->shape, i);
+        const int a = q->x[0][flat_of(q->node->in[0]->shape, at)];
+        const int b = q->x[1][flat_of(q->node->in[1]->shape, at)];
+        q->y[i] = q8_clamped(q->c, added(q->c, in[0], a, in[1], b));
+    }
+}
+
+static void mul(const q8_call *q)
+{
+    const nn_quant *in = q->c->in;
+    const q8_factor f = q8_factor_of(in[0].scale * in[1].scale / q->c->out.scale);
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const place at = place_of(q->node->shape, i);
+        const int64_t a = q->x[0][flat_of(q->node->in[0]->shape, at)] - in[0].zero;
+        const int64_t b = q->x[1][flat_of(q->node->in[1]->shape, at)] - in[1].zero;
+        q->y[i] = q8_clamped(q->c, q8_times(a * b, f) + q->c->out.zero);
+    }
+}
+
+static void position(const q8_call *q)
+{
+    const int64_t n = nn_count(q->node->shape);
+    double largest = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs((double)q->c->w[0][i]) > largest) largest = fabs((double)q->c->w[0][i]);
+    const nn_quant own = {largest / 127, 0};
+    for (int64_t i = 0; i < n; i++) {
+        const int8_t v = byte(q8_steps((double)q->c->w[0][i], own.scale, 0));
+        q->y[i] = q8_clamped(q->c, added(q->c, q->c->in[0], q->x[0][i], own, v));
+    }
+}
+
+static void matmul(const q8_call *q)
+{
+    const bool transpose = oracle_yes(q->node, "transpose");
+    const nn_shape a = q->node->in[0]->shape, b = q->node->in[1]->shape, y = q->node->shape;
+    const nn_quant *in = q->c->in;
+    const double scale = oracle_real(q->node, "scale");
+    q8_factor f = q8_factor_of(in[0].scale * in[1].scale * fabs(scale) / q->c->out.scale);
+    if (scale < 0) f.multiplier = -f.multiplier;
+    for (int64_t i = 0; i < nn_count(y); i++) {
+        int64_t sum = 0;
+        for (int k = 0; k < a.d[a.n - 1]; k++) {
+            place at = place_of(y, i), bt = at;
+            at.at[a.n - 1] = k;
+            if (transpose) bt.at[b.n - 2] = bt.at[b.n - 1];
+            bt.at[transpose ? b.n - 1 : b.n - 2] = k;
+            int64_t fa = 0, fb = 0;
+            for (int d = 0; d < a.n; d++) fa = fa * a.d[d] + at.at[d], fb = fb * b.d[d] + bt.at[d];
+            sum += (int64_t)(q->x[0][fa] - in[0].zero) * (q->x[1][fb] - in[1].zero);
+        }
+        q->y[i] = q8_clamped(q->c, q8_times(sum, f) + q->c->out.zero);
+    }
+}
+
+/* ---- over axes ---- */
+
+typedef struct gathered {
+    int64_t sum, count;
+    int most;
+} gathered;
+
+/* What lies over output `out` along the axes. */
+static gathered gather(const q8_call *q, int64_t out)
+{
+    int axes[NN_MAX_DIMS];
+    const int n = numbers(q->node, "axes", axes);
+    const nn_shape x = q->node->in[0]->shape;
+    nn_shape kept = x;
+    for (int k = 0; k < n; k++) kept.d[axes[k]] = 1;
+    gathered g = {.most = -128};
+    for (int64_t i = 0; i < nn_count(x); i++)
+        if (flat_of(kept, place_of(x, i)) == out) {
+            g.sum += q->x[0][i];
+            g.count++;
+            if (q->x[0][i] > g.most) g.most = q->x[0][i];
+        }
+    return g;
+}
+
+static void mean(const q8_call *q)
+{
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const gathered g = gather(q, i);
+        const nn_quant in = q->c->in[0], out = q->c->out;
+        const q8_factor f = q8_factor_of(in.scale / (out.scale * (double)g.count));
+        q->y[i] = q8_clamped(q->c, q8_times(g.sum - g.count * in.zero, f) + out.zero);
+    }
+}
+
+static void max(const q8_call *q)
+{
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++)
+        q->y[i] = q8_clamped(q->c, gather(q, i).most);
+}
+
+/* ---- moving ---- */
+
+static int64_t rescaled(const nn_q8_context *c, int k, int x)
+{
+    const nn_quant in = c->in[k], out = c->out;
+    const bool same = !(in.scale < out.scale) && !(in.scale > out.scale) && in.zero == out.zero;
+    return same ? x : q8_times(x - in.zero, q8_factor_of(in.scale / out.scale)) + out.zero;
+}
+
+static void concat(const q8_call *q)
+{
+    const int axis = oracle_int(q->node, "axis");
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        place at = place_of(q->node->shape, i);
+        int k = 0;
+        for (; at.at[axis] >= q->node->in[k]->shape.d[axis]; k++)
+            at.at[axis] -= q->node->in[k]->shape.d[axis];
+        const int x = q->x[k][flat_of(q->node->in[k]->shape, at)];
+        q->y[i] = q8_clamped(q->c, rescaled(q->c, k, x));
+    }
+}
+
+static void class_token(const q8_call *q)
+{
+    const int row = q->node->shape.d[2];
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const nn_quant out = q->c->out;
+        const int64_t v = i < row ? byte(q8_steps((double)q->c->w[0][i], out.scale, out.zero))
+                                  : rescaled(q->c, 0, q->x[0][i - row]);
+        q->y[i] = q8_clamped(q->c, v);
+    }
+}
+
+static void cut(const q8_call *q, int begin)
+{
+    const int axis = oracle_int(q->node, "axis");
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        place at = place_of(q->node->shape, i);
+        at.at[axis] += begin;
+        q->y[i] = q8_clamped(q->c, q->x[0][flat_of(q->node->in[0]->shape, at)]);
+    }
+}
+
+static void slice(const q8_call *q)
+{
+    cut(q, oracle_int(q->node, "begin"));
+}
+
+static void split(const q8_call *q)
+{
+    const int size = q->node->shape.d[oracle_int(q->node, "axis")];
+    cut(q, size * oracle_int(q->node, "part"));
+}
+
+static void pad(const q8_call *q)
+{
+    int border[4];
+    numbers(q->node, "pad", border);
+    const nn_shape in = q->node->in[0]->shape;
+    const nn_quant out = q->c->out;
+    const double value = oracle_real(q->node, "value");
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        place at = place_of(q->node->shape, i);
+        at.at[0] -= border[0];
+        at.at[1] -= border[2];
+        const bool inside =
+            at.at[0] >= 0 && at.at[0] < in.d[0] && at.at[1] >= 0 && at.at[1] < in.d[1];
+        q->y[i] =
+            q8_clamped(q->c, inside ? q->x[0][(at.at[0] * in.d[1] + at.at[1]) * in.d[2] + at.at[2]]
+                                    : byte(q8_steps(value, out.scale, out.zero)));
+    }
+}
+
+static void transpose(const q8_call *q)
+{
+    int order[NN_MAX_DIMS];
+    const int n = numbers(q->node, "order", order);
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const place at = place_of(q->node->shape, i);
+        place from = at;
+        for (int k = 0; k < n; k++) from.at[order[k]] = at.at[k];
+        q->y[i] = q8_clamped(q->c, q->x[0][flat_of(q->node->in[0]->shape, from)]);
+    }
+}
+
+/* ---- softmax and layernorm ---- */
+
+static int64_t rounded_exp(double steps, double scale)
+{
+    const double e = exp(-steps * scale) * 2147483648.0;
+    return e >= 2147483647.0 ? 2147483647 : (int64_t)floor(e + 0.5);
+}
+
+static int64_t product_exp(int d, double scale)
+{
+    const wide ab = (wide)rounded_exp(d / 16 * 16, scale) * rounded_exp(d % 16, scale);
+    return (int64_t)floor_div(ab + ((wide)1 << 30), (wide)1 << 31);
+}
+
+static void softmax(const q8_call *q)
+{
+    const int n = q->node->shape.d[q->node->shape.n - 1];
+    const double scale = q->c->in[0].scale;
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const int8_t *row = q->x[0] + i / n * n;
+        int most = -128, drop = 0;
+        wide sum = 0;
+        for (int k = 0; k < n; k++) most = row[k] > most ? row[k] : most;
+        for (int k = 0; k < n; k++) sum += product_exp(most - row[k], scale);
+        while (sum / ((wide)1 << drop) >= (wide)1 << 31) drop++;
+        const wide whole = sum / ((wide)1 << drop), odd = whole + (whole % 2 == 0);
+        const wide share = product_exp(most - row[i % n], scale) * (((wide)1 << 61) / odd);
+        const wide unit = (wide)1 << (53 + drop);
+        q->y[i] = q8_clamped(q->c, (int64_t)((share + unit / 2) / unit) - 128);
+    }
+}
+
+/* The largest whole number whose square is not above v, by halving. */
+static wide root_of(wide v)
+{
+    wide lo = 0, hi = (wide)1 << 32;
+    while (hi - lo > 1) {
+        const wide mid = (lo + hi) / 2;
+        if (mid * mid <= v)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* (n x - sum) / sqrt(n^2 variance + epsilon) in 2^-12, with a reciprocal of 31 bits */
+static wide normalized(const q8_call *q, int64_t i, int n)
+{
+    const int8_t *row = q->x[0] + i / n * n;
+    wide sum = 0, squares = 0, power = 1;
+    for (int k = 0; k < n; k++) sum += row[k], squares += row[k] * row[k];
+    const double steps = n / q->c->in[0].scale;
+    wide v =
+        n * squares - sum * sum + (wide)floor(oracle_real(q->node, "eps") * steps * steps + 0.5);
+    if (v == 0) return 0;
+    while (v < (wide)1 << 60) v *= 4, power *= 2;
+    const wide inverse = ((wide)1 << 61) / root_of(v);
+    const wide unit = ((wide)1 << 49) / power;
+    return floor_div((n * row[i % n] - sum) * inverse + unit / 2, unit);
+}
+
+static void layernorm(const q8_call *q)
+{
+    const int n = q->node->shape.d[q->node->shape.n - 1];
+    double gamma = 0, beta = 0;
+    for (int k = 0; k < n; k++) {
+        gamma = fmax(gamma, fabs((double)q->c->w[0][k]));
+        beta = fmax(beta, fabs((double)q->c->w[1][k]));
+    }
+    const double scale = fmax(gamma / 8191, beta / 1073741824 * 4096);
+    const q8_factor f = q8_factor_of(scale / 4096 / q->c->out.scale);
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const int64_t g = q8_steps((double)q->c->w[0][i % n] / scale, 1, 0);
+        const int64_t b = q8_steps((double)q->c->w[1][i % n] / scale * 4096, 1, 0);
+        const int64_t v = (int64_t)normalized(q, i, n) * g + b;
+        q->y[i] = q8_clamped(q->c, q8_times(v, f) + q->c->out.zero);
+    }
+}
+
+q8_oracle *q8_oracle_find(const char *op)
+{
+    static const struct {
+        const char *op;
+        q8_oracle *run;
+    } all[] = {
+        {"add", add},
+        {"mul", mul},
+        {"mean", mean},
+        {"max", max},
+        {"concat", concat},
+        {"slice", slice},
+        {"split", split},
+        {"pad", pad},
+        {"transpose", transpose},
+        {"softmax", softmax},
+        {"layernorm", layernorm},
+        {"matmul", matmul},
+        {"position", position},
+        {"class_token", class_token},
+    };
+    for (size_t i = 0; i < BASE_COUNT(all); i++)
+        if (strcmp(all[i].op, op) == 0) return all[i].run;
+    return NULL;
+}
