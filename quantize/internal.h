@@ -41,6 +41,9 @@ base_status q8_lower(q8_model *m, base_err *err);
 /* Place the values of m in its work buffer: fills first, last, offset and m->work. */
 base_status q8_place(q8_model *m, base_err *err);
 
+/* The inputs of the self-test: some of n calibration clips, and noise over the whole range. */
+base_status q8_pick_golden(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
+
 /* What the golden inputs give: n_golden x output size, freed with base_free. */
 base_status q8_golden_outputs(const q8_model *m, int8_t **out, base_err *err);
 

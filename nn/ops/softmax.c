@@ -4,6 +4,7 @@
  *
  *   dx_k = y_k (dy_k - sum_j dy_j y_j)
  */
+#include "quantize/runtime/softmax.h"
 #include "nn/op.h"
 
 #include <math.h>
@@ -43,6 +44,47 @@ static void backward(const nn_node *n, const nn_args *a)
     }
 }
 
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_softmax_t, rows),       NN_Q8_INT_OF(sotto_softmax_t, n),
+    NN_Q8_INT_OF(sotto_softmax_t, multiplier), NN_Q8_INT_OF(sotto_softmax_t, shift),
+    NN_Q8_INT_OF(sotto_softmax_t, least),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_softmax(p, x[0], y);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_softmax",
+    .header = "softmax.h",
+    .n_in = 1,
+    .size = sizeof(sotto_softmax_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_q8,
+    .in_place = true,
+};
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const int k = n->shape.d[n->shape.n - 1];
+    BASE_TRY(nn_q8_check(n, c, err));
+    if (fabs(c->out.scale * 256 - 1) > 0 || c->out.zero != -128 || c->lo != -128 || c->hi != 127)
+        return nn_op_fail(n, err, "the int8 form gives scale 1/256 and zero point -128, not %g, %d",
+                          c->out.scale, c->out.zero);
+    if (k > 255) return nn_op_fail(n, err, "the int8 form sums up 255 numbers at most, not %d", k);
+    sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    p->rows = (int32_t)(nn_count(n->shape) / k);
+    p->n = k;
+    const double real = fmin(c->in[0].scale * (1 << 26), 2147483647.0);
+    if (!(real > 1) || !nn_q8_multiplier(real, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "the int8 form has no room for scale %g", c->in[0].scale);
+    p->least = (int32_t)-floor(ldexp(31, 26 - p->shift));
+    return BASE_OK;
+}
+
 NN_CASES("x = input 4x3x5; y = softmax(x)", "x = input 9; y = softmax(x)",
          "x = input 2x3x2x7; y = softmax(x)", "x = input 3x1; y = softmax(x)");
 
@@ -54,6 +96,7 @@ const nn_op nn_op_softmax = {
     .shape = nn_same_as_input,
     .forward = forward,
     .backward = backward,
+    .lower = lower,
     .cases = cases,
     .n_cases = N_CASES,
 };
