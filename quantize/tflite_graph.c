@@ -182,7 +182,8 @@ static base_status add_weights(tfl_importer *in, const tfl_op *op, const nn_node
         return tfl_refuse(in, op, "'%s' or its bias does not have %zu numbers for %zu outputs",
                           w.w->name, count, w.channels);
     const int axis = w.depthwise ? 3 : 0;
-    if (in->int8 && w.w->n_scales != 1 && (w.w->n_scales != (int)w.channels || w.w->axis != axis))
+    if (w.w->type == TFL_INT8 && w.w->n_scales != 1 &&
+        (w.w->n_scales != (int)w.channels || w.w->axis != axis))
         return tfl_refuse(in, op, "weights '%s' have %d scales along dimension %d", w.w->name,
                           w.w->n_scales, w.w->axis);
     for (int i = 0; i < w.w->n_scales; i++)
@@ -194,9 +195,12 @@ static base_status add_weights(tfl_importer *in, const tfl_op *op, const nn_node
     return BASE_OK;
 }
 
+/* Float layers may have int8 weights too: they stand for real numbers. */
 static base_status weights_of(const tfl_importer *in, const tfl_op *op, int rank, tfl_weights *w)
 {
-    BASE_TRY(constant(in, op, 1, in->int8 ? TFL_INT8 : TFL_FLOAT32, &w->w));
+    const tfl_tensor *t = tensor_of(in, op, 1);
+    const bool int8 = in->int8 || (t && t->type == TFL_INT8);
+    BASE_TRY(constant(in, op, 1, int8 ? TFL_INT8 : TFL_FLOAT32, &w->w));
     if (w->w->rank != rank)
         return tfl_refuse(in, op, "weights '%s' have %d dimensions, not %d", w->w->name, w->w->rank,
                           rank);

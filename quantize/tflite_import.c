@@ -23,9 +23,10 @@ static double scale_of(const tfl_tensor *t, size_t o)
 }
 
 /* The real number that weight `at` of output o stands for. */
-static double weight_of(const tfl_importer *in, const tfl_weights *w, size_t o, size_t at)
+static double weight_of(const tfl_weights *w, size_t o, size_t at)
 {
-    return in->int8 ? scale_of(w->w, o) * (int8_t)w->w->data[at] : (double)tflite_f32(w->w, at);
+    const bool int8 = w->w->type == TFL_INT8;
+    return int8 ? scale_of(w->w, o) * (int8_t)w->w->data[at] : (double)tflite_f32(w->w, at);
 }
 
 static double bias_of(const tfl_importer *in, const tfl_weights *w, size_t o)
@@ -43,7 +44,7 @@ static void fill_weights(const tfl_importer *in, nn_real *block)
         for (size_t tap = 0; tap < w->taps; tap++)
             for (size_t i = 0; i < w->inner; i++)
                 for (size_t o = 0; o < w->channels; o++)
-                    *to++ = (nn_real)weight_of(in, w, o, place(w, o, tap, i));
+                    *to++ = (nn_real)weight_of(w, o, place(w, o, tap, i));
         for (size_t o = 0; w->b && o < w->channels; o++)
             block[w->node->param[1].offset + o] = (nn_real)bias_of(in, w, o);
     }
