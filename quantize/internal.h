@@ -20,6 +20,9 @@ typedef struct q8_chains {
 /* Arrays are one per node and live in arena. */
 base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, base_err *err);
 
+/* A node's attribute of this key and type, or NULL. */
+const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type);
+
 /* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
 base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
 

@@ -132,18 +132,18 @@ static base_status result(tfl_importer *in, const tfl_op *op, nn_node *y)
     return BASE_OK;
 }
 
-/* One node, a fused activation behind it, and that is the result. own: the name of the first one
- * when there are two. */
-static base_status compute(tfl_importer *in, const tfl_op *op, const char *own, const char *kind,
-                           nn_node *const *x, int n_x, nn_node **head, const char *fmt, ...)
-    BASE_PRINTF(8, 9);
-static base_status compute(tfl_importer *in, const tfl_op *op, const char *own, const char *kind,
-                           nn_node *const *x, int n_x, nn_node **head, const char *fmt, ...)
+/* One node, a fused activation behind it, and that is the result of op. own: the name of the first
+ * one when there are two. */
+static base_status compute(tfl_importer *in, const tfl_op *op, int act, const char *own,
+                           const char *kind, nn_node *const *x, int n_x, nn_node **head,
+                           const char *fmt, ...) BASE_PRINTF(9, 10);
+static base_status compute(tfl_importer *in, const tfl_op *op, int act, const char *own,
+                           const char *kind, nn_node *const *x, int n_x, nn_node **head,
+                           const char *fmt, ...)
 {
     static const char *const kinds[] = {NULL, "relu", "clip", "relu6"};
     char attrs[256];
     const tfl_tensor *out = &in->t->tensor[op->out];
-    const int act = op->o.activation;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(attrs, sizeof attrs, fmt, ap);
@@ -168,6 +168,14 @@ static base_status same_quant(const tfl_importer *in, const tfl_op *op)
     if (a.scale >= b.scale && a.scale <= b.scale && a.zero == b.zero) return BASE_OK;
     return tfl_refuse(in, op, "changes scale %g to %g and zero point %d to %d", a.scale, b.scale,
                       a.zero, b.zero);
+}
+
+/* The only operator that reads the tensor op computes, when it is the next one. */
+static const tfl_op *only_reader(const tfl_importer *in, const tfl_op *op)
+{
+    const tfl_op *next = op + 1;
+    const bool is = next < in->t->op + in->t->n_ops && next->in[0] == op->out;
+    return is && in->readers[op->out] == 1 ? next : NULL;
 }
 
 /* ---- layers with weights ---- */
@@ -257,48 +265,47 @@ static base_status import_conv(tfl_importer *in, const tfl_op *op)
     own_name(&w, name);
     const char *bias = w.b ? "yes" : "no";
     if (depthwise && out == x->shape.d[2])
-        BASE_TRY(compute(in, op, name, "dwconv2d", &x, 1, &y,
+        BASE_TRY(compute(in, op, op->o.activation, name, "dwconv2d", &x, 1, &y,
                          "kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%s bias=%s", d[1], d[2],
                          op->o.stride_h, op->o.stride_w, op->o.dilation_h, op->o.dilation_w, pad,
                          bias));
     else
-        BASE_TRY(compute(in, op, name, "conv2d", &x, 1, &y,
+        BASE_TRY(compute(in, op, op->o.activation, name, "conv2d", &x, 1, &y,
                          "out=%d kernel=%dx%d stride=%dx%d dilation=%dx%d groups=%d pad=%s bias=%s",
                          out, d[1], d[2], op->o.stride_h, op->o.stride_w, op->o.dilation_h,
                          op->o.dilation_w, x->shape.d[2] / inner, pad, bias));
     return add_weights(in, op, y, w);
 }
 
-static base_status import_dense(tfl_importer *in, const tfl_op *op)
+/* FULLY_CONNECTED, or what import_reshape has found to be one: then `to` gives its result. */
+static base_status import_dense_to(tfl_importer *in, const tfl_op *op, const tfl_op *to)
 {
     tfl_weights w = {.taps = 1};
     nn_node *x, *y;
     char name[NN_MAX_NAME];
+    const int rank = op == to ? 2 : 4;
     BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(weights_of(in, op, 2, &w));
+    BASE_TRY(weights_of(in, op, rank, &w));
     if (op->o.weights_format != 0)
         return tfl_refuse(in, op, "weights of format %d are not known here", op->o.weights_format);
-    if (nn_count(x->shape) != w.w->dim[1])
+    if (nn_count(x->shape) != w.w->dim[rank - 1])
         return tfl_refuse(in, op, "weights '%s' take %d inputs, '%s' has %lld", w.w->name,
-                          w.w->dim[1], x->name, (long long)nn_count(x->shape));
+                          w.w->dim[rank - 1], x->name, (long long)nn_count(x->shape));
     w.channels = (size_t)w.w->dim[0];
-    w.inner = (size_t)w.w->dim[1];
+    w.inner = (size_t)w.w->dim[rank - 1];
     if (x->shape.n > 1)
         BASE_TRY(append(in, op, "", "flatten", &x, 1, &in->t->tensor[op->in[0]], &x, ""));
-    BASE_TRY(compute(in, op, own_name(&w, name), "dense", &x, 1, &y, "out=%d bias=%s", w.w->dim[0],
-                     w.b ? "yes" : "no"));
+    BASE_TRY(compute(in, to, op->o.activation, own_name(&w, name), "dense", &x, 1, &y,
+                     "out=%d bias=%s", w.w->dim[0], w.b ? "yes" : "no"));
     return add_weights(in, op, y, w);
 }
 
-/* ---- others ---- */
-
-/* The only operator that reads the tensor op computes, when it is the next one. */
-static const tfl_op *only_reader(const tfl_importer *in, const tfl_op *op)
+static base_status import_dense(tfl_importer *in, const tfl_op *op)
 {
-    const tfl_op *next = op + 1;
-    const bool is = next < in->t->op + in->t->n_ops && next->in[0] == op->out;
-    return is && in->readers[op->out] == 1 ? next : NULL;
+    return import_dense_to(in, op, op);
 }
+
+/* ---- others ---- */
 
 static base_status import_pool(tfl_importer *in, const tfl_op *op)
 {
@@ -311,12 +318,13 @@ static base_status import_pool(tfl_importer *in, const tfl_op *op)
         kernel[0] == x->shape.d[0] && kernel[1] == x->shape.d[1] && op->o.padding == TFL_VALID &&
         op->o.activation == TFL_NONE && in->t->tensor[next->out].rank == 2) {
         BASE_TRY(same_quant(in, next));
-        BASE_TRY(compute(in, next, "", "globalpool", &x, 1, &y, " "));
-        in->node[op->out] = y;
+        BASE_TRY(compute(in, next, TFL_NONE, "", "globalpool", &x, 1, &y, " "));
+        in->done[next - in->t->op] = true;
         return BASE_OK;
     }
     BASE_TRY(padding(in, op, kernel, x, pad));
-    return compute(in, op, "", op->code == TFL_MAX_POOL_2D ? "maxpool" : "avgpool", &x, 1, &y,
+    return compute(in, op, op->o.activation, "",
+                   op->code == TFL_MAX_POOL_2D ? "maxpool" : "avgpool", &x, 1, &y,
                    "kernel=%dx%d stride=%dx%d pad=%s", kernel[0], kernel[1], op->o.stride_h,
                    op->o.stride_w, pad);
 }
@@ -326,7 +334,8 @@ static base_status import_pair(tfl_importer *in, const tfl_op *op)
     nn_node *x[2], *y;
     BASE_TRY(source(in, op, 0, &x[0]));
     BASE_TRY(source(in, op, 1, &x[1]));
-    return compute(in, op, "", op->code == TFL_ADD ? "add" : "mul", x, 2, &y, " ");
+    return compute(in, op, op->o.activation, "", op->code == TFL_ADD ? "add" : "mul", x, 2, &y,
+                   " ");
 }
 
 static base_status import_concat(tfl_importer *in, const tfl_op *op)
@@ -334,7 +343,7 @@ static base_status import_concat(tfl_importer *in, const tfl_op *op)
     nn_node *x[TFL_MAX_IN], *y;
     for (int i = 0; i < op->n_in; i++) BASE_TRY(source(in, op, i, &x[i]));
     const int rank = x[0]->shape.n + 1, axis = op->o.axis < 0 ? op->o.axis + rank : op->o.axis;
-    return compute(in, op, "", "concat", x, op->n_in, &y, "axis=%d", axis - 1);
+    return compute(in, op, op->o.activation, "", "concat", x, op->n_in, &y, "axis=%d", axis - 1);
 }
 
 static base_status import_reduce(tfl_importer *in, const tfl_op *op)
@@ -347,8 +356,22 @@ static base_status import_reduce(tfl_importer *in, const tfl_op *op)
     for (int i = 0, used = 0; i < n; i++)
         used += snprintf(axes + used, sizeof axes - (size_t)used, "%s%d", i ? "," : "",
                          (v[i] < 0 ? v[i] + x->shape.n + 1 : v[i]) - 1);
-    return compute(in, op, "", op->code == TFL_MEAN ? "mean" : "max", &x, 1, &y, "axes=%s keep=%s",
-                   axes, op->o.keep_dims ? "yes" : "no");
+    return compute(in, op, op->o.activation, "", op->code == TFL_MEAN ? "mean" : "max", &x, 1, &y,
+                   "axes=%s keep=%s", axes, op->o.keep_dims ? "yes" : "no");
+}
+
+/* A layer with one scale for each output, which FULLY_CONNECTED has not: a convolution between two
+ * reshapes, over a map of one position. */
+static const tfl_op *dense_behind(const tfl_importer *in, const tfl_op *op, const nn_node *x)
+{
+    const tfl_op *conv = only_reader(in, op), *after = conv ? only_reader(in, conv) : NULL;
+    if (!after || conv->code != TFL_CONV_2D || after->code != TFL_RESHAPE || x->shape.n != 1 ||
+        conv->n_in < 2 || conv->in[1] < 0)
+        return NULL;
+    const tfl_tensor *w = &in->t->tensor[conv->in[1]], *y = &in->t->tensor[after->out];
+    const bool is = w->rank == 4 && w->dim[1] == 1 && w->dim[2] == 1 &&
+                    w->dim[3] == x->shape.d[0] && y->rank == 2 && y->dim[1] == w->dim[0];
+    return is ? conv : NULL;
 }
 
 /* RESHAPE, SQUEEZE: what matters is the shape of the result. */
@@ -357,13 +380,20 @@ static base_status import_reshape(tfl_importer *in, const tfl_op *op)
     nn_node *x, *y;
     nn_shape s;
     char text[64];
-    if (in->node[op->out]) return BASE_OK; /* became part of a pooling */
     BASE_TRY(source(in, op, 0, &x));
     BASE_TRY(same_quant(in, op));
+    const tfl_op *conv = dense_behind(in, op, x);
+    if (conv) {
+        in->node[op->out] = x;
+        BASE_TRY(same_quant(in, conv + 1));
+        in->done[conv - in->t->op] = in->done[conv + 1 - in->t->op] = true;
+        return import_dense_to(in, conv, conv + 1);
+    }
     BASE_TRY(shape_of(in, op, &in->t->tensor[op->out], &s));
     if (nn_same_shape(s, x->shape)) return result(in, op, x);
-    if (s.n == 1) return compute(in, op, "", "flatten", &x, 1, &y, " ");
-    return compute(in, op, "", "reshape", &x, 1, &y, "shape=%s", nn_shape_text(s, text));
+    if (s.n == 1) return compute(in, op, op->o.activation, "", "flatten", &x, 1, &y, " ");
+    return compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
+                   nn_shape_text(s, text));
 }
 
 static base_status import_pad(tfl_importer *in, const tfl_op *op)
@@ -384,7 +414,8 @@ static base_status import_pad(tfl_importer *in, const tfl_op *op)
         in->node[op->out] = x;
         return BASE_OK;
     }
-    return compute(in, op, "", "pad", &x, 1, &y, "pad=%d,%d,%d,%d", v[2], v[3], v[4], v[5]);
+    return compute(in, op, op->o.activation, "", "pad", &x, 1, &y, "pad=%d,%d,%d,%d", v[2], v[3],
+                   v[4], v[5]);
 }
 
 static base_status import_transpose(tfl_importer *in, const tfl_op *op)
@@ -399,7 +430,7 @@ static base_status import_transpose(tfl_importer *in, const tfl_op *op)
     for (int i = 1, used = 0; i < n; i++)
         used +=
             snprintf(order + used, sizeof order - (size_t)used, "%s%d", i > 1 ? "," : "", v[i] - 1);
-    return compute(in, op, "", "transpose", &x, 1, &y, "order=%s", order);
+    return compute(in, op, op->o.activation, "", "transpose", &x, 1, &y, "order=%s", order);
 }
 
 static int bounded(int v, int size)
@@ -439,7 +470,8 @@ static base_status import_slice(tfl_importer *in, const tfl_op *op)
     nn_shape s;
     BASE_TRY(shape_of(in, op, out, &s));
     if (nn_same_shape(s, x->shape)) return result(in, op, x);
-    return compute(in, op, "", "reshape", &x, 1, &y, "shape=%s", nn_shape_text(s, attrs));
+    return compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
+                   nn_shape_text(s, attrs));
 }
 
 /* Activations: one input, the same shape. */
@@ -458,7 +490,7 @@ static base_status import_activation(tfl_importer *in, const tfl_op *op)
         return tfl_refuse(in, op, "beta is %g, not 1", (double)op->o.beta);
     if (op->code == TFL_RELU || op->code == TFL_RELU6 || op->code == TFL_RELU_N1_TO_1)
         BASE_TRY(same_quant(in, op));
-    return compute(in, op, "", kind, &x, 1, &y, "%s",
+    return compute(in, op, op->o.activation, "", kind, &x, 1, &y, "%s",
                    op->code == TFL_RELU_N1_TO_1 ? "lo=-1 hi=1" : "");
 }
 
@@ -476,8 +508,9 @@ static base_status import_bound(tfl_importer *in, const tfl_op *op)
         return tfl_refuse(in, op, "constant '%s' has %lld numbers, not 1", c->name,
                           (long long)tflite_count(c));
     const double v = in->int8 ? q.scale * ((int8_t)c->data[0] - q.zero) : (double)tflite_f32(c, 0);
-    return op->code == TFL_MAXIMUM ? compute(in, op, "", "clip", &x, 1, &y, "lo=%.17g hi=1e30", v)
-                                   : compute(in, op, "", "clip", &x, 1, &y, "lo=-1e30 hi=%.17g", v);
+    return op->code == TFL_MAXIMUM
+               ? compute(in, op, op->o.activation, "", "clip", &x, 1, &y, "lo=%.17g hi=1e30", v)
+               : compute(in, op, op->o.activation, "", "clip", &x, 1, &y, "lo=-1e30 hi=%.17g", v);
 }
 
 /* At the ends of a model that takes and gives real numbers, or unsigned bytes. */
@@ -550,7 +583,11 @@ base_status tfl_graph(tfl_importer *in)
             if (t->op[k].in[i] >= 0) in->readers[t->op[k].in[i]]++;
     in->readers[t->output]++;
     BASE_TRY(import_input(in));
-    for (int k = 0; k < t->n_ops; k++) BASE_TRY(import_of(t->op[k].code)(in, &t->op[k]));
+    for (int k = 0; k < t->n_ops; k++) {
+        const tfl_op *op = &t->op[k];
+        if (in->done[k]) continue; /* became part of what was before */
+        BASE_TRY(import_of(op->code)(in, op));
+    }
     if (in->node[t->output] == nn_graph_output(in->g)) return BASE_OK;
     return base_fail(in->err, BASE_DATA, "'%s': output '%s' is not what is computed last", t->file,
                      t->tensor[t->output].name);

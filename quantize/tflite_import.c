@@ -173,8 +173,9 @@ static base_status describe(const tfl_model *t, const tflite_given *given, nn_mo
     const char *slash = strrchr(t->file, '/');
     for (size_t i = 0; i < given->n_labels; i++) base_str_add(&labels, "%s\n", given->labels[i]);
     base_str_add(&labels, "%s", given->n_labels ? "" : own ? own : "");
-    base_str_add(&provenance, "%simported.file = %s\n", before ? before : "",
-                 slash ? slash + 1 : t->file);
+    base_str_add(&provenance, "%s", before ? before : "");
+    if (provenance.len == 0)
+        base_str_add(&provenance, "imported.file = %s\n", slash ? slash + 1 : t->file);
     m->features = given->features ? base_strdup(given->features) : text_of(t, "sotto.features");
     m->labels = labels.failed ? NULL : lines_of(labels.s, &m->n_labels);
     m->provenance = provenance.s;
@@ -197,9 +198,10 @@ static base_status prepare(tfl_importer *in)
     in->node = base_arena_alloc(in->arena, tensors, sizeof *in->node);
     in->pad = base_arena_alloc(in->arena, tensors, sizeof *in->pad);
     in->readers = base_arena_alloc(in->arena, tensors, sizeof *in->readers);
+    in->done = base_arena_alloc(in->arena, ops, sizeof *in->done);
     in->quant = base_arena_alloc(in->arena, nodes, sizeof *in->quant);
     in->weights = base_arena_alloc(in->arena, ops, sizeof *in->weights);
-    if (!in->node || !in->pad || !in->readers || !in->quant || !in->weights)
+    if (!in->node || !in->pad || !in->readers || !in->done || !in->quant || !in->weights)
         return base_nomem(in->err, nodes);
     for (size_t k = 0; k < ops; k++) in->int8 |= in->t->tensor[in->t->op[k].out].type == TFL_INT8;
     return BASE_OK;

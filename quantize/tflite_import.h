@@ -22,6 +22,7 @@ typedef struct tfl_importer {
     nn_node **node;       /* of each tensor; NULL: constant, or not met yet */
     int (*pad)[4];        /* of each tensor: zeros around it that its reader puts there */
     int *readers;         /* of each tensor */
+    bool *done;           /* operators that became part of one before them */
     nn_quant *quant;      /* of each node */
     tfl_weights *weights; /* of the layers that have some */
     int n_weights;

@@ -31,37 +31,37 @@ static const tfl_option slice_options[] = {{0, TFL_WORD, AT(begin_mask), 0},
                                            {3, TFL_WORD, AT(new_axis_mask), 0},
                                            {4, TFL_WORD, AT(shrink_axis_mask), 0}};
 
-#define ROW(code, type, options)                                                                   \
+#define ROW(code, version, type, options)                                                          \
     {                                                                                              \
-        code, type, options, BASE_COUNT(options)                                                   \
+        code, version, type, options, BASE_COUNT(options)                                          \
     }
 static const tfl_row rows[] = {
-    ROW(TFL_ADD, 11, sum_options),
-    ROW(TFL_AVERAGE_POOL_2D, 5, pool_options),
-    ROW(TFL_CONCATENATION, 10, concat_options),
-    ROW(TFL_CONV_2D, 1, conv_options),
-    ROW(TFL_DEPTHWISE_CONV_2D, 2, depthwise_options),
-    {TFL_DEQUANTIZE, 0, NULL, 0},
-    ROW(TFL_FULLY_CONNECTED, 8, dense_options),
-    {TFL_LOGISTIC, 0, NULL, 0},
-    ROW(TFL_MAX_POOL_2D, 5, pool_options),
-    ROW(TFL_MUL, 21, sum_options),
-    {TFL_RELU, 0, NULL, 0},
-    {TFL_RELU_N1_TO_1, 0, NULL, 0},
-    {TFL_RELU6, 0, NULL, 0},
-    {TFL_RESHAPE, 0, NULL, 0},
-    ROW(TFL_SOFTMAX, 9, softmax_options),
-    {TFL_TANH, 0, NULL, 0},
-    {TFL_PAD, 0, NULL, 0},
-    {TFL_TRANSPOSE, 0, NULL, 0},
-    ROW(TFL_MEAN, 27, reduce_options),
-    {TFL_SQUEEZE, 0, NULL, 0},
-    ROW(TFL_STRIDED_SLICE, 32, slice_options),
-    {TFL_MAXIMUM, 0, NULL, 0},
-    {TFL_MINIMUM, 0, NULL, 0},
-    ROW(TFL_REDUCE_MAX, 27, reduce_options),
-    {TFL_QUANTIZE, 0, NULL, 0},
-    {TFL_HARD_SWISH, 0, NULL, 0},
+    ROW(TFL_ADD, 2, 11, sum_options),
+    ROW(TFL_AVERAGE_POOL_2D, 2, 5, pool_options),
+    ROW(TFL_CONCATENATION, 2, 10, concat_options),
+    ROW(TFL_CONV_2D, 3, 1, conv_options),
+    ROW(TFL_DEPTHWISE_CONV_2D, 3, 2, depthwise_options),
+    {TFL_DEQUANTIZE, 2, 0, NULL, 0},
+    ROW(TFL_FULLY_CONNECTED, 4, 8, dense_options),
+    {TFL_LOGISTIC, 2, 0, NULL, 0},
+    ROW(TFL_MAX_POOL_2D, 2, 5, pool_options),
+    ROW(TFL_MUL, 2, 21, sum_options),
+    {TFL_RELU, 2, 0, NULL, 0},
+    {TFL_RELU_N1_TO_1, 1, 0, NULL, 0},
+    {TFL_RELU6, 2, 0, NULL, 0},
+    {TFL_RESHAPE, 1, 0, NULL, 0},
+    ROW(TFL_SOFTMAX, 2, 9, softmax_options),
+    {TFL_TANH, 2, 0, NULL, 0},
+    {TFL_PAD, 2, 0, NULL, 0},
+    {TFL_TRANSPOSE, 2, 0, NULL, 0},
+    ROW(TFL_MEAN, 2, 27, reduce_options),
+    {TFL_SQUEEZE, 1, 0, NULL, 0},
+    ROW(TFL_STRIDED_SLICE, 2, 32, slice_options),
+    {TFL_MAXIMUM, 2, 0, NULL, 0},
+    {TFL_MINIMUM, 2, 0, NULL, 0},
+    ROW(TFL_REDUCE_MAX, 2, 27, reduce_options),
+    {TFL_QUANTIZE, 1, 0, NULL, 0},
+    {TFL_HARD_SWISH, 1, 0, NULL, 0},
 };
 
 const tfl_row *tfl_row_of(int code)
@@ -69,6 +69,11 @@ const tfl_row *tfl_row_of(int code)
     for (size_t i = 0; i < BASE_COUNT(rows); i++)
         if (rows[i].code == code) return &rows[i];
     return NULL;
+}
+
+int tfl_version(int code, bool int8)
+{
+    return int8 ? tfl_row_of(code)->int8_version : 1;
 }
 
 static const char *const names[] = {"ADD",

@@ -30,12 +30,15 @@ typedef struct tfl_option {
 
 typedef struct tfl_row {
     int code;
+    int int8_version; /* of the operator that takes int8; float is version 1 */
     int options_type; /* number in the union BuiltinOptions, 0: none is needed */
     const tfl_option *options;
     int n_options;
 } tfl_row;
 
 const tfl_row *tfl_row_of(int code); /* NULL: an operator that is not known here */
+
+int tfl_version(int code, bool int8); /* of an operator that is known */
 
 /* Bytes of one element, 0 for types that are not known here. */
 size_t tfl_element_size(int type);
