@@ -65,8 +65,9 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
     const int tail = w->chains.tail[n->index];
     int value = m->n_layers + 1;
+    const bool passes = n->op->clamp || (n->op->flags & NN_IDENTITY);
+    if (!n->op->lower && !passes) return no_int8(n, err);
     if (!n->op->lower && !clamped) {
-        if (!(n->op->flags & NN_IDENTITY)) return no_int8(n, err);
         value = w->value[n->in[0]->index];
     } else {
         q8_layer *l = &m->layers[m->n_layers++];

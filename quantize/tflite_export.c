@@ -228,7 +228,7 @@ static base_status add_bias(tfl_exporter *e, const nn_node *n, const tfl_tensor 
     const int dim = (int)channels;
     snprintf(name, sizeof name, "%s.bias", n->name);
     *bias = -1;
-    if (n->n_params < 2) return BASE_OK;
+    if (n->n_params < 2 && !e->q) return BASE_OK; /* int8 kernels of TensorFlow Lite want one */
     const float *of_weights = w->scale;
     const int scales = w->n_scales;
     tfl_tensor *t = tensor_new(e, name, e->q ? TFL_INT32 : TFL_FLOAT32, 1, &dim);

@@ -396,6 +396,17 @@ static base_status import_reshape(tfl_importer *in, const tfl_op *op)
                    nn_shape_text(s, text));
 }
 
+/* Whether an operator is a convolution that can have the zeros around its input as its own. */
+static bool takes_padding(const tfl_importer *in, const tfl_op *op, const int around[4])
+{
+    if (op->code != TFL_CONV_2D && op->code != TFL_DEPTHWISE_CONV_2D) return false;
+    if (op->o.padding != TFL_VALID || op->n_in < 2 || op->in[1] < 0) return false;
+    const int *kernel = &in->t->tensor[op->in[1]].dim[1];
+    const int64_t h = (int64_t)(kernel[0] - 1) * op->o.dilation_h;
+    const int64_t w = (int64_t)(kernel[1] - 1) * op->o.dilation_w;
+    return around[0] <= h && around[1] <= h && around[2] <= w && around[3] <= w;
+}
+
 static base_status import_pad(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x, *y;
@@ -406,10 +417,7 @@ static base_status import_pad(tfl_importer *in, const tfl_op *op)
     if (n != 8 || x->shape.n != 3 || v[0] || v[1] || v[6] || v[7])
         return tfl_refuse(in, op, "pads more than time and frequency");
     const tfl_op *next = only_reader(in, op);
-    const bool conv = next && (next->code == TFL_CONV_2D || next->code == TFL_DEPTHWISE_CONV_2D) &&
-                      next->o.padding == TFL_VALID && next->n_in > 1 && next->in[1] >= 0;
-    const int *k = conv ? in->t->tensor[next->in[1]].dim : NULL;
-    if (conv && v[2] < k[1] && v[3] < k[1] && v[4] < k[2] && v[5] < k[2]) {
+    if (next && takes_padding(in, next, v + 2)) {
         memcpy(in->pad[op->out], v + 2, sizeof in->pad[op->out]);
         in->node[op->out] = x;
         return BASE_OK;
@@ -494,23 +502,36 @@ static base_status import_activation(tfl_importer *in, const tfl_op *op)
                    op->code == TFL_RELU_N1_TO_1 ? "lo=-1 hi=1" : "");
 }
 
-/* MAXIMUM and MINIMUM with one number are the halves of a clip. */
-static base_status import_bound(tfl_importer *in, const tfl_op *op)
+/* The number that MAXIMUM or MINIMUM compares with. */
+static base_status bound_of(const tfl_importer *in, const tfl_op *op, double *v)
 {
-    nn_node *x, *y;
     const tfl_tensor *c;
     nn_quant q;
-    BASE_TRY(source(in, op, 0, &x));
     BASE_TRY(constant(in, op, 1, in->int8 ? TFL_INT8 : TFL_FLOAT32, &c));
     BASE_TRY(same_quant(in, op));
     BASE_TRY(quant_of(in, op, &in->t->tensor[op->in[0]], &q));
     if (tflite_count(c) != 1)
         return tfl_refuse(in, op, "constant '%s' has %lld numbers, not 1", c->name,
                           (long long)tflite_count(c));
-    const double v = in->int8 ? q.scale * ((int8_t)c->data[0] - q.zero) : (double)tflite_f32(c, 0);
-    return op->code == TFL_MAXIMUM
-               ? compute(in, op, op->o.activation, "", "clip", &x, 1, &y, "lo=%.17g hi=1e30", v)
-               : compute(in, op, op->o.activation, "", "clip", &x, 1, &y, "lo=-1e30 hi=%.17g", v);
+    *v = in->int8 ? q.scale * ((int8_t)c->data[0] - q.zero) : (double)tflite_f32(c, 0);
+    return BASE_OK;
+}
+
+/* The two halves of a clip, or one of them. */
+static base_status import_bound(tfl_importer *in, const tfl_op *op)
+{
+    nn_node *x, *y;
+    double v[2] = {-1e30, 1e30};
+    const tfl_op *next = only_reader(in, op);
+    const bool both = op->code == TFL_MAXIMUM && next && next->code == TFL_MINIMUM;
+    BASE_TRY(source(in, op, 0, &x));
+    BASE_TRY(bound_of(in, op, &v[op->code == TFL_MINIMUM]));
+    if (both) {
+        BASE_TRY(bound_of(in, next, &v[1]));
+        in->done[next - in->t->op] = true;
+    }
+    return compute(in, both ? next : op, TFL_NONE, "", "clip", &x, 1, &y, "lo=%.17g hi=%.17g", v[0],
+                   v[1]);
 }
 
 /* At the ends of a model that takes and gives real numbers, or unsigned bytes. */
@@ -570,7 +591,7 @@ static base_status import_input(tfl_importer *in)
     const char *name = name_for(in, t->name);
     nn_node *x =
         nn_append(in->g, "input", *name ? name : "x", NULL, 0, "%s", nn_shape_text(s, text));
-    if (!x) return nn_graph_check(in->g, in->err);
+    if (!x) return tfl_refuse(in, op, "input '%s' cannot be %s", t->name, text);
     in->node[in->t->input] = x;
     return in->int8 && t->type == TFL_INT8 ? quant_of(in, op, t, &in->quant[x->index]) : BASE_OK;
 }

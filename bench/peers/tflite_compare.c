@@ -1,10 +1,15 @@
-/* tflite_compare: sotto and TensorFlow Lite's own C library side by side on a .tflite file.
+/* tflite_compare: sotto and TensorFlow Lite's own C library side by side (tflite.sh runs it).
  *
- *   tflite_compare LIBRARY MODEL.tflite N            layer by layer, on N random inputs
- *   tflite_compare LIBRARY MODEL.tflite N pack.h5    also on N clips of the pack's test split
- *   tflite_compare LIBRARY MODEL.tflite N model.h5   the file against the model it was made from
+ *   tflite_compare LIBRARY N FILE.tflite             layer by layer, on N random inputs
+ *   tflite_compare LIBRARY N FILE.tflite pack.h5     and on N clips of the pack's test split
+ *   tflite_compare LIBRARY N FILE.tflite model.h5    a file against the model it was made from
+ *   tflite_compare LIBRARY N FILE.net                the net with random weights, float and int8,
+ *                                                    against its own files
+ *   tflite_compare LIBRARY N record OUT.h5 FILE...   vectors for tests/test_tflite.c: of a .tflite
+ *                                                    the outputs, of the nets in the lines of a
+ * .txt files, inputs and outputs
  *
- * The file is imported and both run it; then copies of it are cut off behind each of its operators,
+ * A file is imported and both run it; then copies of it are cut off behind each of its operators,
  * one after the other, so that every intermediate result is somebody's output. int8 must agree in
  * every bit, float within 1e-5 of the largest output. Exit code 1 when it does not.
  */
@@ -107,6 +112,12 @@ static const nn_graph *graph_of(const subject *s)
     return s->q ? s->q->folded.graph : s->m->graph;
 }
 
+static void subject_free(subject *s)
+{
+    q8_model_free(s->q);
+    nn_model_free(s->m);
+}
+
 static void run_sotto(const subject *s, size_t n, const void *x, void *y)
 {
     base_err err = {0};
@@ -158,21 +169,23 @@ static bool compare(const library *l, const char *what, const subject *s, const 
     return same;
 }
 
-static void *random_inputs(const nn_graph *g, bool int8, size_t n)
+/* n samples of `one` numbers; int8: dull ones and wild ones, as tests/test_tflite.c makes them. */
+static void *random_numbers(size_t one, bool int8, size_t n)
 {
-    const size_t count = n * (size_t)nn_count(nn_graph_input(g, 0)->shape);
+    const size_t count = n * one;
     base_rng r = base_rng_at(1, BASE_RNG_TEST, 0, 0);
     void *x = base_alloc(count, int8 ? 1 : sizeof(float));
-    const size_t one = count / n;
-    for (size_t i = 0; i < count; i++) {
-        const double spread = 10.0 * (double)(1 + i / one % 7); /* dull inputs and wild ones */
-        const double v = base_rng_normal(&r);
+    for (size_t i = 0; i < count; i++)
         if (int8)
-            ((int8_t *)x)[i] = (int8_t)fmax(-128, fmin(127, round(v * spread)));
+            ((int8_t *)x)[i] = (int8_t)((int)(base_rng_u32(&r) >> 24) / (1 << i / one % 5) - 40);
         else
-            ((float *)x)[i] = (float)v;
-    }
+            ((float *)x)[i] = (float)base_rng_normal(&r);
     return x;
+}
+
+static void *random_inputs(const nn_graph *g, bool int8, size_t n)
+{
+    return random_numbers((size_t)nn_count(nn_graph_input(g, 0)->shape), int8, n);
 }
 
 /* A copy of the file that ends behind operator k. */
@@ -194,8 +207,7 @@ static bool compare_cut(const library *l, const tfl_model *t, int k, size_t n, c
     }
     const bool same = compare(l, what, &s, &bytes, n, x);
     base_str_free(&bytes);
-    q8_model_free(s.q);
-    nn_model_free(s.m);
+    subject_free(&s);
     return same;
 }
 
@@ -246,39 +258,250 @@ static subject load_model(const char *path)
     return s;
 }
 
-int main(int argc, char **argv)
+/* Both runs of a file, layer by layer, on random inputs and on clips. */
+static bool compare_file(const library *l, size_t n, const char *path, const char *pack_path)
 {
     base_err err = {0};
-    if (argc < 4) return 2;
-    const library l = open_library(argv[1]);
-    size_t n = (size_t)atoi(argv[3]);
-    const bool original = argc > 4 && is_model(argv[4]);
+    base_str bytes = {0};
     tfl_model *t = NULL;
     subject s = {0};
-    base_str bytes = {0};
-    check(tflite_load(argv[2], &t, &err), &err);
+    check(tflite_load(path, &t, &err), &err);
     check(tflite_print(t, &bytes, &err), &err);
-    if (original)
-        s = load_model(argv[4]);
-    else
-        check(tflite_import(t, &(tflite_given){0}, &s.m, &s.q, &err), &err);
-    printf("output of\tinputs\tvalues\tdifferent\tlargest\t\n");
+    check(tflite_import(t, &(tflite_given){0}, &s.m, &s.q, &err), &err);
     void *x = random_inputs(graph_of(&s), s.q != NULL, n);
-    bool same = compare(&l, "all, random", &s, &bytes, n, x);
-    for (int k = 0; !original && k < t->n_ops; k++) same &= compare_cut(&l, t, k, n, x);
+    bool same = compare(l, "all, random", &s, &bytes, n, x);
+    for (int k = 0; k < t->n_ops; k++) same &= compare_cut(l, t, k, n, x);
     base_free(x);
-    if (argc > 4 && !original) {
+    if (pack_path) {
         data_pack *pack = NULL;
-        check(data_pack_open(argv[4], &pack, &err), &err);
+        check(data_pack_open(pack_path, &pack, &err), &err);
         x = clips(&s, pack, &n);
-        same &= compare(&l, "all, clips", &s, &bytes, n, x);
-        for (int k = 0; k < t->n_ops; k++) same &= compare_cut(&l, t, k, n, x);
+        same &= compare(l, "all, clips", &s, &bytes, n, x);
+        for (int k = 0; k < t->n_ops; k++) same &= compare_cut(l, t, k, n, x);
         base_free(x);
         data_pack_close(pack);
     }
     base_str_free(&bytes);
-    q8_model_free(s.q);
-    nn_model_free(s.m);
+    subject_free(&s);
     tflite_free(t);
-    return !same;
+    return same;
+}
+
+static bool compare_model(const library *l, size_t n, const char *path, const char *model)
+{
+    base_err err = {0};
+    base_str bytes = {0};
+    tfl_model *t = NULL;
+    subject s = load_model(model);
+    check(tflite_load(path, &t, &err), &err);
+    check(tflite_print(t, &bytes, &err), &err);
+    void *x = random_inputs(graph_of(&s), s.q != NULL, n);
+    const bool same = compare(l, "all, random", &s, &bytes, n, x);
+    base_free(x);
+    base_str_free(&bytes);
+    subject_free(&s);
+    tflite_free(t);
+    return same;
+}
+
+/* ---- nets with random weights ---- */
+
+static nn_model *random_model(const char *text, const char *file)
+{
+    base_err err = {0};
+    nn_model *m = calloc(1, sizeof *m);
+    check(nn_parse(text, file, &m->graph, &err), &err);
+    m->weights = base_alloc(nn_graph_params(m->graph) + 1, sizeof *m->weights);
+    nn_init_weights(m->graph, 1, m->weights);
+    base_rng r = base_rng_at(2, BASE_RNG_TEST, 0, 0);
+    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
+        const nn_node *n = nn_graph_node(m->graph, i);
+        for (int k = 0; k < n->n_params; k++)
+            for (size_t j = 0; j < n->param[k].count && n->param[k].role != NN_WEIGHT; j++)
+                m->weights[n->param[k].offset + j] += (nn_real)(0.3 * base_rng_uniform(&r));
+    }
+    return m;
+}
+
+/* *q is NULL when there is no int8 form. */
+static base_status quantized(const nn_model *m, q8_model **q, base_err *err)
+{
+    enum { SAMPLES = 64 };
+    nn_real *x = random_inputs(m->graph, false, SAMPLES);
+    const base_status status = q8_quantize(m, x, SAMPLES, Q8_RANGE_MSE, NULL, q, err);
+    base_free(x);
+    return status;
+}
+
+static base_status export_subject(const subject *s, base_str *bytes, base_err *err)
+{
+    return s->q ? tflite_export_q8(s->q, bytes, err) : tflite_export_float(s->m, bytes, err);
+}
+
+static bool compare_subject(const library *l, size_t n, const char *what, const subject *s)
+{
+    base_err err = {0};
+    base_str bytes = {0};
+    if (export_subject(s, &bytes, &err) != BASE_OK) {
+        printf("%s\t-\t-\t-\t-\t%s\n", what, err.message);
+        return true;
+    }
+    void *x = random_inputs(graph_of(s), s->q != NULL, n);
+    const bool same = compare(l, what, s, &bytes, n, x);
+    base_free(x);
+    base_str_free(&bytes);
+    return same;
+}
+
+static bool compare_net(const library *l, size_t n, const char *path)
+{
+    base_err err = {0};
+    char *text = NULL, what[256];
+    size_t length;
+    check(base_read_file(path, 1 << 20, &text, &length, &err), &err);
+    subject s = {.m = random_model(text, path)};
+    snprintf(what, sizeof what, "%s float", path);
+    bool same = compare_subject(l, n, what, &s);
+    snprintf(what, sizeof what, "%s int8", path);
+    if (quantized(s.m, &s.q, &err) == BASE_OK)
+        same &= compare_subject(l, n, what, &s);
+    else
+        printf("%s\t-\t-\t-\t-\t%s\n", what, err.message);
+    subject_free(&s);
+    free(text);
+    return same;
+}
+
+/* ---- vectors ---- */
+
+enum { RECORDED = 16 };
+
+/* The bytes of a file with a softmax behind it, as classifiers made elsewhere have. */
+static void with_softmax(base_str *bytes)
+{
+    base_err err = {0};
+    tfl_model *t = NULL;
+    check(tflite_parse("net", bytes->s, bytes->len, &t, &err), &err);
+    tfl_tensor *tensor = base_arena_alloc(t->arena, (size_t)t->n_tensors + 1, sizeof *tensor);
+    tfl_op *op = base_arena_alloc(t->arena, (size_t)t->n_ops + 1, sizeof *op);
+    const float scale = 1.0F / 256;
+    const int32_t zero = -128;
+    memcpy(tensor, t->tensor, (size_t)t->n_tensors * sizeof *tensor);
+    memcpy(op, t->op, (size_t)t->n_ops * sizeof *op);
+    tfl_tensor *y = &tensor[t->n_tensors];
+    *y = tensor[t->output];
+    y->name = "shares";
+    if (y->type == TFL_INT8) {
+        y->scale = &scale;
+        y->zero = &zero;
+    }
+    op[t->n_ops] = (tfl_op){.code = TFL_SOFTMAX,
+                            .version = y->type == TFL_INT8 ? 2 : 1,
+                            .n_in = 1,
+                            .in = {t->output},
+                            .out = t->n_tensors,
+                            .o = {.beta = 1}};
+    t->tensor = tensor;
+    t->op = op;
+    t->output = t->n_tensors++;
+    t->n_ops++;
+    base_str_free(bytes);
+    check(tflite_print(t, bytes, &err), &err);
+    tflite_free(t);
+}
+
+static void record(const library *l, h5_file *f, const char *group, const base_str *bytes, size_t n,
+                   bool inputs)
+{
+    base_err err = {0};
+    tfl_model *t = NULL;
+    char name[96];
+    check(tflite_parse(group, bytes->s, bytes->len, &t, &err), &err);
+    const tfl_tensor *in = &t->tensor[t->input], *out = &t->tensor[t->output];
+    const bool int8 = in->type == TFL_INT8;
+    const int64_t dx[] = {(int64_t)n, tflite_count(in)}, dy[] = {(int64_t)n, tflite_count(out)};
+    const size_t size = int8 ? 1 : 4;
+    const h5_type type = int8 ? H5_I8 : H5_F32;
+    void *x = random_numbers((size_t)dx[1], int8, n);
+    void *y = base_alloc((size_t)(dy[0] * dy[1]), size);
+    run_library(l, bytes, n, x, (size_t)dx[1] * size, y, (size_t)dy[1] * size);
+    const int64_t length = (int64_t)bytes->len;
+    snprintf(name, sizeof name, "%s/y", group);
+    check(h5_write(f, name, type, 2, dy, y, &err), &err);
+    snprintf(name, sizeof name, "%s/x", group);
+    if (inputs) check(h5_write(f, name, type, 2, dx, x, &err), &err);
+    snprintf(name, sizeof name, "%s/file", group);
+    if (inputs) check(h5_write(f, name, H5_I8, 1, &length, bytes->s, &err), &err);
+    base_free(x);
+    base_free(y);
+    tflite_free(t);
+}
+
+/* A net as float and as int8, the latter also with a softmax where it ends in a row of numbers. */
+static void record_net(const library *l, h5_file *f, int k, const char *text)
+{
+    base_err err = {0};
+    base_str bytes = {0};
+    char group[64];
+    subject s = {.m = random_model(text, "net")};
+    for (int kind = 0; kind < 3; kind++) {
+        snprintf(group, sizeof group, "%d_%s", k,
+                 (const char *[]){"float", "int8", "softmax"}[kind]);
+        if (kind == 1) check(quantized(s.m, &s.q, &err), &err);
+        if (kind == 2 && nn_graph_output(s.m->graph)->shape.n > 1) break;
+        check(export_subject(&s, &bytes, &err), &err);
+        if (kind == 2) with_softmax(&bytes);
+        record(l, f, group, &bytes, RECORDED, true);
+        base_str_free(&bytes);
+    }
+    subject_free(&s);
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n > m && strcmp(path + n - m, end) == 0;
+}
+
+static void record_file(const library *l, h5_file *f, size_t n, const char *path, int *nets)
+{
+    base_err err = {0};
+    char *text = NULL, *rest = NULL;
+    size_t length;
+    check(base_read_file(path, 1 << 24, &text, &length, &err), &err);
+    if (ends_in(path, ".tflite")) {
+        const base_str bytes = {.s = text, .len = length};
+        record(l, f, "mlperf", &bytes, n, false);
+    } else {
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+            if (*line != '#') record_net(l, f, (*nets)++, line);
+    }
+    free(text);
+}
+
+static void record_all(const library *l, size_t n, const char *out, char **files, int n_files)
+{
+    base_err err = {0};
+    h5_file *f = NULL;
+    check(h5_create(out, &f, &err), &err);
+    check(h5_stamp(f, "tflite vectors", 1, &err), &err);
+    int nets = 0;
+    for (int i = 0; i < n_files; i++) record_file(l, f, n, files[i], &nets);
+    check(h5_set_int(f, "/", "nets", nets, &err), &err);
+    check(h5_commit(f, &err), &err);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4) return 2;
+    const library l = open_library(argv[1]);
+    const size_t n = (size_t)atoi(argv[2]);
+    if (argc > 5 && strcmp(argv[3], "record") == 0) {
+        record_all(&l, n, argv[4], argv + 5, argc - 5);
+        return 0;
+    }
+    printf("output of\tinputs\tvalues\tdifferent\tlargest\t\n");
+    if (ends_in(argv[3], ".net")) return !compare_net(&l, n, argv[3]);
+    if (argc > 4 && is_model(argv[4])) return !compare_model(&l, n, argv[3], argv[4]);
+    return !compare_file(&l, n, argv[3], argc > 4 ? argv[4] : NULL);
 }
