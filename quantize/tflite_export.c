@@ -109,8 +109,10 @@ tfl_op *tfl_op_new(tfl_exporter *e, tfl_code code, const int *in, int n_in, int 
     tfl_model *t = &e->t;
     if (!grow(t->arena, (void **)&t->op, (size_t)t->n_ops, &e->ops_cap, sizeof *t->op)) return NULL;
     tfl_op *op = &t->op[t->n_ops++];
-    *op = (tfl_op){
-        .code = code, .version = tfl_version(code, e->q != NULL), .n_in = n_in, .out = out};
+    *op = (tfl_op){.code = (int)code,
+                   .version = tfl_version((int)code, e->q != NULL),
+                   .n_in = n_in,
+                   .out = out};
     memcpy(op->in, in, (size_t)n_in * sizeof *in);
     return op;
 }
@@ -221,14 +223,13 @@ static void fill_weights(const tfl_exporter *e, const nn_node *n, const layout *
             }
 }
 
+/* A bias of zeros where the node has none: some kernels of TensorFlow Lite cannot do without. */
 static base_status add_bias(tfl_exporter *e, const nn_node *n, const tfl_tensor *w, size_t channels,
                             int *bias)
 {
     char name[2 * NN_MAX_NAME];
     const int dim = (int)channels;
     snprintf(name, sizeof name, "%s.bias", n->name);
-    *bias = -1;
-    if (n->n_params < 2 && !e->q) return BASE_OK; /* int8 kernels of TensorFlow Lite want one */
     const float *of_weights = w->scale;
     const int scales = w->n_scales;
     tfl_tensor *t = tensor_new(e, name, e->q ? TFL_INT32 : TFL_FLOAT32, 1, &dim);
@@ -238,7 +239,7 @@ static base_status add_bias(tfl_exporter *e, const nn_node *n, const tfl_tensor 
     for (size_t o = 0; o < channels; o++)
         if (e->q)
             ((int32_t *)to)[o] = ((const int32_t *)array_of(layer_of(e, n), "bias"))[o];
-        else
+        else if (n->n_params > 1)
             ((float *)to)[o] = (float)e->weights[n->param[1].offset + o];
     if (!e->q) return BASE_OK;
     float *scale = scales_new(e, t, (size_t)scales, 0);

@@ -25,7 +25,7 @@ int tfl_value(tfl_exporter *e, const nn_node *n, const char *name, int rank, con
 int tfl_int_constant(tfl_exporter *e, const char *name, int rank, const int *dim, const int *v);
 /* One number of the kind of node n's values. */
 int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v);
-/* Weights and bias of a node as two tensors; bias is -1 when there is none. dim: the weights' in
+/* Weights and bias of a node as two tensors. dim: the weights' in
  * the file, `axis` is that of the outputs; of two dimensions all outputs have one scale. */
 base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], int rank, int axis,
                            int *weights, int *bias);

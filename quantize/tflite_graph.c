@@ -3,180 +3,7 @@
  */
 #include "quantize/tflite_import.h"
 
-#include <ctype.h>
-#include <stdarg.h>
 #include <string.h>
-
-base_status tfl_refuse(const tfl_importer *in, const tfl_op *op, const char *fmt, ...)
-{
-    char what[320], buf[32];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    return base_fail(in->err, BASE_DATA, "'%.120s': operator %d (%s to '%.60s'): %s", in->t->file,
-                     (int)(op - in->t->op), tflite_op_name(op->code, buf),
-                     in->t->tensor[op->out].name, what);
-}
-
-/* ---- tensors ---- */
-
-static const tfl_tensor *tensor_of(const tfl_importer *in, const tfl_op *op, int i)
-{
-    return i < op->n_in && op->in[i] >= 0 ? &in->t->tensor[op->in[i]] : NULL;
-}
-
-/* The shape of one sample. */
-static base_status shape_of(const tfl_importer *in, const tfl_op *op, const tfl_tensor *t,
-                            nn_shape *s)
-{
-    if (t->rank < 2 || t->rank > NN_MAX_DIMS + 1 || t->dim[0] != 1)
-        return tfl_refuse(in, op,
-                          "tensor '%s' has %d dimensions, the first is %d; what is computed has "
-                          "2 to %d and a batch of 1",
-                          t->name, t->rank, t->rank ? t->dim[0] : 0, NN_MAX_DIMS + 1);
-    s->n = t->rank - 1;
-    for (int d = 0; d < s->n; d++) s->d[d] = t->dim[d + 1];
-    return BASE_OK;
-}
-
-static base_status quant_of(const tfl_importer *in, const tfl_op *op, const tfl_tensor *t,
-                            nn_quant *q)
-{
-    *q = (nn_quant){0};
-    if (!in->int8) return BASE_OK;
-    if (t->n_scales != 1 || !(t->scale[0] > 0.0F) || t->zero[0] < -128 || t->zero[0] > 127)
-        return tfl_refuse(in, op, "tensor '%s' has no quantization of its own", t->name);
-    *q = (nn_quant){(double)t->scale[0], t->zero[0]};
-    return BASE_OK;
-}
-
-/* The node of input i, and that it is of the kind of the model. */
-static base_status source(const tfl_importer *in, const tfl_op *op, int i, nn_node **x)
-{
-    const tfl_tensor *t = tensor_of(in, op, i);
-    if (!t || !in->node[op->in[i]])
-        return tfl_refuse(in, op, "input %d ('%s') is a constant; there is no form of that here", i,
-                          t ? t->name : "");
-    if (t->type != (in->int8 ? TFL_INT8 : TFL_FLOAT32))
-        return tfl_refuse(in, op, "tensor '%s' is of type %d, not %s as the others", t->name,
-                          t->type, in->int8 ? "int8" : "float32");
-    *x = in->node[op->in[i]];
-    return BASE_OK;
-}
-
-static base_status constant(const tfl_importer *in, const tfl_op *op, int i, int type,
-                            const tfl_tensor **c)
-{
-    *c = tensor_of(in, op, i);
-    if (!*c || (*c)->bytes == 0)
-        return tfl_refuse(in, op, "input %d ('%s') must be a constant", i, *c ? (*c)->name : "");
-    if ((*c)->type != type)
-        return tfl_refuse(in, op,
-                          "constant '%s' is of type %d, not %d (float32 0, int32 2, int8 9)",
-                          (*c)->name, (*c)->type, type);
-    return BASE_OK;
-}
-
-/* Up to `most` int32 constants. */
-static base_status integers(const tfl_importer *in, const tfl_op *op, int i, int most, int *n,
-                            int v[TFL_MAX_DIMS * 2])
-{
-    const tfl_tensor *c;
-    BASE_TRY(constant(in, op, i, TFL_INT32, &c));
-    if (tflite_count(c) > most)
-        return tfl_refuse(in, op, "constant '%s' has %lld numbers (at most %d)", c->name,
-                          (long long)tflite_count(c), most);
-    *n = (int)tflite_count(c);
-    for (int k = 0; k < *n; k++) v[k] = tflite_i32(c, (size_t)k);
-    return BASE_OK;
-}
-
-/* ---- nodes ---- */
-
-/* A tensor's name when it can be that of a node, else "": one is made up. */
-static const char *name_for(const tfl_importer *in, const char *name)
-{
-    size_t n = 0;
-    while (isalnum((unsigned char)name[n]) || name[n] == '_' || (n > 0 && name[n] == '.')) n++;
-    return n > 0 && n < NN_MAX_NAME && !name[n] && !nn_graph_find(in->g, name) ? name : "";
-}
-
-/* Appends a node with the quantization of tensor t. */
-static base_status append(tfl_importer *in, const tfl_op *op, const char *name, const char *kind,
-                          nn_node *const *x, int n_x, const tfl_tensor *t, nn_node **y,
-                          const char *attrs)
-{
-    base_err err = {0};
-    nn_quant q;
-    BASE_TRY(quant_of(in, op, t, &q));
-    *y = nn_append(in->g, kind, name_for(in, name), x, n_x, "%s", attrs);
-    if (!*y) {
-        nn_graph_check(in->g, &err);
-        return tfl_refuse(in, op, "%s", err.message);
-    }
-    in->quant[(*y)->index] = q;
-    return BASE_OK;
-}
-
-/* The result of an operator is node y. */
-static base_status result(tfl_importer *in, const tfl_op *op, nn_node *y)
-{
-    char is[64], wanted[64];
-    nn_shape s;
-    BASE_TRY(shape_of(in, op, &in->t->tensor[op->out], &s));
-    if (!nn_same_shape(s, y->shape))
-        return tfl_refuse(in, op, "gives %s, the file says %s", nn_shape_text(y->shape, is),
-                          nn_shape_text(s, wanted));
-    in->node[op->out] = y;
-    return BASE_OK;
-}
-
-/* One node, a fused activation behind it, and that is the result of op. own: the name of the first
- * one when there are two. */
-static base_status compute(tfl_importer *in, const tfl_op *op, int act, const char *own,
-                           const char *kind, nn_node *const *x, int n_x, nn_node **head,
-                           const char *fmt, ...) BASE_PRINTF(9, 10);
-static base_status compute(tfl_importer *in, const tfl_op *op, int act, const char *own,
-                           const char *kind, nn_node *const *x, int n_x, nn_node **head,
-                           const char *fmt, ...)
-{
-    static const char *const kinds[] = {NULL, "relu", "clip", "relu6"};
-    char attrs[256];
-    const tfl_tensor *out = &in->t->tensor[op->out];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(attrs, sizeof attrs, fmt, ap);
-    va_end(ap);
-    if (act < TFL_NONE || act > TFL_ACT_RELU6)
-        return tfl_refuse(in, op, "activation %d is not known here", act);
-    nn_node *y;
-    BASE_TRY(append(in, op, act ? own : out->name, kind, x, n_x, out, &y, attrs));
-    *head = y;
-    if (act)
-        BASE_TRY(append(in, op, out->name, kinds[act], head, 1, out, &y,
-                        act == TFL_ACT_RELU_N1_TO_1 ? "lo=-1 hi=1" : ""));
-    return result(in, op, y);
-}
-
-/* That what an operator passes on, or clamps, keeps its quantization. */
-static base_status same_quant(const tfl_importer *in, const tfl_op *op)
-{
-    nn_quant a, b;
-    BASE_TRY(quant_of(in, op, &in->t->tensor[op->in[0]], &a));
-    BASE_TRY(quant_of(in, op, &in->t->tensor[op->out], &b));
-    if (a.scale >= b.scale && a.scale <= b.scale && a.zero == b.zero) return BASE_OK;
-    return tfl_refuse(in, op, "changes scale %g to %g and zero point %d to %d", a.scale, b.scale,
-                      a.zero, b.zero);
-}
-
-/* The only operator that reads the tensor op computes, when it is the next one. */
-static const tfl_op *only_reader(const tfl_importer *in, const tfl_op *op)
-{
-    const tfl_op *next = op + 1;
-    const bool is = next < in->t->op + in->t->n_ops && next->in[0] == op->out;
-    return is && in->readers[op->out] == 1 ? next : NULL;
-}
 
 /* ---- layers with weights ---- */
 
@@ -184,8 +11,8 @@ static base_status add_weights(tfl_importer *in, const tfl_op *op, const nn_node
 {
     const tfl_tensor *x = &in->t->tensor[op->in[0]];
     const size_t count = w.channels * w.taps * w.inner;
-    BASE_TRY(quant_of(in, op, x, &w.in));
-    BASE_TRY(quant_of(in, op, &in->t->tensor[op->out], &w.out));
+    BASE_TRY(tfl_quant_of(in, op, x, &w.in));
+    BASE_TRY(tfl_quant_of(in, op, &in->t->tensor[op->out], &w.out));
     if ((size_t)tflite_count(w.w) != count || (w.b && (size_t)tflite_count(w.b) != w.channels))
         return tfl_refuse(in, op, "'%s' or its bias does not have %zu numbers for %zu outputs",
                           w.w->name, count, w.channels);
@@ -206,14 +33,14 @@ static base_status add_weights(tfl_importer *in, const tfl_op *op, const nn_node
 /* Float layers may have int8 weights too: they stand for real numbers. */
 static base_status weights_of(const tfl_importer *in, const tfl_op *op, int rank, tfl_weights *w)
 {
-    const tfl_tensor *t = tensor_of(in, op, 1);
+    const tfl_tensor *t = tfl_tensor_of(in, op, 1);
     const bool int8 = in->int8 || (t && t->type == TFL_INT8);
-    BASE_TRY(constant(in, op, 1, int8 ? TFL_INT8 : TFL_FLOAT32, &w->w));
+    BASE_TRY(tfl_constant(in, op, 1, int8 ? TFL_INT8 : TFL_FLOAT32, &w->w));
     if (w->w->rank != rank)
         return tfl_refuse(in, op, "weights '%s' have %d dimensions, not %d", w->w->name, w->w->rank,
                           rank);
-    if (!tensor_of(in, op, 2)) return BASE_OK;
-    return constant(in, op, 2, in->int8 ? TFL_INT32 : TFL_FLOAT32, &w->b);
+    if (!tfl_tensor_of(in, op, 2)) return BASE_OK;
+    return tfl_constant(in, op, 2, in->int8 ? TFL_INT32 : TFL_FLOAT32, &w->b);
 }
 
 /* "c1" of weights "c1.weight". */
@@ -252,7 +79,7 @@ static base_status import_conv(tfl_importer *in, const tfl_op *op)
     tfl_weights w = {.depthwise = depthwise};
     nn_node *x, *y;
     char pad[64], name[NN_MAX_NAME];
-    BASE_TRY(source(in, op, 0, &x));
+    BASE_TRY(tfl_source(in, op, 0, &x));
     BASE_TRY(weights_of(in, op, 4, &w));
     const int *d = w.w->dim, out = depthwise ? d[3] : d[0], inner = depthwise ? 1 : d[3];
     if (x->shape.n != 3 || x->shape.d[2] % inner)
@@ -265,15 +92,16 @@ static base_status import_conv(tfl_importer *in, const tfl_op *op)
     own_name(&w, name);
     const char *bias = w.b ? "yes" : "no";
     if (depthwise && out == x->shape.d[2])
-        BASE_TRY(compute(in, op, op->o.activation, name, "dwconv2d", &x, 1, &y,
-                         "kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%s bias=%s", d[1], d[2],
-                         op->o.stride_h, op->o.stride_w, op->o.dilation_h, op->o.dilation_w, pad,
-                         bias));
+        BASE_TRY(tfl_compute(in, op, op->o.activation, name, "dwconv2d", &x, 1, &y,
+                             "kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%s bias=%s", d[1], d[2],
+                             op->o.stride_h, op->o.stride_w, op->o.dilation_h, op->o.dilation_w,
+                             pad, bias));
     else
-        BASE_TRY(compute(in, op, op->o.activation, name, "conv2d", &x, 1, &y,
-                         "out=%d kernel=%dx%d stride=%dx%d dilation=%dx%d groups=%d pad=%s bias=%s",
-                         out, d[1], d[2], op->o.stride_h, op->o.stride_w, op->o.dilation_h,
-                         op->o.dilation_w, x->shape.d[2] / inner, pad, bias));
+        BASE_TRY(
+            tfl_compute(in, op, op->o.activation, name, "conv2d", &x, 1, &y,
+                        "out=%d kernel=%dx%d stride=%dx%d dilation=%dx%d groups=%d pad=%s bias=%s",
+                        out, d[1], d[2], op->o.stride_h, op->o.stride_w, op->o.dilation_h,
+                        op->o.dilation_w, x->shape.d[2] / inner, pad, bias));
     return add_weights(in, op, y, w);
 }
 
@@ -284,7 +112,7 @@ static base_status import_dense_to(tfl_importer *in, const tfl_op *op, const tfl
     nn_node *x, *y;
     char name[NN_MAX_NAME];
     const int rank = op == to ? 2 : 4;
-    BASE_TRY(source(in, op, 0, &x));
+    BASE_TRY(tfl_source(in, op, 0, &x));
     BASE_TRY(weights_of(in, op, rank, &w));
     if (op->o.weights_format != 0)
         return tfl_refuse(in, op, "weights of format %d are not known here", op->o.weights_format);
@@ -294,9 +122,9 @@ static base_status import_dense_to(tfl_importer *in, const tfl_op *op, const tfl
     w.channels = (size_t)w.w->dim[0];
     w.inner = (size_t)w.w->dim[rank - 1];
     if (x->shape.n > 1)
-        BASE_TRY(append(in, op, "", "flatten", &x, 1, &in->t->tensor[op->in[0]], &x, ""));
-    BASE_TRY(compute(in, to, op->o.activation, own_name(&w, name), "dense", &x, 1, &y,
-                     "out=%d bias=%s", w.w->dim[0], w.b ? "yes" : "no"));
+        BASE_TRY(tfl_append(in, op, "", "flatten", &x, 1, &in->t->tensor[op->in[0]], &x, ""));
+    BASE_TRY(tfl_compute(in, to, op->o.activation, own_name(&w, name), "dense", &x, 1, &y,
+                         "out=%d bias=%s", w.w->dim[0], w.b ? "yes" : "no"));
     return add_weights(in, op, y, w);
 }
 
@@ -312,59 +140,60 @@ static base_status import_pool(tfl_importer *in, const tfl_op *op)
     nn_node *x, *y;
     char pad[64];
     const int kernel[] = {op->o.kernel_h, op->o.kernel_w};
-    const tfl_op *next = only_reader(in, op);
-    BASE_TRY(source(in, op, 0, &x));
+    const tfl_op *next = tfl_only_reader(in, op);
+    BASE_TRY(tfl_source(in, op, 0, &x));
     if (op->code == TFL_AVERAGE_POOL_2D && next && next->code == TFL_RESHAPE && x->shape.n == 3 &&
         kernel[0] == x->shape.d[0] && kernel[1] == x->shape.d[1] && op->o.padding == TFL_VALID &&
         op->o.activation == TFL_NONE && in->t->tensor[next->out].rank == 2) {
-        BASE_TRY(same_quant(in, next));
-        BASE_TRY(compute(in, next, TFL_NONE, "", "globalpool", &x, 1, &y, " "));
+        BASE_TRY(tfl_same_quant(in, next));
+        BASE_TRY(tfl_compute(in, next, TFL_NONE, "", "globalpool", &x, 1, &y, " "));
         in->done[next - in->t->op] = true;
         return BASE_OK;
     }
     BASE_TRY(padding(in, op, kernel, x, pad));
-    return compute(in, op, op->o.activation, "",
-                   op->code == TFL_MAX_POOL_2D ? "maxpool" : "avgpool", &x, 1, &y,
-                   "kernel=%dx%d stride=%dx%d pad=%s", kernel[0], kernel[1], op->o.stride_h,
-                   op->o.stride_w, pad);
+    return tfl_compute(in, op, op->o.activation, "",
+                       op->code == TFL_MAX_POOL_2D ? "maxpool" : "avgpool", &x, 1, &y,
+                       "kernel=%dx%d stride=%dx%d pad=%s", kernel[0], kernel[1], op->o.stride_h,
+                       op->o.stride_w, pad);
 }
 
 static base_status import_pair(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x[2], *y;
-    BASE_TRY(source(in, op, 0, &x[0]));
-    BASE_TRY(source(in, op, 1, &x[1]));
-    return compute(in, op, op->o.activation, "", op->code == TFL_ADD ? "add" : "mul", x, 2, &y,
-                   " ");
+    BASE_TRY(tfl_source(in, op, 0, &x[0]));
+    BASE_TRY(tfl_source(in, op, 1, &x[1]));
+    return tfl_compute(in, op, op->o.activation, "", op->code == TFL_ADD ? "add" : "mul", x, 2, &y,
+                       " ");
 }
 
 static base_status import_concat(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x[TFL_MAX_IN], *y;
-    for (int i = 0; i < op->n_in; i++) BASE_TRY(source(in, op, i, &x[i]));
+    for (int i = 0; i < op->n_in; i++) BASE_TRY(tfl_source(in, op, i, &x[i]));
     const int rank = x[0]->shape.n + 1, axis = op->o.axis < 0 ? op->o.axis + rank : op->o.axis;
-    return compute(in, op, op->o.activation, "", "concat", x, op->n_in, &y, "axis=%d", axis - 1);
+    return tfl_compute(in, op, op->o.activation, "", "concat", x, op->n_in, &y, "axis=%d",
+                       axis - 1);
 }
 
 static base_status import_reduce(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x, *y;
     int n, v[TFL_MAX_DIMS * 2];
-    BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(integers(in, op, 1, TFL_MAX_DIMS, &n, v));
+    BASE_TRY(tfl_source(in, op, 0, &x));
+    BASE_TRY(tfl_integers(in, op, 1, TFL_MAX_DIMS, &n, v));
     char axes[64] = "";
     for (int i = 0, used = 0; i < n; i++)
         used += snprintf(axes + used, sizeof axes - (size_t)used, "%s%d", i ? "," : "",
                          (v[i] < 0 ? v[i] + x->shape.n + 1 : v[i]) - 1);
-    return compute(in, op, op->o.activation, "", op->code == TFL_MEAN ? "mean" : "max", &x, 1, &y,
-                   "axes=%s keep=%s", axes, op->o.keep_dims ? "yes" : "no");
+    return tfl_compute(in, op, op->o.activation, "", op->code == TFL_MEAN ? "mean" : "max", &x, 1,
+                       &y, "axes=%s keep=%s", axes, op->o.keep_dims ? "yes" : "no");
 }
 
 /* A layer with one scale for each output, which FULLY_CONNECTED has not: a convolution between two
  * reshapes, over a map of one position. */
 static const tfl_op *dense_behind(const tfl_importer *in, const tfl_op *op, const nn_node *x)
 {
-    const tfl_op *conv = only_reader(in, op), *after = conv ? only_reader(in, conv) : NULL;
+    const tfl_op *conv = tfl_only_reader(in, op), *after = conv ? tfl_only_reader(in, conv) : NULL;
     if (!after || conv->code != TFL_CONV_2D || after->code != TFL_RESHAPE || x->shape.n != 1 ||
         conv->n_in < 2 || conv->in[1] < 0)
         return NULL;
@@ -380,20 +209,20 @@ static base_status import_reshape(tfl_importer *in, const tfl_op *op)
     nn_node *x, *y;
     nn_shape s;
     char text[64];
-    BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(same_quant(in, op));
+    BASE_TRY(tfl_source(in, op, 0, &x));
+    BASE_TRY(tfl_same_quant(in, op));
     const tfl_op *conv = dense_behind(in, op, x);
     if (conv) {
         in->node[op->out] = x;
-        BASE_TRY(same_quant(in, conv + 1));
+        BASE_TRY(tfl_same_quant(in, conv + 1));
         in->done[conv - in->t->op] = in->done[conv + 1 - in->t->op] = true;
         return import_dense_to(in, conv, conv + 1);
     }
-    BASE_TRY(shape_of(in, op, &in->t->tensor[op->out], &s));
-    if (nn_same_shape(s, x->shape)) return result(in, op, x);
-    if (s.n == 1) return compute(in, op, op->o.activation, "", "flatten", &x, 1, &y, " ");
-    return compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
-                   nn_shape_text(s, text));
+    BASE_TRY(tfl_shape_of(in, op, &in->t->tensor[op->out], &s));
+    if (nn_same_shape(s, x->shape)) return tfl_result(in, op, x);
+    if (s.n == 1) return tfl_compute(in, op, op->o.activation, "", "flatten", &x, 1, &y, " ");
+    return tfl_compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
+                       nn_shape_text(s, text));
 }
 
 /* Whether an operator is a convolution that can have the zeros around its input as its own. */
@@ -411,34 +240,34 @@ static base_status import_pad(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x, *y;
     int n, v[TFL_MAX_DIMS * 2];
-    BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(integers(in, op, 1, TFL_MAX_DIMS * 2, &n, v));
-    BASE_TRY(same_quant(in, op));
+    BASE_TRY(tfl_source(in, op, 0, &x));
+    BASE_TRY(tfl_integers(in, op, 1, TFL_MAX_DIMS * 2, &n, v));
+    BASE_TRY(tfl_same_quant(in, op));
     if (n != 8 || x->shape.n != 3 || v[0] || v[1] || v[6] || v[7])
         return tfl_refuse(in, op, "pads more than time and frequency");
-    const tfl_op *next = only_reader(in, op);
+    const tfl_op *next = tfl_only_reader(in, op);
     if (next && takes_padding(in, next, v + 2)) {
         memcpy(in->pad[op->out], v + 2, sizeof in->pad[op->out]);
         in->node[op->out] = x;
         return BASE_OK;
     }
-    return compute(in, op, op->o.activation, "", "pad", &x, 1, &y, "pad=%d,%d,%d,%d", v[2], v[3],
-                   v[4], v[5]);
+    return tfl_compute(in, op, op->o.activation, "", "pad", &x, 1, &y, "pad=%d,%d,%d,%d", v[2],
+                       v[3], v[4], v[5]);
 }
 
 static base_status import_transpose(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x, *y;
     int n, v[TFL_MAX_DIMS * 2];
-    BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(integers(in, op, 1, TFL_MAX_DIMS, &n, v));
-    BASE_TRY(same_quant(in, op));
+    BASE_TRY(tfl_source(in, op, 0, &x));
+    BASE_TRY(tfl_integers(in, op, 1, TFL_MAX_DIMS, &n, v));
+    BASE_TRY(tfl_same_quant(in, op));
     if (n < 2 || v[0] != 0) return tfl_refuse(in, op, "moves the batch");
     char order[64] = "";
     for (int i = 1, used = 0; i < n; i++)
         used +=
             snprintf(order + used, sizeof order - (size_t)used, "%s%d", i > 1 ? "," : "", v[i] - 1);
-    return compute(in, op, op->o.activation, "", "transpose", &x, 1, &y, "order=%s", order);
+    return tfl_compute(in, op, op->o.activation, "", "transpose", &x, 1, &y, "order=%s", order);
 }
 
 static int bounded(int v, int size)
@@ -454,11 +283,11 @@ static base_status import_slice(tfl_importer *in, const tfl_op *op)
     int n[3], begin[TFL_MAX_DIMS * 2], end[TFL_MAX_DIMS * 2], step[TFL_MAX_DIMS * 2];
     char attrs[64];
     const tfl_tensor *t = &in->t->tensor[op->in[0]], *out = &in->t->tensor[op->out];
-    BASE_TRY(source(in, op, 0, &x));
-    BASE_TRY(integers(in, op, 1, TFL_MAX_DIMS, &n[0], begin));
-    BASE_TRY(integers(in, op, 2, TFL_MAX_DIMS, &n[1], end));
-    BASE_TRY(integers(in, op, 3, TFL_MAX_DIMS, &n[2], step));
-    BASE_TRY(same_quant(in, op));
+    BASE_TRY(tfl_source(in, op, 0, &x));
+    BASE_TRY(tfl_integers(in, op, 1, TFL_MAX_DIMS, &n[0], begin));
+    BASE_TRY(tfl_integers(in, op, 2, TFL_MAX_DIMS, &n[1], end));
+    BASE_TRY(tfl_integers(in, op, 3, TFL_MAX_DIMS, &n[2], step));
+    BASE_TRY(tfl_same_quant(in, op));
     if (n[0] != n[1] || n[0] != n[2] || n[0] > t->rank || op->o.ellipsis_mask ||
         op->o.new_axis_mask || (op->o.shrink_axis_mask & 1))
         return tfl_refuse(in, op, "this kind of slice is not known here");
@@ -472,14 +301,14 @@ static base_status import_slice(tfl_importer *in, const tfl_op *op)
                               d);
         if (b - a == size) continue;
         snprintf(attrs, sizeof attrs, "axis=%d begin=%d size=%d", d - 1, a, b - a);
-        BASE_TRY(append(in, op, out->name, "slice", &x, 1, out, &y, attrs));
+        BASE_TRY(tfl_append(in, op, out->name, "slice", &x, 1, out, &y, attrs));
         x = y;
     }
     nn_shape s;
-    BASE_TRY(shape_of(in, op, out, &s));
-    if (nn_same_shape(s, x->shape)) return result(in, op, x);
-    return compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
-                   nn_shape_text(s, attrs));
+    BASE_TRY(tfl_shape_of(in, op, out, &s));
+    if (nn_same_shape(s, x->shape)) return tfl_result(in, op, x);
+    return tfl_compute(in, op, op->o.activation, "", "reshape", &x, 1, &y, "shape=%s",
+                       nn_shape_text(s, attrs));
 }
 
 /* Activations: one input, the same shape. */
@@ -493,13 +322,13 @@ static base_status import_activation(tfl_importer *in, const tfl_op *op)
                        : op->code == TFL_HARD_SWISH ? "hardswish"
                                                     : "clip";
     nn_node *x, *y;
-    BASE_TRY(source(in, op, 0, &x));
+    BASE_TRY(tfl_source(in, op, 0, &x));
     if (op->code == TFL_SOFTMAX && (op->o.beta < 1.0F || op->o.beta > 1.0F))
         return tfl_refuse(in, op, "beta is %g, not 1", (double)op->o.beta);
     if (op->code == TFL_RELU || op->code == TFL_RELU6 || op->code == TFL_RELU_N1_TO_1)
-        BASE_TRY(same_quant(in, op));
-    return compute(in, op, op->o.activation, "", kind, &x, 1, &y, "%s",
-                   op->code == TFL_RELU_N1_TO_1 ? "lo=-1 hi=1" : "");
+        BASE_TRY(tfl_same_quant(in, op));
+    return tfl_compute(in, op, op->o.activation, "", kind, &x, 1, &y, "%s",
+                       op->code == TFL_RELU_N1_TO_1 ? "lo=-1 hi=1" : "");
 }
 
 /* The number that MAXIMUM or MINIMUM compares with. */
@@ -507,9 +336,9 @@ static base_status bound_of(const tfl_importer *in, const tfl_op *op, double *v)
 {
     const tfl_tensor *c;
     nn_quant q;
-    BASE_TRY(constant(in, op, 1, in->int8 ? TFL_INT8 : TFL_FLOAT32, &c));
-    BASE_TRY(same_quant(in, op));
-    BASE_TRY(quant_of(in, op, &in->t->tensor[op->in[0]], &q));
+    BASE_TRY(tfl_constant(in, op, 1, in->int8 ? TFL_INT8 : TFL_FLOAT32, &c));
+    BASE_TRY(tfl_same_quant(in, op));
+    BASE_TRY(tfl_quant_of(in, op, &in->t->tensor[op->in[0]], &q));
     if (tflite_count(c) != 1)
         return tfl_refuse(in, op, "constant '%s' has %lld numbers, not 1", c->name,
                           (long long)tflite_count(c));
@@ -522,16 +351,16 @@ static base_status import_bound(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x, *y;
     double v[2] = {-1e30, 1e30};
-    const tfl_op *next = only_reader(in, op);
+    const tfl_op *next = tfl_only_reader(in, op);
     const bool both = op->code == TFL_MAXIMUM && next && next->code == TFL_MINIMUM;
-    BASE_TRY(source(in, op, 0, &x));
+    BASE_TRY(tfl_source(in, op, 0, &x));
     BASE_TRY(bound_of(in, op, &v[op->code == TFL_MINIMUM]));
     if (both) {
         BASE_TRY(bound_of(in, next, &v[1]));
         in->done[next - in->t->op] = true;
     }
-    return compute(in, both ? next : op, TFL_NONE, "", "clip", &x, 1, &y, "lo=%.17g hi=%.17g", v[0],
-                   v[1]);
+    return tfl_compute(in, both ? next : op, TFL_NONE, "", "clip", &x, 1, &y, "lo=%.17g hi=%.17g",
+                       v[0], v[1]);
 }
 
 /* At the ends of a model that takes and gives real numbers, or unsigned bytes. */
@@ -549,8 +378,8 @@ static base_status import_convert(tfl_importer *in, const tfl_op *op)
             return tfl_refuse(in, op, "changes scale %g to %g", (double)a->scale[0],
                               (double)b->scale[0]);
     }
-    if (first) BASE_TRY(quant_of(in, op, b, &in->quant[x->index]));
-    return result(in, op, x);
+    if (first) BASE_TRY(tfl_quant_of(in, op, b, &in->quant[x->index]));
+    return tfl_result(in, op, x);
 }
 
 typedef base_status (*import_fn)(tfl_importer *in, const tfl_op *op);
@@ -587,13 +416,14 @@ static base_status import_input(tfl_importer *in)
     const tfl_op *op = &in->t->op[0];
     nn_shape s;
     char text[64];
-    BASE_TRY(shape_of(in, op, t, &s));
-    const char *name = name_for(in, t->name);
+    BASE_TRY(tfl_shape_of(in, op, t, &s));
+    const char *name = tfl_name_for(in, t->name);
     nn_node *x =
         nn_append(in->g, "input", *name ? name : "x", NULL, 0, "%s", nn_shape_text(s, text));
     if (!x) return tfl_refuse(in, op, "input '%s' cannot be %s", t->name, text);
     in->node[in->t->input] = x;
-    return in->int8 && t->type == TFL_INT8 ? quant_of(in, op, t, &in->quant[x->index]) : BASE_OK;
+    return in->int8 && t->type == TFL_INT8 ? tfl_quant_of(in, op, t, &in->quant[x->index])
+                                           : BASE_OK;
 }
 
 base_status tfl_graph(tfl_importer *in)

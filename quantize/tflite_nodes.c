@@ -115,8 +115,7 @@ static base_status make_conv(tfl_exporter *e, const nn_node *n, const tfl_form *
     o.kernel_h = o.kernel_w = 0;
     BASE_TRY(put_padding(e, n, q8_attribute(n, "pad", NN_PAD), &x, &o));
     BASE_TRY(tfl_weights_of(e, n, dim, 4, depthwise ? 3 : 0, &w, &b));
-    return put(e, n, depthwise ? TFL_DEPTHWISE_CONV_2D : TFL_CONV_2D, (const int[]){x, w, b},
-               b < 0 ? 2 : 3, o);
+    return put(e, n, depthwise ? TFL_DEPTHWISE_CONV_2D : TFL_CONV_2D, (const int[]){x, w, b}, 3, o);
 }
 
 /* FULLY_CONNECTED has one scale for all weights; with one for each output the layer is a 1x1
@@ -133,7 +132,7 @@ static base_status make_dense(tfl_exporter *e, const nn_node *n, const tfl_form 
     BASE_TRY(tfl_weights_of(e, n, (const int[]){out, 1, 1, in}, 4, 0, &w, &b));
     x = put_reshape(e, n->in[0], x, part_of(n, "in").s, 3, (const int[]){1, 1, in});
     const int map = tfl_value(e, n, part_of(n, "map").s, 3, (const int[]){1, 1, out});
-    tfl_op *op = tfl_op_new(e, TFL_CONV_2D, (const int[]){x, w, b}, b < 0 ? 2 : 3, map);
+    tfl_op *op = tfl_op_new(e, TFL_CONV_2D, (const int[]){x, w, b}, 3, map);
     if (x < 0 || map < 0 || !op) return base_nomem(e->err, 1);
     op->o = (tfl_options){.padding = TFL_VALID,
                           .stride_h = 1,
