@@ -30,6 +30,10 @@ base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
  * leaves both as they are when there is none or on an error. */
 base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);
 
+/* The integer that stands for the bound v of an activation; divided in single precision, as TFLite
+ * does. */
+int q8_bound(nn_quant q, double v);
+
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
 

@@ -100,7 +100,7 @@ int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v)
         return e->t.n_tensors - 1;
     }
     const nn_quant q = e->q->quant[n->index];
-    *(int8_t *)data = (int8_t)fmax(-128, fmin(127, round(v / q.scale) + q.zero));
+    *(int8_t *)data = (int8_t)q8_bound(q, v);
     return set_quant(e, t, q) ? e->t.n_tensors - 1 : NO_MEMORY;
 }
 
@@ -134,33 +134,36 @@ static const void *array_of(const q8_layer *l, const char *name)
     return NULL;
 }
 
-/* The scale of one output's weights. False when no number of single precision is that. */
-static bool scale_back(nn_quant in, nn_quant out, int32_t multiplier, int32_t shift, float *scale)
+/* The scale of weights that gives this multiplier and shift again: TensorFlow Lite multiplies it by
+ * the input's in single precision where all outputs have one (`one`), else in double. False when no
+ * number of single precision does. */
+static bool scale_back(const tfl_exporter *e, const nn_node *n, int32_t multiplier, int32_t shift,
+                       bool one, float *scale)
 {
+    const double in = e->q->quant[n->in[0]->index].scale, out = e->q->quant[n->index].scale;
     const double real = multiplier ? ldexp(multiplier, shift - 31) : ldexp(1, -40);
-    float s = (float)(real * out.scale / in.scale);
-    int32_t m, k;
+    float s = (float)(real * out / in);
     *scale = s;
     if (!multiplier) return true;
-    s = nextafterf(s, 0.0F);
-    for (int i = 0; i < 3; i++, s = nextafterf(s, HUGE_VALF)) {
+    for (int i = 0; i < 2; i++) s = nextafterf(s, 0.0F);
+    for (int i = 0; i < 5; i++, s = nextafterf(s, HUGE_VALF)) {
+        int32_t m, k;
+        const double product = one ? (double)((float)in * s) : in * (double)s;
         *scale = s;
-        if (nn_q8_multiplier(in.scale * (double)s / out.scale, &m, &k) && m == multiplier &&
-            k == shift)
-            return true;
+        if (nn_q8_multiplier(product / out, &m, &k) && m == multiplier && k == shift) return true;
     }
     return false;
 }
 
-bool tfl_scales_differ(const tfl_exporter *e, const nn_node *n)
+bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
 {
-    if (!e->q) return false;
+    float scale;
+    if (!e->q) return true;
     const q8_layer *l = layer_of(e, n);
     const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
-    bool differ = false;
     for (int o = 1; o < n->shape.d[n->shape.n - 1]; o++)
-        differ |= multiplier[o] != multiplier[0] || shift[o] != shift[0];
-    return differ;
+        if (multiplier[o] != multiplier[0] || shift[o] != shift[0]) return false;
+    return scale_back(e, n, multiplier[0], shift[0], true, &scale);
 }
 
 static base_status weight_scales(tfl_exporter *e, const nn_node *n, tfl_tensor *t, size_t channels,
@@ -172,8 +175,7 @@ static base_status weight_scales(tfl_exporter *e, const nn_node *n, tfl_tensor *
     float *scale = scales_new(e, t, one ? 1 : channels, axis);
     if (!scale) return base_nomem(e->err, channels);
     for (int o = 0; o < t->n_scales; o++)
-        if (!scale_back(e->q->quant[n->in[0]->index], e->q->quant[n->index], multiplier[o],
-                        shift[o], &scale[o])) {
+        if (!scale_back(e, n, multiplier[o], shift[o], one, &scale[o])) {
             nn_op_fail(n, e->err, "the scale of output %d's weights is not one of single precision",
                        o);
             return base_hint(e->err, "quantize the float model again with this version");

@@ -30,8 +30,8 @@ int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v);
 base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], int rank, int axis,
                            int *weights, int *bias);
 
-/* Whether the channels of an int8 layer differ in their scales; false for float. */
-bool tfl_scales_differ(const tfl_exporter *e, const nn_node *n);
+/* Whether one scale does for all weights of an int8 layer; true for float. */
+bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n);
 
 /* An operator without options, to be filled in; NULL: no memory. */
 tfl_op *tfl_op_new(tfl_exporter *e, tfl_code code, const int *in, int n_in, int out);

@@ -61,6 +61,15 @@ static void *array_of(const q8_layer *l, const char *name)
     return NULL;
 }
 
+/* What one unit of output o's accumulator stands for. TensorFlow Lite multiplies the scales of a
+ * FULLY_CONNECTED with one scale in single precision, others in double. */
+static double product_of(const tfl_weights *w, size_t o)
+{
+    const float scale = w->w->scale[w->w->n_scales > 1 ? o : 0], in = (float)w->in.scale;
+    const bool single = w->w->rank == 2 && w->w->n_scales == 1;
+    return single ? (double)(in * scale) : (double)in * (double)scale;
+}
+
 /* Replaces what the lowering made of the float weights by what the file says. */
 static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, const q8_layer *l)
 {
@@ -74,8 +83,7 @@ static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, cons
                 weight[by_tap ? tap * w->channels + o : (o * w->taps + tap) * w->inner + i] =
                     (int8_t)w->w->data[place(w, o, tap, i)];
         bias[o] = w->b ? tflite_i32(w->b, o) : 0;
-        const double real = w->in.scale * scale_of(w->w, o) / w->out.scale;
-        if (!nn_q8_multiplier(real, &multiplier[o], &shift[o]))
+        if (!nn_q8_multiplier(product_of(w, o) / w->out.scale, &multiplier[o], &shift[o]))
             return base_fail(in->err, BASE_DATA,
                              "'%s': output %zu of weights '%s' cannot be requantized: scales %g * "
                              "%g / %g",

@@ -124,7 +124,7 @@ static base_status make_dense(tfl_exporter *e, const nn_node *n, const tfl_form 
 {
     const int in = n->in[0]->shape.d[0], out = n->shape.d[0];
     int w, b, x = input_of(e, n, 0);
-    if (!tfl_scales_differ(e, n)) {
+    if (tfl_has_one_scale(e, n)) {
         BASE_TRY(tfl_weights_of(e, n, (const int[]){out, in, 0, 0}, 2, 0, &w, &b));
         return put(e, n, f->code, (const int[]){x, w, b}, 3, (tfl_options){0});
     }

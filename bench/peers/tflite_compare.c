@@ -15,7 +15,7 @@
  */
 #include "nn/h5.h"
 #include "quantize/evaluate.h"
-#include "quantize/host.h"
+#include "quantize/runtime/requant.h"
 #include "quantize/tflite.h"
 
 #include <dlfcn.h>
@@ -463,6 +463,42 @@ static bool ends_in(const char *path, const char *end)
     return n > m && strcmp(path + n - m, end) == 0;
 }
 
+/* A layer without inputs to speak of, whose biases are chosen so that its results tell in which
+ * precision the scales of input and weights were multiplied. */
+static void record_product(const library *l, h5_file *f)
+{
+    enum { OUTPUTS = 12 };
+    static const float in = 0.7F, w = 0.013F, out = 5000.0F;
+    static const int32_t zero = 0;
+    static const int8_t weights[OUTPUTS] = {0};
+    const float sum = in * w;
+    int32_t a[2], b[2], bias[OUTPUTS], n = 0;
+    nn_q8_multiplier((double)in * (double)w / (double)out, &a[0], &a[1]);
+    nn_q8_multiplier((double)(in * w) / (double)out, &b[0], &b[1]);
+    for (int32_t i = 1; n < OUTPUTS; i++)
+        if (sotto_requant(i, a[0], a[1]) != sotto_requant(i, b[0], b[1])) bias[n++] = i;
+    tfl_tensor t[] = {{"x", TFL_INT8, 2, {1, 1}, NULL, 0, &in, &zero, 1, 0},
+                      {"w", TFL_INT8, 2, {OUTPUTS, 1}, (void *)weights, OUTPUTS, &w, &zero, 1, 0},
+                      {"b", TFL_INT32, 1, {OUTPUTS}, (void *)bias, sizeof bias, &sum, &zero, 1, 0},
+                      {"y", TFL_INT8, 2, {1, OUTPUTS}, NULL, 0, &out, &zero, 1, 0}};
+    tfl_op op = {.code = TFL_FULLY_CONNECTED, .version = 4, .n_in = 3, .in = {0, 1, 2}, .out = 3};
+    tfl_model m = {.file = "product",
+                   .description = "",
+                   .tensor = t,
+                   .op = &op,
+                   .n_tensors = 4,
+                   .n_ops = 1,
+                   .input = 0,
+                   .output = 3,
+                   .arena = base_arena_new()};
+    base_err err = {0};
+    base_str bytes = {0};
+    check(tflite_print(&m, &bytes, &err), &err);
+    record(l, f, "product", &bytes, 1, true);
+    base_str_free(&bytes);
+    base_arena_free(m.arena);
+}
+
 static void record_file(const library *l, h5_file *f, size_t n, const char *path, int *nets)
 {
     base_err err = {0};
@@ -486,6 +522,7 @@ static void record_all(const library *l, size_t n, const char *out, char **files
     check(h5_create(out, &f, &err), &err);
     check(h5_stamp(f, "tflite vectors", 1, &err), &err);
     int nets = 0;
+    record_product(l, f);
     for (int i = 0; i < n_files; i++) record_file(l, f, n, files[i], &nets);
     check(h5_set_int(f, "/", "nets", nets, &err), &err);
     check(h5_commit(f, &err), &err);
