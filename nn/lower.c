@@ -47,13 +47,14 @@ base_status nn_q8_check(const nn_node *n, const nn_q8_context *c, base_err *err)
 }
 
 /* The weight scale of one channel: its largest weight is 127, unless the bias needs a larger scale
- * to stay below `room`. A channel without weights gets a scale that resolves its bias. */
+ * to stay below `room`. A channel without weights gets a scale that resolves its bias. In single
+ * precision, as TFLite keeps it. */
 static double channel_scale(const nn_q8_context *c, double largest, double bias, double room)
 {
     double scale = largest / 127.0;
     if (!(scale > 0.0)) scale = c->out.scale / c->in[0].scale / 1024.0;
     const double least = fabs(bias) / (c->in[0].scale * room);
-    return scale < least ? least : scale;
+    return (double)(float)(scale < least ? least : scale);
 }
 
 /* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum. */

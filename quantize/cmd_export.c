@@ -1,5 +1,5 @@
-/* sotto export: an int8 model as one C99 header. */
-#include "quantize/q8.h"
+/* sotto export: an int8 model as one C99 header; any model as a .tflite file. */
+#include "quantize/tflite.h"
 #include "train/cli.h"
 
 #include <stdlib.h>
@@ -8,14 +8,16 @@
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 
 static const cli_spec spec = {
-    .usage = "MODEL.int8.h5",
+    .usage = "RUN|MODEL",
     .about =
         "Writes one self-contained C99 header: constant tables, kernels, a planned work buffer,\n"
         "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
-        "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.",
+        "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
+        "-o NAME.tflite writes a TensorFlow Lite model instead, of float models too; TensorFlow\n"
+        "Lite's own kernels give the results of an int8 model bit for bit.",
     .min_args = 1,
     .max_args = 1,
-    .output = "the header to write",
+    .output = "the file to write",
     .takes = CLI_OUTPUT_NEEDED,
 };
 
@@ -47,19 +49,62 @@ static base_status export_model(cli *c, const q8_model *m, const char *prefix, b
     return status;
 }
 
+static base_status export_header(cli *c, const char *path, const char *prefix, base_err *err)
+{
+    q8_model *m = NULL;
+    BASE_TRY(q8_load(path, &m, err));
+    const base_status status = export_model(c, m, prefix, err);
+    q8_model_free(m);
+    return status;
+}
+
+static base_status tflite_bytes(const char *path, bool int8, base_str *bytes, base_err *err)
+{
+    q8_model *q = NULL;
+    nn_model *m = NULL;
+    base_status status = int8 ? q8_load(path, &q, err) : nn_model_load(path, &m, err);
+    if (status == BASE_OK)
+        status = int8 ? tflite_export_q8(q, bytes, err) : tflite_export_float(m, bytes, err);
+    q8_model_free(q);
+    nn_model_free(m);
+    return status;
+}
+
+static base_status export_tflite(cli *c, const char *path, base_err *err)
+{
+    bool int8 = false;
+    base_str bytes = {0};
+    BASE_TRY(q8_is_model(path, &int8, err));
+    base_status status = tflite_bytes(path, int8, &bytes, err);
+    if (status == BASE_OK) status = base_write_file(c->output, bytes.s, bytes.len, err);
+    if (status == BASE_OK) {
+        cli_put_text(c, "file", c->output);
+        cli_put_text(c, "kind", int8 ? "int8" : "float");
+        cli_put_bytes(c, "file_bytes", (int64_t)bytes.len);
+    }
+    base_str_free(&bytes);
+    return status;
+}
+
+static const char *const kinds[] = {"header", "tflite", NULL};
+
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    const char *prefix = "kws";
+    const char *prefix = "kws", *kind = NULL;
+    int as = 0;
     const struct poptOption options[] = {
+        {"as", 'a', POPT_ARG_STRING, &kind, 0, "header or tflite; by the name of -o when not given",
+         "KIND"},
         {"prefix", 'p', POPT_ARG_STRING, &prefix, 0, "what all names begin with", "NAME"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
+    const size_t length = strlen(c->output);
+    if (!kind) kind = kinds[length > 7 && strcmp(c->output + length - 7, ".tflite") == 0];
+    BASE_TRY(cli_check_choice("--as", kind, kinds, &as, err));
     char *path = NULL;
-    q8_model *m = NULL;
     BASE_TRY(nn_model_path(c->args[0], &path, err));
-    base_status status = q8_load(path, &m, err);
+    const base_status status =
+        as == 1 ? export_tflite(c, path, err) : export_header(c, path, prefix, err);
     free(path);
-    if (status == BASE_OK) status = export_model(c, m, prefix, err);
-    q8_model_free(m);
     return status;
 }

@@ -31,12 +31,19 @@ base_status q8_copy_text(const nn_model *from, const char *calibration, nn_model
 /* Quantization of every node of g, m's folded graph, from that which m was trained with. */
 base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *quant, base_err *err);
 
+/* A node's attribute of this key and type, or NULL. */
+const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type);
+
 /* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
 base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
 
 /* Replaces a folded graph and its weights (base_free) by those with parallel convolutions merged;
  * leaves both as they are when there is none or on an error. */
 base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);
+
+/* The integer that stands for the bound v of an activation; divided in single precision, as TFLite
+ * does. */
+int q8_bound(nn_quant q, double v);
 
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
@@ -51,6 +58,9 @@ base_status q8_lower(q8_model *m, base_err *err);
 
 /* Place the values of m in its work buffer: fills first, last, offset and m->work. */
 base_status q8_place(q8_model *m, base_err *err);
+
+/* The inputs of the self-test: some of n calibration clips, and noise over the whole range. */
+base_status q8_pick_golden(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
 
 /* What the golden inputs give: n_golden x output size, freed with base_free. */
 base_status q8_golden_outputs(const q8_model *m, int8_t **out, base_err *err);

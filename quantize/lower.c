@@ -13,10 +13,10 @@ typedef struct lowering {
     int *value; /* of each node */
 } lowering;
 
-static int quantized(nn_quant q, double v)
+int q8_bound(nn_quant q, double v)
 {
     if (isinf(v)) return v < 0.0 ? -128 : 127;
-    const double r = round(v / q.scale) + q.zero;
+    const double r = round((double)((float)v / (float)q.scale)) + q.zero;
     return (int)fmax(-128.0, fmin(127.0, r));
 }
 
@@ -30,7 +30,7 @@ static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
         const nn_node *n = nn_graph_node(w->m->folded.graph, at);
         double a, b;
         if (n->op->clamp && n->op->clamp(n, &a, &b)) {
-            const int qa = quantized(w->m->quant[i], a), qb = quantized(w->m->quant[i], b);
+            const int qa = q8_bound(w->m->quant[i], a), qb = q8_bound(w->m->quant[i], b);
             any = true;
             *lo = *lo < qa ? qa : *lo > qb ? qb : *lo; /* what the clamp makes of the ends, also */
             *hi = *hi < qa ? qa : *hi > qb ? qb : *hi; /* where its range lies beside theirs */
@@ -83,8 +83,9 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
     BASE_TRY(chain_affine(w, n->index, &c, err));
     const int tail = w->chains.tail[n->index];
     int value = m->n_layers + 1;
+    const bool passes = n->op->clamp || (n->op->flags & NN_IDENTITY);
+    if (!n->op->lower && !passes) return no_int8(n, err);
     if (!n->op->lower && !clamped) {
-        if (!(n->op->flags & NN_IDENTITY)) return no_int8(n, err);
         value = w->value[n->in[0]->index];
     } else {
         q8_layer *l = &m->layers[m->n_layers++];

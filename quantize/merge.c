@@ -22,7 +22,7 @@ typedef struct merging {
     base_arena *arena;
 } merging;
 
-static const void *attribute(const nn_node *n, const char *key, nn_attr_type type)
+const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type)
 {
     for (int i = 0; i < n->op->n_attrs; i++)
         if (n->op->attrs[i].type == type && strcmp(n->op->attrs[i].key, key) == 0)
@@ -33,10 +33,11 @@ static const void *attribute(const nn_node *n, const char *key, nn_attr_type typ
 /* False when n is no convolution. */
 static bool windows_of(const nn_node *n, nn_window win[2])
 {
-    const int *kernel = attribute(n, "kernel", NN_PAIR), *stride = attribute(n, "stride", NN_PAIR);
-    const int *dilation = attribute(n, "dilation", NN_PAIR);
-    const nn_pad *pad = attribute(n, "pad", NN_PAD);
-    if (!kernel || !stride || !dilation || !pad || !attribute(n, "bias", NN_YESNO)) return false;
+    const int *kernel = q8_attribute(n, "kernel", NN_PAIR),
+              *stride = q8_attribute(n, "stride", NN_PAIR);
+    const int *dilation = q8_attribute(n, "dilation", NN_PAIR);
+    const nn_pad *pad = q8_attribute(n, "pad", NN_PAD);
+    if (!kernel || !stride || !dilation || !pad || !q8_attribute(n, "bias", NN_YESNO)) return false;
     if (n->n_params == 0 || n->param[0].role != NN_WEIGHT) return false;
     return nn_windows(n, kernel, stride, dilation, *pad, win, NULL) == BASE_OK;
 }
@@ -106,7 +107,7 @@ static bool find_sums(merging *m)
 static bool has_bias(const merging *m, const nn_node *n)
 {
     if (n->n_in == 2) return has_bias(m, n->in[0]) || has_bias(m, n->in[1]);
-    return *(const bool *)attribute(n, "bias", NN_YESNO);
+    return *(const bool *)q8_attribute(n, "bias", NN_YESNO);
 }
 
 static base_status copy_graph(merging *m, base_err *err)

@@ -56,8 +56,7 @@ base_status q8_copy_text(const nn_model *from, const char *calibration, nn_model
     return copy_stats(from, to, err);
 }
 
-/* The inputs of the self-test: some calibration clips, and noise over the whole range. */
-static base_status pick_golden(q8_model *q, const nn_real *inputs, size_t n, base_err *err)
+base_status q8_pick_golden(q8_model *q, const nn_real *inputs, size_t n, base_err *err)
 {
     enum { CLIPS = 6, NOISE = 2 };
     const size_t size = q8_input_size(q), clips = n < CLIPS ? n : CLIPS;
@@ -91,7 +90,7 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     else
         BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, q->quant, err));
     BASE_TRY(q8_lower(q, err));
-    return pick_golden(q, inputs, n, err);
+    return q8_pick_golden(q, inputs, n, err);
 }
 
 base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,

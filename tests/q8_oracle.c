@@ -292,33 +292,69 @@ static void transpose(const q8_call *q)
 
 /* ---- softmax and layernorm ---- */
 
-static int64_t rounded_exp(double steps, double scale)
+/* TFLite's fixed point (gemmlowp): products of 31-bit fractions, halves up; powers of two, halves
+ * away from zero. */
+static wide product(wide a, wide b)
 {
-    const double e = exp(-steps * scale) * 2147483648.0;
-    return e >= 2147483647.0 ? 2147483647 : (int64_t)floor(e + 0.5);
+    return floor_div(a * b + ((wide)1 << 30), (wide)1 << 31);
 }
 
-static int64_t product_exp(int d, double scale)
+static wide halved(wide v, int times)
 {
-    const wide ab = (wide)rounded_exp(d / 16 * 16, scale) * rounded_exp(d % 16, scale);
-    return (int64_t)floor_div(ab + ((wide)1 << 30), (wide)1 << 31);
+    const wide by = (wide)1 << times, size = (v < 0 ? -v : v) + by / 2;
+    return v < 0 ? -(size / by) : size / by;
+}
+
+static wide saturated(wide v)
+{
+    const wide most = ((wide)1 << 31) - 1;
+    return v > most ? most : v < -most - 1 ? -most - 1 : v;
+}
+
+/* exp of x <= 0 in steps of 2^-26: exp of what is left of a quarter by four terms around -1/8,
+ * times exp(-2^k) for each power of two in the quarters. */
+static wide fixed_exp(wide x)
+{
+    const wide quarter = (wide)1 << 24, eighth = 1895147668;
+    if (x == 0) return ((wide)1 << 31) - 1;
+    const wide quarters = floor_div(-x - 1, quarter), rest = x + quarters * quarter;
+    const wide a = rest * 32 + ((wide)1 << 28), a2 = product(a, a), a3 = product(a2, a);
+    const wide a4 = halved(product(a2, a2), 2);
+    wide y = eighth + product(eighth, a + halved(product(a4 + a3, 715827883) + a2, 1));
+    for (int k = 0; k < 7; k++)
+        if (quarters >> k & 1) y = product(y, (wide)floor(ldexp(exp(-ldexp(1, k - 2)), 31) + 0.5));
+    return y;
+}
+
+/* 1 / (1 + x) of a 31-bit fraction. */
+static wide fixed_reciprocal(wide x)
+{
+    const wide half = (x + ((wide)1 << 31)) / 2;
+    wide y = 1515870810 - product(half, 1010580540);
+    for (int i = 0; i < 3; i++) y += saturated(4 * product(y, ((wide)1 << 29) - product(half, y)));
+    return saturated(2 * y);
 }
 
 static void softmax(const q8_call *q)
 {
     const int n = q->node->shape.d[q->node->shape.n - 1];
-    const double scale = q->c->in[0].scale;
+    const q8_factor f = q8_factor_of(fmin(ldexp(q->c->in[0].scale, 26), 2147483647.0));
+    const wide least = -(wide)floor(ldexp(31, 26 - f.shift));
     for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
         const int8_t *row = q->x[0] + i / n * n;
-        int most = -128, drop = 0;
-        wide sum = 0;
+        int most = -128, bits = 0;
+        wide sum = 0, e[2] = {0}; /* e[1]: of i itself */
         for (int k = 0; k < n; k++) most = row[k] > most ? row[k] : most;
-        for (int k = 0; k < n; k++) sum += product_exp(most - row[k], scale);
-        while (sum / ((wide)1 << drop) >= (wide)1 << 31) drop++;
-        const wide whole = sum / ((wide)1 << drop), odd = whole + (whole % 2 == 0);
-        const wide share = product_exp(most - row[i % n], scale) * (((wide)1 << 61) / odd);
-        const wide unit = (wide)1 << (53 + drop);
-        q->y[i] = q8_clamped(q->c, (int64_t)((share + unit / 2) / unit) - 128);
+        for (int k = 0; k < n; k++) {
+            const wide d = row[k] - most;
+            e[0] = d < least ? -1 : fixed_exp(product(d * ((wide)1 << f.shift), f.multiplier));
+            if (k == i % n) e[1] = e[0];
+            if (e[0] >= 0) sum += halved(e[0], 12);
+        }
+        while (sum >> bits) bits++;
+        const wide share = fixed_reciprocal(((sum << (32 - bits)) - ((wide)1 << 31)));
+        const int64_t v = e[1] < 0 ? 0 : (int64_t)halved(product(share, e[1]), bits + 3);
+        q->y[i] = q8_clamped(q->c, v - 128);
     }
 }
 

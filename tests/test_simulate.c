@@ -142,7 +142,7 @@ static void every_layer_computes_what_int8_computes(void **state)
             }
             print_message("net %d, %s: %.2f %% equal\n", k, q8->layers[l].name,
                           100.0 * (double)(all - differ) / (double)all);
-            assert_true(differ * 100 <= 8 * all);
+            assert_true(differ * 10 <= all);
         }
         for (size_t i = 0; i < BASE_COUNT(t.value); i++) base_free(t.value[i]);
         nn_net_free(net);

@@ -45,9 +45,10 @@ static void backward(const nn_node *n, const nn_args *a)
 }
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_softmax_t, rows),    NN_Q8_INT_OF(sotto_softmax_t, n),
-    NN_Q8_INT_OF(sotto_softmax_t, lo),      NN_Q8_INT_OF(sotto_softmax_t, hi),
-    NN_Q8_I32S_OF(sotto_softmax_t, coarse), NN_Q8_I32S_OF(sotto_softmax_t, fine),
+    NN_Q8_INT_OF(sotto_softmax_t, rows),       NN_Q8_INT_OF(sotto_softmax_t, n),
+    NN_Q8_INT_OF(sotto_softmax_t, lo),         NN_Q8_INT_OF(sotto_softmax_t, hi),
+    NN_Q8_INT_OF(sotto_softmax_t, multiplier), NN_Q8_INT_OF(sotto_softmax_t, shift),
+    NN_Q8_INT_OF(sotto_softmax_t, least),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -68,23 +69,22 @@ static const nn_q8_kernel kernel = {
 
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
-    enum { PART = 16, MOST = 1024 };
-    BASE_TRY(nn_q8_check(n, c, err));
     const int k = n->shape.d[n->shape.n - 1];
-    if (k > MOST) return nn_op_fail(n, err, "rows of %d values; the int8 form takes %d", k, MOST);
-    if (c->out.scale * 256 < 1 || c->out.scale * 256 > 1 || c->out.zero != -128)
+    BASE_TRY(nn_q8_check(n, c, err));
+    if (fabs(c->out.scale * 256 - 1) > 0 || c->out.zero != -128)
         return nn_op_fail(n, err, "the int8 form gives scale 1/256 and zero point -128, not %g, %d",
                           c->out.scale, c->out.zero);
+    if (k > 255) return nn_op_fail(n, err, "rows of %d values; the int8 form takes 255 at most", k);
     sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
-    int32_t *coarse = base_arena_alloc(c->arena, PART, sizeof *coarse);
-    int32_t *fine = base_arena_alloc(c->arena, PART, sizeof *fine);
-    if (!p || !coarse || !fine) return base_nomem(err, PART * sizeof *fine);
-    for (int i = 0; i < PART; i++) {
-        coarse[i] = (int32_t)fmin(round(ldexp(exp(-PART * i * c->in[0].scale), 31)), INT32_MAX);
-        fine[i] = (int32_t)fmin(round(ldexp(exp(-i * c->in[0].scale), 31)), INT32_MAX);
-    }
-    *p = (sotto_softmax_t){(int32_t)(nn_count(n->shape) / k), k, c->lo, c->hi, coarse, fine};
-    layer->count[0] = layer->count[1] = PART;
+    if (!p) return base_nomem(err, sizeof *p);
+    p->rows = (int32_t)(nn_count(n->shape) / k);
+    p->n = k;
+    p->lo = c->lo;
+    p->hi = c->hi;
+    const double real = fmin(c->in[0].scale * (1 << 26), 2147483647.0);
+    if (!(real > 1) || !nn_q8_multiplier(real, &p->multiplier, &p->shift))
+        return nn_op_fail(n, err, "the int8 form has no room for scale %g", c->in[0].scale);
+    p->least = (int32_t)-floor(ldexp(31, 26 - p->shift));
     return BASE_OK;
 }
 
