@@ -88,6 +88,13 @@ int tfl_int_constant(tfl_exporter *e, const char *name, int rank, const int *dim
     return e->t.n_tensors - 1;
 }
 
+float *tfl_float_constant(tfl_exporter *e, const char *name, int rank, const int *dim, int *tensor)
+{
+    tfl_tensor *t = tensor_new(e, name, TFL_FLOAT32, rank, dim);
+    *tensor = e->t.n_tensors - 1;
+    return t ? data_new(e, t, sizeof(float)) : NULL;
+}
+
 int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v)
 {
     char name[2 * NN_MAX_NAME];

@@ -23,6 +23,8 @@ typedef struct tfl_exporter {
  */
 int tfl_value(tfl_exporter *e, const nn_node *n, const char *name, int rank, const int *dim);
 int tfl_int_constant(tfl_exporter *e, const char *name, int rank, const int *dim, const int *v);
+/* Constants of a float node: tensor of type float32, to be filled. NULL: no memory. */
+float *tfl_float_constant(tfl_exporter *e, const char *name, int rank, const int *dim, int *tensor);
 /* One number of the kind of node n's values. */
 int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v);
 /* Weights and bias of a node as two tensors. dim: the weights' in

@@ -43,11 +43,11 @@ static base_status weights_of(const tfl_importer *in, const tfl_op *op, int rank
     return tfl_constant(in, op, 2, in->int8 ? TFL_INT32 : TFL_FLOAT32, &w->b);
 }
 
-/* "c1" of weights "c1.weight". */
-static const char *own_name(const tfl_weights *w, char name[NN_MAX_NAME])
+/* "c1" of a constant "c1.weight", else "". */
+static const char *own_name(const tfl_tensor *c, const char *suffix, char name[NN_MAX_NAME])
 {
-    const char *end = strstr(w->w->name, ".weight");
-    snprintf(name, NN_MAX_NAME, "%.*s", end ? (int)(end - w->w->name) : 0, w->w->name);
+    const char *end = strstr(c->name, suffix);
+    snprintf(name, NN_MAX_NAME, "%.*s", end ? (int)(end - c->name) : 0, c->name);
     return name;
 }
 
@@ -89,7 +89,7 @@ static base_status import_conv(tfl_importer *in, const tfl_op *op)
     w.taps = (size_t)d[1] * (size_t)d[2];
     w.inner = (size_t)inner;
     BASE_TRY(padding(in, op, d + 1, x, pad));
-    own_name(&w, name);
+    own_name(w.w, ".weight", name);
     const char *bias = w.b ? "yes" : "no";
     if (depthwise && out == x->shape.d[2])
         BASE_TRY(tfl_compute(in, op, op->o.activation, name, "dwconv2d", &x, 1, &y,
@@ -123,8 +123,8 @@ static base_status import_dense_to(tfl_importer *in, const tfl_op *op, const tfl
     w.inner = (size_t)w.w->dim[rank - 1];
     if (x->shape.n > 1)
         BASE_TRY(tfl_append(in, op, "", "flatten", &x, 1, &in->t->tensor[op->in[0]], &x, ""));
-    BASE_TRY(tfl_compute(in, to, op->o.activation, own_name(&w, name), "dense", &x, 1, &y,
-                         "out=%d bias=%s", w.w->dim[0], w.b ? "yes" : "no"));
+    BASE_TRY(tfl_compute(in, to, op->o.activation, own_name(w.w, ".weight", name), "dense", &x, 1,
+                         &y, "out=%d bias=%s", w.w->dim[0], w.b ? "yes" : "no"));
     return add_weights(in, op, y, w);
 }
 
@@ -157,9 +157,58 @@ static base_status import_pool(tfl_importer *in, const tfl_op *op)
                        op->o.stride_w, pad);
 }
 
+/* The constant that a float ADD or MUL reads, as input *at; NULL when there is none. */
+static const tfl_tensor *operand(const tfl_importer *in, const tfl_op *op, int *at)
+{
+    for (*at = 0; *at < 2; (*at)++) {
+        const tfl_tensor *c = tfl_tensor_of(in, op, *at);
+        if (c && c->bytes > 0 && c->type == TFL_FLOAT32 && !in->int8) return c;
+    }
+    return NULL;
+}
+
+/* Frequencies by which a constant differs: 1 when it repeats along all but the channels, 0 when it
+ * is no factor of so many channels. */
+static int bands_of(const tfl_tensor *c, nn_shape s)
+{
+    const int channels = s.d[s.n - 1];
+    const int64_t n = tflite_count(c);
+    if (n == 1 || (n == channels && c->dim[c->rank - 1] == channels)) return 1;
+    const bool rows = s.n == 3 && c->rank > 1 && n == (int64_t)s.d[1] * channels &&
+                      c->dim[c->rank - 1] == channels && c->dim[c->rank - 2] == s.d[1];
+    return rows ? s.d[1] : 0;
+}
+
+/* A product with a constant and a sum with one behind it, or one of them: a batchnorm. */
+static base_status import_affine(tfl_importer *in, const tfl_op *op, const tfl_tensor *c, int at)
+{
+    nn_node *x, *y;
+    char name[NN_MAX_NAME];
+    const tfl_op *next = tfl_only_reader(in, op);
+    tfl_affine a = {.mul = op->code == TFL_MUL ? c : NULL, .add = op->code == TFL_ADD ? c : NULL};
+    BASE_TRY(tfl_source(in, op, 1 - at, &x));
+    if (a.mul && next && next->code == TFL_ADD && op->o.activation == TFL_NONE)
+        a.add = operand(in, next, &at);
+    if (a.mul && a.add) in->done[next - in->t->op] = true;
+    const int m = a.mul ? bands_of(a.mul, x->shape) : 1, b = a.add ? bands_of(a.add, x->shape) : 1;
+    if (m == 0 || b == 0)
+        return tfl_refuse(in, op, "constant '%s' does not repeat along '%s'",
+                          (m ? a.add : a.mul)->name, x->name);
+    const tfl_op *last = a.mul && a.add ? next : op;
+    BASE_TRY(tfl_compute(in, last, last->o.activation, own_name(c, a.mul ? ".mul" : ".add", name),
+                         "batchnorm", &x, 1, &y, "eps=1e-12 bands=%d gamma=%s beta=%s",
+                         m > b ? m : b, a.mul ? "yes" : "no", a.add ? "yes" : "no"));
+    a.node = y;
+    in->affine[in->n_affine++] = a;
+    return BASE_OK;
+}
+
 static base_status import_pair(tfl_importer *in, const tfl_op *op)
 {
     nn_node *x[2], *y;
+    int at;
+    const tfl_tensor *c = operand(in, op, &at);
+    if (c) return import_affine(in, op, c, at);
     BASE_TRY(tfl_source(in, op, 0, &x[0]));
     BASE_TRY(tfl_source(in, op, 1, &x[1]));
     return tfl_compute(in, op, op->o.activation, "", op->code == TFL_ADD ? "add" : "mul", x, 2, &y,

@@ -6,6 +6,7 @@
 #include "quantize/flatbuffer.h"
 #include "quantize/internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,24 @@ static void fill_weights(const tfl_importer *in, nn_real *block)
     }
 }
 
+/* gamma and beta; what is left of a batchnorm, mean 0 and variance 1, does nothing. */
+static void fill_affine(const tfl_importer *in, nn_real *block)
+{
+    for (int k = 0; k < in->n_affine; k++) {
+        const tfl_affine *a = &in->affine[k];
+        for (int p = 0; p < a->node->n_params; p++) {
+            const nn_param *to = &a->node->param[p];
+            const tfl_tensor *from = strcmp(to->name, "gamma") == 0  ? a->mul
+                                     : strcmp(to->name, "beta") == 0 ? a->add
+                                                                     : NULL;
+            const size_t n = from ? (size_t)tflite_count(from) : 1;
+            const nn_real all = strcmp(to->name, "var") == 0;
+            for (size_t i = 0; i < to->count; i++)
+                block[to->offset + i] = from ? (nn_real)tflite_f32(from, i % n) : all;
+        }
+    }
+}
+
 /* ---- int8 ---- */
 
 /* An array of a layer that the lowering has made, to be filled. */
@@ -68,6 +87,16 @@ static double product_of(const tfl_weights *w, size_t o)
     const float scale = w->w->scale[w->w->n_scales > 1 ? o : 0], in = (float)w->in.scale;
     const bool single = w->w->rank == 2 && w->w->n_scales == 1;
     return single ? (double)(in * scale) : (double)in * (double)scale;
+}
+
+/* Whether output o's sum stays within 32 bits whatever the input is, also when requantized. */
+static bool sum_fits(const tfl_weights *w, size_t o, int32_t bias, int32_t shift)
+{
+    double most = fabs((double)bias);
+    for (size_t tap = 0; tap < w->taps; tap++)
+        for (size_t i = 0; i < w->inner; i++)
+            most += 255.0 * abs((int8_t)w->w->data[place(w, o, tap, i)]);
+    return ldexp(most, shift > 0 ? shift : 0) < 2147483647.0 - 256.0;
 }
 
 /* Replaces what the lowering made of the float weights by what the file says. */
@@ -89,6 +118,10 @@ static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, cons
                              "%g / %g",
                              in->t->file, o, w->w->name, w->in.scale, scale_of(w->w, o),
                              w->out.scale);
+        if (!sum_fits(w, o, bias[o], shift[o]))
+            return base_fail(in->err, BASE_DATA,
+                             "'%s': output %zu of weights '%s' may overflow 32 bits: bias %d",
+                             in->t->file, o, w->w->name, (int)bias[o]);
     }
     return BASE_OK;
 }
@@ -209,7 +242,9 @@ static base_status prepare(tfl_importer *in)
     in->done = base_arena_alloc(in->arena, ops, sizeof *in->done);
     in->quant = base_arena_alloc(in->arena, nodes, sizeof *in->quant);
     in->weights = base_arena_alloc(in->arena, ops, sizeof *in->weights);
-    if (!in->node || !in->pad || !in->readers || !in->done || !in->quant || !in->weights)
+    in->affine = base_arena_alloc(in->arena, ops, sizeof *in->affine);
+    if (!in->affine || !in->node || !in->pad || !in->readers || !in->done || !in->quant ||
+        !in->weights)
         return base_nomem(in->err, nodes);
     for (size_t k = 0; k < ops; k++) in->int8 |= in->t->tensor[in->t->op[k].out].type == TFL_INT8;
     return BASE_OK;
@@ -226,6 +261,7 @@ static base_status read_float(tfl_importer *in, const tflite_given *given, nn_mo
     m->weights = base_alloc(count + 1, sizeof *m->weights);
     if (!m->weights) return base_nomem(in->err, count * sizeof *m->weights);
     fill_weights(in, m->weights);
+    fill_affine(in, m->weights);
     return describe(in->t, given, m, in->err);
 }
 

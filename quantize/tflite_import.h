@@ -15,6 +15,12 @@ typedef struct tfl_weights {
     nn_quant in, out;
 } tfl_weights;
 
+/* A product and a sum with constants, which is what a batchnorm does. */
+typedef struct tfl_affine {
+    const nn_node *node;
+    const tfl_tensor *mul, *add; /* NULL: none; numbers that repeat along the node's shape */
+} tfl_affine;
+
 typedef struct tfl_importer {
     const tfl_model *t;
     bool int8;
@@ -26,6 +32,8 @@ typedef struct tfl_importer {
     nn_quant *quant;      /* of each node */
     tfl_weights *weights; /* of the layers that have some */
     int n_weights;
+    tfl_affine *affine; /* of the batchnorms */
+    int n_affine;
     base_arena *arena;
     base_err *err;
 } tfl_importer;

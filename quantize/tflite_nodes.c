@@ -239,6 +239,40 @@ static base_status make_silu(tfl_exporter *e, const nn_node *n, const tfl_form *
     return put(e, n, TFL_MUL, (const int[]){x, gate}, 2, (tfl_options){0});
 }
 
+/* What a node holds under this name, or NULL. */
+static const nn_real *param_of(const tfl_exporter *e, const nn_node *n, const char *name)
+{
+    for (int k = 0; k < n->n_params; k++)
+        if (strcmp(n->param[k].name, name) == 0) return e->weights + n->param[k].offset;
+    return NULL;
+}
+
+/* A batchnorm that could not be folded: a product and a sum with constants, which with bands are a
+ * row of channels for each frequency. */
+static base_status make_batchnorm(tfl_exporter *e, const nn_node *n, const tfl_form *f)
+{
+    const int bands = *(const int *)q8_attribute(n, "bands", NN_INT);
+    const double eps = *(const double *)q8_attribute(n, "eps", NN_REAL);
+    const nn_real *gamma = param_of(e, n, "gamma"), *beta = param_of(e, n, "beta");
+    const nn_real *mean = param_of(e, n, "mean"), *var = param_of(e, n, "var");
+    const int channels = n->shape.d[n->shape.n - 1], rows = bands > 1 ? n->shape.d[1] : 1;
+    const int dim[] = {1, 1, 1, rows, channels}, *from = dim + 4 - n->shape.n;
+    int in[2] = {input_of(e, n, 0)}, c;
+    if (e->q) return nn_op_fail(n, e->err, "there is a TensorFlow Lite form of float only");
+    float *mul = tfl_float_constant(e, part_of(n, "mul").s, n->shape.n + 1, from, &in[1]);
+    float *add = tfl_float_constant(e, part_of(n, "add").s, n->shape.n + 1, from, &c);
+    const int scaled = tfl_value(e, n, part_of(n, "scaled").s, n->shape.n, n->shape.d);
+    if (!mul || !add || scaled < 0 || !tfl_op_new(e, TFL_MUL, in, 2, scaled))
+        return base_nomem(e->err, (size_t)channels);
+    for (int i = 0; i < rows * channels; i++) {
+        const int k = i / channels / (rows / bands) * channels + i % channels;
+        const double scale = (gamma ? (double)gamma[k] : 1) / sqrt((double)var[k] + eps);
+        mul[i] = (float)scale;
+        add[i] = (float)((beta ? (double)beta[k] : 0) - (double)mean[k] * scale);
+    }
+    return put(e, n, f->code, (const int[]){scaled, c}, 2, (tfl_options){0});
+}
+
 /* MAXIMUM with the lower bound, MINIMUM with the upper one. */
 static base_status make_clip(tfl_exporter *e, const nn_node *n, const tfl_form *f)
 {
@@ -277,6 +311,7 @@ static const tfl_form forms[] = {
     {"globalpool", make_globalpool, TFL_AVERAGE_POOL_2D, false},
     {"add", make_plain, TFL_ADD, true},
     {"mul", make_plain, TFL_MUL, true},
+    {"batchnorm", make_batchnorm, TFL_ADD, true},
     {"concat", make_plain, TFL_CONCATENATION, false},
     {"softmax", make_plain, TFL_SOFTMAX, false},
     {"sigmoid", make_plain, TFL_LOGISTIC, false},

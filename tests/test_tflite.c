@@ -276,6 +276,9 @@ static const char *const float_nets[] = {
     "k = sigmoid(g); y = mul(u, k)",
     "x = input 8x4; t = transpose(x) order=1,0; r = reshape(t) shape=4x8x1; p = pad(r) pad=1,0,2,1;"
     "m = max(p) axes=1 keep=no; f = flatten(m); d = dense(f) out=6; y = softmax(d)",
+    "x = input 7x10x3; c = conv2d(x) out=4 kernel=3x3; n = batchnorm(c) bands=5; r = relu(n);"
+    "d = dwconv2d(r) kernel=3x3; m = batchnorm(d) bands=2 gamma=no; u = mean(m) axes=1;"
+    "y = add(m, u)",
 };
 
 static void float_models_come_back(void **state)
@@ -467,6 +470,29 @@ static void what_cannot_be_imported_is_named(void **state)
     refused(net, two_scales, "tensor 'x' has 2 scales");
 }
 
+/* Found by damaging files: the kernels add without looking. */
+static void a_bias_beyond_32_bits_is_refused(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    base_str bytes = {0};
+    tfl_model *t = NULL;
+    nn_model *m = q8_random_model(q8_nets[0], 1), *f = NULL;
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE), *again = NULL;
+    assert_int_equal(tflite_export_q8(q, &bytes, &err), BASE_OK);
+    assert_int_equal(tflite_parse("a.tflite", bytes.s, bytes.len, &t, &err), BASE_OK);
+    tfl_tensor *bias = &t->tensor[op_of(t, TFL_DEPTHWISE_CONV_2D)->in[2]];
+    memcpy((void *)(uintptr_t)(bias->data + 8), (const int32_t[]){INT32_MIN}, 4);
+    assert_int_equal(tflite_import(t, &nothing, &f, &again, &err), BASE_DATA);
+    assert_non_null(strstr(err.message, "output 2 of weights 'd1.weight' may overflow"));
+    tflite_free(t);
+    base_str_free(&bytes);
+    base_free(x);
+    q8_model_free(q);
+    nn_model_free(m);
+}
+
 static void an_unknown_operator_is_named(void **state)
 {
     (void)state;
@@ -575,7 +601,16 @@ static void damaged_files_are_refused_or_read(void **state)
         q8_model_free(q);
         nn_model_free(m);
     }
-    assert_int_equal(read + refusals, 12000);
+    for (size_t k = 0; k < BASE_COUNT(float_nets); k++) {
+        base_err err = {0};
+        base_str bytes = {0};
+        nn_model *m = q8_random_model(float_nets[k], k);
+        assert_int_equal(tflite_export_float(m, &bytes, &err), BASE_OK);
+        damage(&bytes, &r, 500, &read, &refusals);
+        base_str_free(&bytes);
+        nn_model_free(m);
+    }
+    assert_int_equal(read + refusals, 13500);
     assert_true(read > 1000 && refusals > 3000); /* both are met */
 }
 
@@ -591,6 +626,7 @@ int main(void)
         cmocka_unit_test(labels_and_features_come_back),
         cmocka_unit_test(softmax_is_near_the_real_one),
         cmocka_unit_test(what_cannot_be_imported_is_named),
+        cmocka_unit_test(a_bias_beyond_32_bits_is_refused),
         cmocka_unit_test(an_unknown_operator_is_named),
         cmocka_unit_test(what_cannot_be_exported_is_named),
         cmocka_unit_test(damaged_files_are_refused_or_read),

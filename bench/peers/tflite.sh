@@ -48,6 +48,12 @@ fi
 # ---- what is compared ----
 
 n=${1:-100}
+if ${CXX:-g++} -O2 -I. -I/usr/include/gemmlowp bench/peers/gemmlowp_softmax.cc -o "$temp/softmax" \
+    2>/dev/null; then
+    "$temp/softmax" || echo softmax >>"$temp/failed"
+else
+    echo "tflite.sh: gemmlowp is not there (libgemmlowp-dev)" >&2
+fi
 if [ -f "$mlperf" ]; then
     compare "$n" "$mlperf" ${PACK:+"$PACK"}
 else
