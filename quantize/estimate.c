@@ -59,7 +59,7 @@ static bool fuses(const nn_node *n, const quant_layer_cost *before, int readers)
 {
     if (n->op->flags & NN_IDENTITY) return true;
     if (readers != 1 || before->is_input) return false;
-    if (n->op->clamp) return before->kind != QUANT_OTHER;
+    if (n->op->clamp) return nn_op_find(before->op)->lower != NULL;
     return n->op->affine && before->channels > 0 && n->op->affine(n, NULL, NULL, NULL);
 }
 

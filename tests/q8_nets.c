@@ -32,6 +32,17 @@ const char *const q8_nets[Q8_NETS] = {
     ("x = input 12x1x8; h = clip(x) lo=-1 hi=1.5; c1 = conv2d(h) out=9 kernel=3x1;"
      "h1 = clip(c1) lo=-0.25 hi=0.5; c2 = conv2d(h1) out=6 kernel=1x1; r2 = relu(c2);"
      "h2 = clip(r2) lo=-0.2 hi=-0.1; s = add(h2, c2); f = flatten(s); y = dense(f) out=5"),
+    /* recurrent layers: both forms, both directions, what every frame puts out and the last alone
+     */
+    ("x = input 12x5x2; g1 = gru(x) units=9; g2 = gru(g1) units=7 reset_after=no reverse=yes "
+     "sequence=no; y = dense(g2) out=4"),
+    ("x = input 11x6; l1 = lstm(x) units=18 peephole=yes projection=7; r = relu(l1);"
+     "l2 = lstm(r) units=6 reverse=yes peephole=yes; f = flatten(l2); y = dense(f) out=3"),
+    /* the work buffer is scratch alone */
+    "x = input 9x4; y = lstm(x) units=11 projection=5 sequence=no",
+    ("x = input 14x1x6; s1 = svdf(x) units=10 memory=4; r1 = relu(s1);"
+     "s2 = svdf(r1) units=7 memory=5 causal=no; r2 = relu(s2); f = flatten(r2);"
+     "y = dense(f) out=3"),
 };
 
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)
@@ -60,6 +71,8 @@ nn_model *q8_random_model(const char *text, uint64_t seed)
             nn_real *w = m->weights + n->param[k].offset;
             for (size_t j = 0; j < n->param[k].count; j++) {
                 if (n->param[k].role == NN_GAIN) w[j] = (nn_real)(0.5 + base_rng_uniform(&r));
+                if (n->param[k].role == NN_WEIGHT && w[j] == 0) /* peepholes start so */
+                    w[j] = (nn_real)(0.3 * base_rng_normal(&r));
                 if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
                 if (n->param[k].role != NN_STATISTIC) continue;
                 const bool variance = strcmp(n->param[k].name, "var") == 0;

@@ -222,6 +222,17 @@ static void values_have_places_of_their_own(void **state)
                             vb->offset >= va->offset + va->size);
             }
         }
+        for (int k2 = 0; k2 < q->n_layers; k2++) {
+            const size_t from = q->layers[k2].scratch, size = q->layers[k2].l.scratch;
+            if (size == 0) continue;
+            assert_int_equal(from % 4, 0);
+            if (from + size > most) most = from + size;
+            for (int a = 1; a < q->n_layers; a++) {
+                const q8_value *va = &q->values[a];
+                if (va->last < k2 || va->first > k2) continue;
+                assert_true(va->offset >= from + size || from >= va->offset + va->size);
+            }
+        }
         assert_true(q->work >= most && q->work < most + 4);
         q8_model_free(q);
         base_free(x);
