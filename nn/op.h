@@ -83,7 +83,8 @@ typedef struct nn_q8_field {
 } nn_q8_field;
 
 /* A kernel of quantize/runtime/: `void name(const name_t *p, const int8_t *x..., int8_t *y)` in
- * header `header`. run calls it. */
+ * header `header`, with a last argument `void *scratch` where layers have scratch (aligned to 4, of
+ * any content). run calls it. */
 typedef struct nn_q8_kernel {
     const char *name, *header;
     int n_in;
@@ -92,6 +93,8 @@ typedef struct nn_q8_kernel {
     const nn_q8_field *fields;
     int n_fields;
     void (*run)(const void *p, const int8_t *const *x, int8_t *y);
+    /* in place of run, for kernels with scratch */
+    void (*run_in)(const void *p, const int8_t *const *x, int8_t *y, void *scratch);
     bool in_place; /* y may be x[0] */
 } nn_q8_kernel;
 
@@ -109,12 +112,20 @@ typedef struct nn_q8_kernel {
 #field, NN_Q8_I32S, offsetof(type, field)                                                  \
     }
 
-enum { NN_Q8_MAX_ARRAYS = 6 };
+enum { NN_Q8_MAX_ARRAYS = 12 };
 typedef struct nn_q8_layer {
     const nn_q8_kernel *kernel;
-    void *p;                        /* the kernel's struct; arrays point into the arena */
-    size_t count[NN_Q8_MAX_ARRAYS]; /* elements of each array field, in field order */
+    void *p; /* the kernel's struct; arrays point into the arena */
+    size_t
+        count[NN_Q8_MAX_ARRAYS]; /* elements of each array field, in field order; 0: it is NULL */
+    size_t scratch;              /* bytes, by the operator's q8_size */
 } nn_q8_layer;
+
+/* What a layer takes, in bytes. */
+typedef struct nn_q8_size {
+    int64_t weights, tables; /* int8 and int32 constants */
+    size_t scratch;          /* memory while it runs, beside input and output */
+} nn_q8_size;
 
 /* Everything a lowering may look at. */
 typedef struct nn_q8_context {
@@ -167,6 +178,8 @@ struct nn_op {
      * and affine fuse it into the one before; an operator has not both lower and clamp. Without
      * any, the quantizer refuses the node by name. */
     base_status (*lower)(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err);
+    /* For what lower makes; NULL: weights as in cost, 12 bytes of tables a channel, no scratch. */
+    void (*q8_size)(const nn_node *n, nn_q8_size *s);
     bool (*clamp)(const nn_node *n, double *lo, double *hi); /* fuses into its producer */
     /* y = mul x + add in evaluation, by band (equal runs of the second axis) and channel. Returns
      * the bands: of 1, it folds into the convolution or dense layer before; of more, it is fused

@@ -269,6 +269,7 @@ static void put_layer(emitter *e, int k)
         if (field->type == NN_Q8_INT) continue;
         const bool bytes = field->type == NN_Q8_I8S;
         const size_t n = l->count[array++];
+        if (n == 0) continue;
         base_str_add(e->out, "static const int%s_t %s_%s[] = {\n", bytes ? "8" : "32", name,
                      field->name);
         put_numbers(e->out, *q8_field_array(l, field), bytes, n);
@@ -276,13 +277,15 @@ static void put_layer(emitter *e, int k)
                      field->name, name, field->name, bytes ? n : 4 * n);
     }
     base_str_add(e->out, "static const %s_t %s = {", l->kernel->name, name);
-    for (int f = 0; f < l->kernel->n_fields; f++) {
+    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
         base_str_add(e->out, "%s\n    .%s = ", f ? "," : "", field->name);
         if (field->type == NN_Q8_INT)
             base_str_add(e->out, "%d", (int)*q8_field_int(l, field));
-        else
+        else if (l->count[array++] > 0)
             base_str_add(e->out, "%s_%s", name, field->name);
+        else
+            base_str_add(e->out, "0"); /* NULL */
     }
     base_str_add(e->out, "};\n\n");
 }
@@ -321,6 +324,7 @@ static void put_run(emitter *e)
         }
         base_str_add(e->out, l->l.kernel->list ? "}, " : ", ");
         put_value(e, k + 1);
+        if (l->l.scratch > 0) base_str_add(e->out, ", work + %zu", l->scratch);
         base_str_add(e->out, ");\n");
     }
     base_str_add(e->out, "}\n\n");
@@ -358,9 +362,11 @@ static void put_table_sum(emitter *e)
             const nn_q8_field *field = &l->kernel->fields[f];
             char name[2 * NN_MAX_NAME];
             if (field->type == NN_Q8_INT) continue;
+            const size_t n = l->count[array++];
+            if (n == 0) continue;
             base_str_add(e->out, "    sum = sotto_checksum_i%s(sum, %s_%s, %zu);\n",
                          field->type == NN_Q8_I8S ? "8" : "32", layer_name(e, k, name), field->name,
-                         l->count[array++]);
+                         n);
         }
     }
     base_str_add(e->out, "    return sum;\n}\n\n");

@@ -31,7 +31,8 @@ static lowered lowering(const nn_op *op)
         {"conv2d", QUANT_CONV, 23, false},  {"dwconv2d", QUANT_DEPTHWISE, 21, false},
         {"dense", QUANT_DENSE, 10, false},  {"avgpool", QUANT_POOL, 13, false},
         {"maxpool", QUANT_POOL, 13, false}, {"globalpool", QUANT_POOL, 4, false},
-        {"add", QUANT_ADD, 12, true},
+        {"add", QUANT_ADD, 12, true},       {"gru", QUANT_OTHER, 20, false},
+        {"lstm", QUANT_OTHER, 23, false},   {"svdf", QUANT_OTHER, 16, false},
     };
     for (size_t i = 0; i < BASE_COUNT(known); i++)
         if (!strcmp(op->name, known[i].op)) return known[i];
@@ -58,7 +59,7 @@ static bool fuses(const nn_node *n, const quant_layer_cost *before, int readers)
 {
     if (n->op->flags & NN_IDENTITY) return true;
     if (readers != 1 || before->is_input) return false;
-    if (n->op->clamp) return before->kind != QUANT_OTHER;
+    if (n->op->clamp) return nn_op_find(before->op)->lower != NULL;
     return n->op->affine && before->channels > 0 && n->op->affine(n, NULL, NULL, NULL) == 1;
 }
 
@@ -90,6 +91,13 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     c->rows = c->outputs * kernel_height(n);
     c->weights = cost.weights;
     c->channels = cost.weights ? n->shape.d[n->shape.n - 1] : 0;
+    if (!n->op->q8_size) return;
+    nn_q8_size size = {0};
+    n->op->q8_size(n, &size);
+    c->weights = size.weights;
+    c->channels = 0;
+    c->constants += size.tables;
+    c->scratch = (int64_t)size.scratch;
 }
 
 static void add_layers(const nn_graph *g, const int *used, int *layer_of, quant_costs *costs)
@@ -168,9 +176,10 @@ static void find_lifetimes(const quant_costs *costs, int element, nn_span *value
 }
 
 /* Work buffer: inputs and the result are the caller's; a layer that may work in place shares the
- * place of its first input when nobody reads that later. *callers: bytes of those. */
-static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span *span, int *slot,
-                        int64_t *callers)
+ * place of its first input when nobody reads that later; scratch: whether layers get theirs.
+ * *callers: bytes of inputs and result. */
+static size_t plan_work(const quant_costs *costs, const nn_span *value, bool scratch, nn_span *span,
+                        int *slot, int64_t *callers)
 {
     int n = 0;
     for (int i = 0; i < costs->n; i++) {
@@ -189,6 +198,9 @@ static size_t plan_work(const quant_costs *costs, const nn_span *value, nn_span 
         else
             span[slot[i]] = value[i];
     }
+    for (int i = 0; scratch && i < costs->n; i++)
+        if (costs->layer[i].scratch > 0)
+            span[n++] = (nn_span){.size = (size_t)costs->layer[i].scratch, .first = i, .last = i};
     return n ? nn_plan(span, n, WORK_ALIGN) : 0;
 }
 
@@ -196,13 +208,14 @@ base_status quant_memory_of(const quant_costs *costs, int element, quant_memory 
                             base_err *err)
 {
     size_t n = (size_t)costs->n;
-    nn_span *value = calloc(2 * n, sizeof *value);
+    nn_span *value = calloc(3 * n, sizeof *value);
     int *slot = calloc(n, sizeof *slot);
     bool enough = value && slot;
     *memory = (quant_memory){0};
     if (enough) {
         find_lifetimes(costs, element, value);
-        memory->work = (int64_t)plan_work(costs, value, value + n, slot, &memory->ram);
+        memory->work =
+            (int64_t)plan_work(costs, value, element == 1, value + n, slot, &memory->ram);
         memory->ram += memory->work;
     }
     free(value);
@@ -216,10 +229,12 @@ static base_status count_live(const quant_costs *costs, quant_estimate *e, base_
     nn_span *value = calloc((size_t)costs->n, sizeof *value);
     if (!value) return base_nomem(err, (size_t)costs->n * sizeof *value);
     find_lifetimes(costs, 1, value);
-    for (int i = 0; i < costs->n; i++)
+    for (int i = 0; i < costs->n; i++) {
+        e->layer[i].live = costs->layer[i].scratch;
         for (int k = 0; k < costs->n; k++)
             if (value[k].first <= i && i <= value[k].last)
                 e->layer[i].live += (int64_t)value[k].size;
+    }
     free(value);
     return BASE_OK;
 }

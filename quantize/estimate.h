@@ -6,8 +6,9 @@
  * Flash  int8 weights + 12 bytes a channel (int32 bias, multiplier, shift) + the layers' constants
  *        + the code of the kernels in use.
  * RAM    the caller's input and output + one work buffer in which values that live at different
- *        times overlap (nn_plan). Stack and the audio front-end are not counted.
- * Time   cycles of the core by kind of layer, times the board's scale, over its clock.
+ *        times, and what recurrent layers work in, overlap (nn_plan). Stack and the audio front-end
+ * are not counted. Time   cycles of the core by kind of layer, times the board's scale, over its
+ * clock.
  */
 #ifndef QUANTIZE_ESTIMATE_H
 #define QUANTIZE_ESTIMATE_H
@@ -25,8 +26,9 @@ typedef struct quant_layer_cost {
     int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
     int64_t weights;               /* int8 elements */
     int64_t channels;              /* with bias, multiplier and shift of their own */
-    int64_t constants;             /* bytes of the kernel's struct on a 32-bit machine */
-    bool in_place;                 /* may write over its first input when it is the last reader */
+    int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
+    int64_t scratch;   /* bytes an int8 kernel works in */
+    bool in_place;     /* may write over its first input when it is the last reader */
 } quant_layer_cost;
 
 typedef struct quant_costs {
@@ -49,7 +51,8 @@ base_status quant_memory_of(const quant_costs *costs, int element, quant_memory 
 
 typedef struct quant_layer_estimate {
     int64_t flash; /* weights, tables and constants; code is counted once a model */
-    int64_t live;  /* bytes of all values alive while the layer runs, the caller's included */
+    int64_t live;  /* bytes of all values alive while the layer runs, the caller's included, and of
+                    * its scratch */
     double cycles, ms;
 } quant_layer_estimate;
 

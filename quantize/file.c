@@ -26,6 +26,7 @@ static base_status save_array(const nn_q8_layer *l, const nn_q8_field *field, in
 {
     char name[2 * NAME];
     const int64_t n = (int64_t)l->count[array];
+    if (n == 0) return BASE_OK;
     snprintf(name, sizeof name, "%s/%s", group, field->name);
     return h5_write(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, 1, &n,
                     *q8_field_array(l, field), err);
@@ -118,11 +119,13 @@ static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_fie
                               size_t count, const char *group, base_err *err)
 {
     char name[2 * NAME];
+    if (count == 0) return BASE_OK;
     snprintf(name, sizeof name, "%s/%s", group, field->name);
     /* the arena's memory, made by the lowering */
     void *v = (void *)(uintptr_t)*q8_field_array(&layer->l, field);
     BASE_TRY(h5_read(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, v, count, err));
-    if (strcmp(field->name, "shift") != 0) return BASE_OK;
+    const size_t length = strlen(field->name);
+    if (length < 5 || strcmp(field->name + length - 5, "shift") != 0) return BASE_OK;
     for (size_t i = 0; i < count; i++) {
         const int32_t shift = ((const int32_t *)v)[i];
         if (shift < -31 || shift > 30) return damaged(f, layer->name, "a shift", shift, 0, err);

@@ -2,6 +2,7 @@
 #include "quantize/host.h"
 
 #include "quantize/host_layer.h"
+#include "quantize/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +46,7 @@ q8_level q8_level_best(void)
 
 static void run_plain(const q8_step *s, const int8_t *const *x, int8_t *y, int8_t *work)
 {
-    (void)work;
-    s->layer->kernel->run(s->layer->p, x, y);
+    q8_layer_run(s->layer, x, y, work);
 }
 
 base_status q8_step_make(const nn_q8_layer *l, const q8_isa *isa, base_arena *arena, q8_step *s,
@@ -60,7 +60,7 @@ base_status q8_step_make(const nn_q8_layer *l, const q8_isa *isa, base_arena *ar
                 {"sotto_dense", q8_step_dense},
                 {"sotto_globalpool", q8_step_globalpool},
                 {"sotto_add", q8_step_add}};
-    *s = (q8_step){.layer = l, .isa = isa, .run = run_plain};
+    *s = (q8_step){.layer = l, .isa = isa, .run = run_plain, .work = l->scratch};
     for (size_t i = 0; isa && i < BASE_COUNT(fast); i++)
         if (strcmp(l->kernel->name, fast[i].kernel) == 0) return fast[i].make(s, arena, err);
     return BASE_OK;

@@ -52,11 +52,14 @@ extern const nn_q8_kernel q8_clamp_kernel;
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
 
+/* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
+void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);
+
 /* The lower-level half of q8_quantize: layers and values from m->folded and m->quant, all in
  * m->arena. */
 base_status q8_lower(q8_model *m, base_err *err);
 
-/* Place the values of m in its work buffer: fills first, last, offset and m->work. */
+/* Place the values and scratch of m in its work buffer: fills first, last, offsets and m->work. */
 base_status q8_place(q8_model *m, base_err *err);
 
 /* The inputs of the self-test: some of n calibration clips, and noise over the whole range. */

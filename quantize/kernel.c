@@ -34,6 +34,14 @@ const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f)
     return (const void **)(void *)((char *)l->p + f->offset);
 }
 
+void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    if (l->kernel->run_in)
+        l->kernel->run_in(l->p, x, y, scratch);
+    else
+        l->kernel->run(l->p, x, y);
+}
+
 void q8_table_bytes(const q8_model *m, size_t *weights, size_t *tables)
 {
     *weights = *tables = 0;

@@ -97,6 +97,11 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
         }
         for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
         BASE_TRY((n->op->lower ? n->op->lower : lower_clamp)(n, &c, &l->l, err));
+        if (n->op->q8_size) {
+            nn_q8_size size = {0};
+            n->op->q8_size(n, &size);
+            l->l.scratch = size.scratch;
+        }
         m->values[value] =
             (q8_value){.shape = n->shape, .size = (size_t)nn_count(n->shape), .quant = c.out};
     }
@@ -141,11 +146,12 @@ static void find_lifetimes(q8_model *m)
         for (int j = 0; j < m->layers[k].n_in; j++) m->values[m->layers[k].in[j]].last = k;
 }
 
+/* Spans of values between layers first, then of the scratch of layers that have some. */
 base_status q8_place(q8_model *m, base_err *err)
 {
     find_lifetimes(m);
     const size_t n = (size_t)m->n_layers + 1;
-    nn_span *span = base_arena_alloc(m->arena, n, sizeof *span);
+    nn_span *span = base_arena_alloc(m->arena, 2 * n, sizeof *span);
     int *slot = base_arena_alloc(m->arena, n, sizeof *slot); /* span of each value between */
     if (!span || !slot) return base_nomem(err, n);
     int spans = 0;
@@ -157,7 +163,13 @@ base_status q8_place(q8_model *m, base_err *err)
         if (!shared) span[slot[v]] = (nn_span){.size = m->values[v].size, .first = v - 1};
         span[slot[v]].last = m->values[v].last;
     }
+    const int values = spans;
+    for (int k = 0; k < m->n_layers; k++)
+        if (m->layers[k].l.scratch > 0)
+            span[spans++] = (nn_span){.size = m->layers[k].l.scratch, .first = k, .last = k};
     m->work = spans ? nn_plan(span, spans, 4) : 0;
     for (int v = 1; v < m->n_layers; v++) m->values[v].offset = span[slot[v]].offset;
+    for (int k = 0, s = values; k < m->n_layers; k++)
+        if (m->layers[k].l.scratch > 0) m->layers[k].scratch = span[s++].offset;
     return BASE_OK;
 }

@@ -36,6 +36,7 @@ typedef struct q8_layer {
     int end;                /* index of the last node fused into it (activation), or node */
     int n_in;
     int in[NN_MAX_IN]; /* values */
+    size_t scratch;    /* offset of the kernel's scratch in the work buffer */
     nn_q8_layer l;     /* kernel, struct and arrays */
 } q8_layer;
 
@@ -47,8 +48,8 @@ typedef struct q8_model {
     q8_layer *layers;
     int n_layers;
     q8_value *values; /* n_layers + 1; the last one is the output */
-    size_t work;      /* bytes of the work buffer: the peak of what is alive at once */
-    int8_t *golden;   /* inputs of the self-test, n_golden x input size: calibration clips, noise */
+    size_t work;    /* bytes of the work buffer: the peak of what is alive at once, with scratch */
+    int8_t *golden; /* inputs of the self-test, n_golden x input size: calibration clips, noise */
     size_t n_golden;
     base_arena *arena;
 } q8_model;
@@ -107,7 +108,8 @@ base_status q8_is_model(const char *path, bool *is, base_err *err);
 
 /* zero + round(x / scale), halves away from zero, clamped to int8; single precision. */
 void q8_quantize_input(const q8_model *m, const float *x, int8_t *q);
-/* One inference. work: m->work bytes, one per thread; in and out do not overlap it. */
+/* One inference. work: m->work bytes, aligned to 4, one per thread; in and out do not overlap it.
+ */
 void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work);
 
 /* ---- C ---- */

@@ -29,7 +29,8 @@ void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work)
         const int8_t *x[NN_MAX_IN] = {0};
         for (int j = 0; j < l->n_in; j++)
             x[j] = l->in[j] == 0 ? in : work + m->values[l->in[j]].offset;
-        l->l.kernel->run(l->l.p, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset);
+        q8_layer_run(&l->l, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset,
+                     work + l->scratch);
     }
 }
 

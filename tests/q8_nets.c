@@ -58,6 +58,17 @@ const char *const q8_nets[Q8_NETS] = {
      "kernel=1x1;"
      "r = add(n, o); n2 = layernorm(r); s = slice(n2) axis=0 size=1; f = flatten(s);"
      "y = dense(f) out=4"),
+    /* recurrent layers: both forms, both directions, what every frame puts out and the last alone
+     */
+    ("x = input 12x5x2; g1 = gru(x) units=9; g2 = gru(g1) units=7 reset_after=no reverse=yes "
+     "sequence=no; y = dense(g2) out=4"),
+    ("x = input 11x6; l1 = lstm(x) units=18 peephole=yes projection=7; r = relu(l1);"
+     "l2 = lstm(r) units=6 reverse=yes peephole=yes; f = flatten(l2); y = dense(f) out=3"),
+    /* the work buffer is scratch alone */
+    "x = input 9x4; y = lstm(x) units=11 projection=5 sequence=no",
+    ("x = input 14x1x6; s1 = svdf(x) units=10 memory=4; r1 = relu(s1);"
+     "s2 = svdf(r1) units=7 memory=5 causal=no; r2 = relu(s2); f = flatten(r2);"
+     "y = dense(f) out=3"),
 };
 
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)
@@ -87,6 +98,8 @@ nn_model *q8_random_model(const char *text, uint64_t seed)
             const bool embedding = n->param[k].init == NN_NORMAL;
             for (size_t j = 0; j < n->param[k].count; j++) {
                 if (n->param[k].role == NN_GAIN) w[j] = (nn_real)(0.5 + base_rng_uniform(&r));
+                if (n->param[k].role == NN_WEIGHT && w[j] == 0) /* peepholes start so */
+                    w[j] = (nn_real)(0.3 * base_rng_normal(&r));
                 if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
                 if (embedding) w[j] = (nn_real)(0.8 * base_rng_normal(&r));
                 if (n->param[k].role != NN_STATISTIC) continue;

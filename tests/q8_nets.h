@@ -4,7 +4,7 @@
 
 #include "quantize/q8.h"
 
-enum { Q8_SAMPLES = 64, Q8_NETS = 9 };
+enum { Q8_SAMPLES = 64, Q8_NETS = 13 };
 
 /* Graphs that together use every operator of the deployed world, and every way a value is shared,
  * fused, passed on and pooled. */
@@ -12,7 +12,8 @@ extern const char *const q8_nets[Q8_NETS];
 
 /* n samples of the graph's input, standard normal; freed with base_free. */
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed);
-/* Weights of a trained kind: He for weights, batchnorm statistics and biases away from 0 and 1. */
+/* Weights of a trained kind: as drawn for training, none 0, batchnorm statistics and biases away
+ * from 0 and 1. */
 nn_model *q8_random_model(const char *text, uint64_t seed);
 /* m calibrated on the Q8_SAMPLES samples x. */
 q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range);

@@ -110,6 +110,9 @@ static void same_as_int8_model(void **state)
         "y = dense(f) out=10\n",
         "x = input 490\na = dense(x) out=144\nb = relu6(a)\nc = dense(b) out=144\nd = relu(c)\n"
         "y = dense(d) out=12\n",
+        "x = input 25x10x1\na = lstm(x) units=24 peephole=yes projection=10\n"
+        "b = svdf(a) units=12 memory=4\nr = relu(b)\nc = gru(r) units=14\n"
+        "d = gru(c) units=9 reset_after=no sequence=no\ny = dense(d) out=10\n",
     };
     for (size_t i = 0; i < BASE_COUNT(graphs); i++) {
         base_err err = {0};

@@ -1,6 +1,7 @@
 /* Simulated quantization: values and weights on the grids of int8, nets that compute what the int8
  * model computes, ranges that go into a file and come out as they were trained.
  */
+#include "quantize/internal.h"
 #include "tests/q8_nets.h"
 
 #include <setjmp.h>
@@ -100,14 +101,14 @@ static void keep(void *ctx, const nn_node *n, const nn_real *v, int samples)
 }
 
 /* Values of a layer alone that differ; by more than one fails. */
-static size_t layer_differences(const q8_model *q8, int k, const trace *t, int8_t *out)
+static size_t layer_differences(const q8_model *q8, int k, const trace *t, int8_t *out,
+                                int32_t *scratch)
 {
     const q8_layer *l = &q8->layers[k];
     const int8_t *in[NN_MAX_IN] = {0};
     size_t differ = 0;
-    for (int j = 0; j < l->l.kernel->n_in; j++)
-        in[j] = t->value[l->in[j] ? q8->layers[l->in[j] - 1].end : 0];
-    l->l.kernel->run(l->l.p, in, out);
+    for (int j = 0; j < l->n_in; j++) in[j] = t->value[l->in[j] ? q8->layers[l->in[j] - 1].end : 0];
+    q8_layer_run(&l->l, in, out, scratch);
     for (size_t i = 0; i < q8->values[k + 1].size; i++) {
         assert_in_range(abs(out[i] - t->value[l->end][i]), 0, 1);
         differ += out[i] != t->value[l->end][i];
@@ -130,6 +131,7 @@ static void every_layer_computes_what_int8_computes(void **state)
         trace t = {.quant = start->quant};
         const size_t ins = q8_input_size(q8);
         int8_t *out = base_alloc(65536, 1);
+        int32_t *scratch = base_alloc(q8->work / 4 + 1, sizeof *scratch);
         const nn_net_options o = {.batch = 1, .shards = 1, .quant = start->quant};
         assert_int_equal(nn_net_new(start->graph, o, &net, &err), BASE_OK);
         nn_simulate_weights(start->graph, start->weights, nn_net_weights(net), 8);
@@ -138,7 +140,7 @@ static void every_layer_computes_what_int8_computes(void **state)
             size_t differ = 0, all = Q8_SAMPLES * q8->values[l + 1].size;
             for (size_t s = 0; s < Q8_SAMPLES; s++) {
                 nn_net_observe(net, &(const nn_real *){x + s * ins}, 1, NULL, keep, &t);
-                differ += layer_differences(q8, l, &t, out);
+                differ += layer_differences(q8, l, &t, out, scratch);
             }
             print_message("net %d, %s: %.2f %% equal\n", k, q8->layers[l].name,
                           100.0 * (double)(all - differ) / (double)all);
@@ -148,6 +150,7 @@ static void every_layer_computes_what_int8_computes(void **state)
         nn_net_free(net);
         base_free(x);
         base_free(out);
+        base_free(scratch);
         q8_model_free(q8);
         nn_model_free(start);
         nn_model_free(m);

@@ -14,8 +14,10 @@
  * the formulas say. What forward saved turns into gradients where it lies, so that those of the
  * weights are products over all steps.
  */
+#include "quantize/runtime/gru.h"
 #include "nn/blas.h"
 #include "nn/op.h"
+#include "nn/product.h"
 #include "nn/recurrent.h"
 
 #include <string.h>
@@ -244,6 +246,126 @@ static void stream(const nn_node *n, const nn_args *a, nn_real *h)
     nn_recurrent_emit(&r, 0, k.value, a->y, k.before);
 }
 
+/* ---- int8 ---- */
+
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_gru_t, frames),
+    NN_Q8_INT_OF(sotto_gru_t, in_n),
+    NN_Q8_INT_OF(sotto_gru_t, units),
+    NN_Q8_INT_OF(sotto_gru_t, reset_after),
+    NN_Q8_INT_OF(sotto_gru_t, reverse),
+    NN_Q8_INT_OF(sotto_gru_t, sequence),
+    NN_Q8_INT_OF(sotto_gru_t, in_zero),
+    NN_Q8_INT_OF(sotto_gru_t, out_zero),
+    NN_Q8_INT_OF(sotto_gru_t, out_multiplier),
+    NN_Q8_INT_OF(sotto_gru_t, out_shift),
+    NN_Q8_INT_OF(sotto_gru_t, lo),
+    NN_Q8_INT_OF(sotto_gru_t, hi),
+    NN_Q8_I8S_OF(sotto_gru_t, weight),
+    NN_Q8_I32S_OF(sotto_gru_t, bias),
+    NN_Q8_I32S_OF(sotto_gru_t, weight_multiplier),
+    NN_Q8_I32S_OF(sotto_gru_t, weight_shift),
+    NN_Q8_I8S_OF(sotto_gru_t, recurrent),
+    NN_Q8_I32S_OF(sotto_gru_t, recurrent_bias),
+    NN_Q8_I32S_OF(sotto_gru_t, recurrent_multiplier),
+    NN_Q8_I32S_OF(sotto_gru_t, recurrent_shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_gru(p, x[0], y, scratch);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_gru",
+    .header = "gru.h",
+    .n_in = 1,
+    .size = sizeof(sotto_gru_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run_in = run_q8,
+};
+
+static void q8_size(const nn_node *n, nn_q8_size *s)
+{
+    const gru *p = n->attrs;
+    nn_recurrent r = recurrent_of(n, 1);
+    s->weights = (int64_t)(r.in + r.out) * r.gates;
+    s->tables = 20 * (int64_t)r.gates + (p->reset_after ? 4 * (int64_t)r.out : 0);
+    s->scratch = (size_t)(p->reset_after ? 4 : 6) * (size_t)r.out;
+}
+
+/* Weights of the input, with all biases that are added to their sums. */
+static base_status lower_input(const nn_node *n, const nn_q8_context *c, nn_q8_weights *w,
+                               base_err *err)
+{
+    const nn_recurrent r = recurrent_of(n, 1);
+    const size_t in = (size_t)r.in, h = (size_t)r.out, gates = 3 * h;
+    nn_real *bias = base_arena_alloc(c->arena, gates, sizeof *bias);
+    double *unit = nn_q8_scales(c, gates, c->in[0].scale);
+    double *gate = nn_q8_scales(c, gates, NN_Q8_GATE);
+    if (!bias || !unit || !gate) return base_nomem(err, gates);
+    for (size_t o = 0; o < gates; o++)
+        bias[o] = c->w[2][o] + (c->w[3] && o < 2 * h ? c->w[3][o] : 0);
+    BASE_TRY(nn_q8_product_room(c, in, gates, gates, w, err));
+    const nn_q8_product p = {in, gates, c->w[0], gates, bias, 255, unit, gate};
+    return nn_q8_product_make(n, &p, w, err);
+}
+
+/* Weights of the state; with reset_after those of n have their biases, as r multiplies both. */
+static base_status lower_state(const nn_node *n, const nn_q8_context *c, nn_q8_weights *u,
+                               base_err *err)
+{
+    const size_t h = (size_t)recurrent_of(n, 1).out, two = 2 * h;
+    double *unit = nn_q8_scales(c, two, NN_Q8_STATE), *gate = nn_q8_scales(c, two, NN_Q8_GATE);
+    if (!unit || !gate) return base_nomem(err, two);
+    BASE_TRY(nn_q8_product_room(c, h, 3 * h, c->w[3] ? h : 0, u, err));
+    const nn_q8_weights last = {.weight = u->weight + two * h,
+                                .bias = u->bias,
+                                .multiplier = u->multiplier + two,
+                                .shift = u->shift + two};
+    const nn_real *bias = c->w[3] ? c->w[3] + two : NULL;
+    const nn_q8_product first = {h, two, c->w[1], 3 * h, NULL, 32767, unit, gate};
+    const nn_q8_product rest = {h, h, c->w[1] + two, 3 * h, bias, 32767, unit, gate};
+    BASE_TRY(nn_q8_product_make(n, &first, u, err));
+    return nn_q8_product_make(n, &rest, &last, err);
+}
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const gru *a = n->attrs;
+    const nn_recurrent r = recurrent_of(n, 1);
+    nn_q8_weights w, u;
+    BASE_TRY(nn_q8_check(n, c, err));
+    BASE_TRY(lower_input(n, c, &w, err));
+    BASE_TRY(lower_state(n, c, &u, err));
+    sotto_gru_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_gru_t){.frames = r.frames,
+                       .in_n = r.in,
+                       .units = r.out,
+                       .reset_after = a->reset_after,
+                       .reverse = a->reverse,
+                       .sequence = a->sequence,
+                       .in_zero = c->in[0].zero,
+                       .out_zero = c->out.zero,
+                       .lo = c->lo,
+                       .hi = c->hi,
+                       .weight = w.weight,
+                       .bias = w.bias,
+                       .weight_multiplier = w.multiplier,
+                       .weight_shift = w.shift,
+                       .recurrent = u.weight,
+                       .recurrent_bias = u.bias,
+                       .recurrent_multiplier = u.multiplier,
+                       .recurrent_shift = u.shift};
+    const size_t h = (size_t)r.out, gates = 3 * h, in = (size_t)r.in;
+    const size_t count[] = {in * gates, gates,          gates, gates,
+                            h * gates,  u.bias ? h : 0, gates, gates};
+    memcpy(layer->count, count, sizeof count);
+    return nn_q8_state_rescale(n, c, NN_Q8_STATE, &p->out_multiplier, &p->out_shift, err);
+}
+
 NN_CASES("x = input 7x1x3; y = gru(x) units=5",
          "x = input 6x1x3; y = gru(x) units=5 reset_after=no",
          "x = input 5x2x2; y = gru(x) units=4 reverse=yes",
@@ -269,6 +391,8 @@ const nn_op nn_op_gru = {
     .cost = cost,
     .state = state,
     .stream = stream,
+    .lower = lower,
+    .q8_size = q8_size,
     .cases = cases,
     .n_cases = N_CASES,
 };

@@ -22,10 +22,13 @@
  * What forward saved turns into gradients where it lies, so that those of the weights are products
  * over all steps.
  */
+#include "quantize/runtime/lstm.h"
 #include "nn/blas.h"
 #include "nn/op.h"
+#include "nn/product.h"
 #include "nn/recurrent.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct lstm {
@@ -287,6 +290,163 @@ static void stream(const nn_node *n, const nn_args *a, nn_real *v)
     nn_recurrent_emit(&r, 0, k.value, a->y, k.before);
 }
 
+/* ---- int8 ---- */
+
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_lstm_t, frames),
+    NN_Q8_INT_OF(sotto_lstm_t, in_n),
+    NN_Q8_INT_OF(sotto_lstm_t, units),
+    NN_Q8_INT_OF(sotto_lstm_t, out_n),
+    NN_Q8_INT_OF(sotto_lstm_t, reverse),
+    NN_Q8_INT_OF(sotto_lstm_t, sequence),
+    NN_Q8_INT_OF(sotto_lstm_t, in_zero),
+    NN_Q8_INT_OF(sotto_lstm_t, out_zero),
+    NN_Q8_INT_OF(sotto_lstm_t, out_multiplier),
+    NN_Q8_INT_OF(sotto_lstm_t, out_shift),
+    NN_Q8_INT_OF(sotto_lstm_t, lo),
+    NN_Q8_INT_OF(sotto_lstm_t, hi),
+    NN_Q8_I8S_OF(sotto_lstm_t, weight),
+    NN_Q8_I32S_OF(sotto_lstm_t, bias),
+    NN_Q8_I32S_OF(sotto_lstm_t, weight_multiplier),
+    NN_Q8_I32S_OF(sotto_lstm_t, weight_shift),
+    NN_Q8_I8S_OF(sotto_lstm_t, recurrent),
+    NN_Q8_I32S_OF(sotto_lstm_t, recurrent_multiplier),
+    NN_Q8_I32S_OF(sotto_lstm_t, recurrent_shift),
+    NN_Q8_I32S_OF(sotto_lstm_t, peephole),
+    NN_Q8_I8S_OF(sotto_lstm_t, projection),
+    NN_Q8_I32S_OF(sotto_lstm_t, projection_multiplier),
+    NN_Q8_I32S_OF(sotto_lstm_t, projection_shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_lstm(p, x[0], y, scratch);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_lstm",
+    .header = "lstm.h",
+    .n_in = 1,
+    .size = sizeof(sotto_lstm_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run_in = run_q8,
+};
+
+static void q8_size(const nn_node *n, nn_q8_size *s)
+{
+    const lstm *p = n->attrs;
+    nn_recurrent r = recurrent_of(n, 1);
+    s->weights = (int64_t)(r.in + r.out) * r.gates + (int64_t)p->projection * p->units;
+    s->tables = 20 * (int64_t)r.gates + 8 * (int64_t)p->projection;
+    if (p->peephole) s->tables += 12 * (int64_t)p->units;
+    s->scratch = 6 * (size_t)p->units + 2 * (size_t)r.out;
+}
+
+/* What the layer is made of. */
+typedef struct lowered {
+    nn_q8_weights w, u, q; /* of the input, of v, of the projection */
+    int32_t *peephole;
+    double unit; /* of v */
+} lowered;
+
+/* The unit of v: no m, which is within -1 .. 1, gives a v of more than 32767. */
+static double value_unit(const nn_real *projection, int h, int out)
+{
+    double most = 0;
+    for (int k = 0; k < out; k++) {
+        double sum = 0;
+        for (int j = 0; j < h; j++) sum += fabs((double)projection[(ptrdiff_t)j * out + k]);
+        most = fmax(most, sum);
+    }
+    return most > 0 ? most / 32767 : NN_Q8_STATE;
+}
+
+static base_status lower_projection(const nn_node *n, const nn_q8_context *c, const nn_recurrent *r,
+                                    lowered *l, base_err *err)
+{
+    const nn_real *projection = c->w[n->n_params - 1];
+    const size_t h = (size_t)r->gates / 4, out = (size_t)r->out;
+    l->unit = value_unit(projection, r->gates / 4, r->out);
+    double *from = nn_q8_scales(c, out, NN_Q8_STATE), *to = nn_q8_scales(c, out, l->unit);
+    if (!from || !to) return base_nomem(err, out);
+    const nn_q8_product q = {h, out, projection, out, NULL, 32767, from, to};
+    BASE_TRY(nn_q8_product_room(c, h, out, 0, &l->q, err));
+    return nn_q8_product_make(n, &q, &l->q, err);
+}
+
+/* Q15.16 */
+static base_status lower_peephole(const nn_node *n, const nn_q8_context *c, lowered *l,
+                                  base_err *err)
+{
+    const size_t count = n->param[PEEPHOLE].count;
+    l->peephole = base_arena_alloc(c->arena, count, sizeof *l->peephole);
+    if (!l->peephole) return base_nomem(err, count);
+    for (size_t i = 0; i < count; i++) {
+        const double p = round((double)c->w[PEEPHOLE][i] * 65536);
+        if (!(fabs(p) < 2147483648.0))
+            return nn_op_fail(n, err, "peephole weight %zu is %g, more than fixed point can hold",
+                              i, p / 65536);
+        l->peephole[i] = (int32_t)p;
+    }
+    return BASE_OK;
+}
+
+static base_status lower_gates(const nn_node *n, const nn_q8_context *c, const nn_recurrent *r,
+                               lowered *l, base_err *err)
+{
+    const size_t in = (size_t)r->in, out = (size_t)r->out, gates = (size_t)r->gates;
+    double *x = nn_q8_scales(c, gates, c->in[0].scale), *v = nn_q8_scales(c, gates, l->unit);
+    double *gate = nn_q8_scales(c, gates, NN_Q8_GATE);
+    if (!x || !v || !gate) return base_nomem(err, gates);
+    const nn_q8_product w = {in, gates, c->w[WEIGHT], gates, c->w[BIAS], 255, x, gate};
+    const nn_q8_product u = {out, gates, c->w[RECURRENT], gates, NULL, 32767, v, gate};
+    BASE_TRY(nn_q8_product_room(c, in, gates, gates, &l->w, err));
+    BASE_TRY(nn_q8_product_make(n, &w, &l->w, err));
+    BASE_TRY(nn_q8_product_room(c, out, gates, 0, &l->u, err));
+    return nn_q8_product_make(n, &u, &l->u, err);
+}
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const lstm *a = n->attrs;
+    const nn_recurrent r = recurrent_of(n, 1);
+    lowered l = {.unit = NN_Q8_STATE};
+    BASE_TRY(nn_q8_check(n, c, err));
+    if (a->projection) BASE_TRY(lower_projection(n, c, &r, &l, err));
+    if (a->peephole) BASE_TRY(lower_peephole(n, c, &l, err));
+    BASE_TRY(lower_gates(n, c, &r, &l, err));
+    sotto_lstm_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_lstm_t){.frames = r.frames,
+                        .in_n = r.in,
+                        .units = a->units,
+                        .out_n = r.out,
+                        .reverse = a->reverse,
+                        .sequence = a->sequence,
+                        .in_zero = c->in[0].zero,
+                        .out_zero = c->out.zero,
+                        .lo = c->lo,
+                        .hi = c->hi,
+                        .weight = l.w.weight,
+                        .bias = l.w.bias,
+                        .weight_multiplier = l.w.multiplier,
+                        .weight_shift = l.w.shift,
+                        .recurrent = l.u.weight,
+                        .recurrent_multiplier = l.u.multiplier,
+                        .recurrent_shift = l.u.shift,
+                        .peephole = l.peephole,
+                        .projection = l.q.weight,
+                        .projection_multiplier = l.q.multiplier,
+                        .projection_shift = l.q.shift};
+    const size_t gates = (size_t)r.gates, h = gates / 4, out = (size_t)a->projection;
+    const size_t count[] = {
+        (size_t)r.in * gates,    gates,   gates, gates, (size_t)r.out * gates, gates, gates,
+        a->peephole ? 3 * h : 0, h * out, out,   out};
+    memcpy(layer->count, count, sizeof count);
+    return nn_q8_state_rescale(n, c, l.unit, &p->out_multiplier, &p->out_shift, err);
+}
+
 NN_CASES("x = input 7x1x3; y = lstm(x) units=5",
          "x = input 6x1x2; y = lstm(x) units=4 peephole=yes",
          "x = input 6x1x2; y = lstm(x) units=5 projection=3",
@@ -312,6 +472,8 @@ const nn_op nn_op_lstm = {
     .cost = cost,
     .state = state,
     .stream = stream,
+    .lower = lower,
+    .q8_size = q8_size,
     .cases = cases,
     .n_cases = N_CASES,
 };

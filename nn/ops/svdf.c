@@ -10,8 +10,10 @@
  *
  *   dV[k,u] = sum_t dy[t,u] f[..],  df[..] = sum dy[t,u] V[k,u],  dF = x^T df,  dx = df F^T
  */
+#include "quantize/runtime/svdf.h"
 #include "nn/blas.h"
 #include "nn/op.h"
+#include "nn/product.h"
 
 #include <string.h>
 
@@ -162,6 +164,88 @@ static void stream(const nn_node *n, const nn_args *a, nn_real *f)
     filter(&g, 0, f, a->w[1], a->w[2], a->y);
 }
 
+/* ---- int8 ---- */
+
+static const nn_q8_field fields[] = {
+    NN_Q8_INT_OF(sotto_svdf_t, frames),
+    NN_Q8_INT_OF(sotto_svdf_t, in_n),
+    NN_Q8_INT_OF(sotto_svdf_t, units),
+    NN_Q8_INT_OF(sotto_svdf_t, memory),
+    NN_Q8_INT_OF(sotto_svdf_t, before),
+    NN_Q8_INT_OF(sotto_svdf_t, in_zero),
+    NN_Q8_INT_OF(sotto_svdf_t, out_zero),
+    NN_Q8_INT_OF(sotto_svdf_t, lo),
+    NN_Q8_INT_OF(sotto_svdf_t, hi),
+    NN_Q8_I8S_OF(sotto_svdf_t, feature),
+    NN_Q8_I32S_OF(sotto_svdf_t, feature_multiplier),
+    NN_Q8_I32S_OF(sotto_svdf_t, feature_shift),
+    NN_Q8_I8S_OF(sotto_svdf_t, time),
+    NN_Q8_I32S_OF(sotto_svdf_t, bias),
+    NN_Q8_I32S_OF(sotto_svdf_t, time_multiplier),
+    NN_Q8_I32S_OF(sotto_svdf_t, time_shift),
+};
+
+static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_svdf(p, x[0], y, scratch);
+}
+
+static const nn_q8_kernel kernel = {
+    .name = "sotto_svdf",
+    .header = "svdf.h",
+    .n_in = 1,
+    .size = sizeof(sotto_svdf_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run_in = run_q8,
+};
+
+static void q8_size(const nn_node *n, nn_q8_size *s)
+{
+    geometry g = geometry_of(n);
+    s->weights = (int64_t)(g.in + g.memory) * g.units;
+    s->tables = 20 * (int64_t)g.units;
+    s->scratch = 2 * (size_t)(g.before + g.frames);
+}
+
+static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    const geometry g = geometry_of(n);
+    const size_t in = (size_t)g.in, units = (size_t)g.units, memory = (size_t)g.memory;
+    const int zero = c->in[0].zero, most = zero > 0 ? zero + 128 : 127 - zero;
+    nn_q8_weights w, t;
+    BASE_TRY(nn_q8_check(n, c, err));
+    double *x = nn_q8_scales(c, units, c->in[0].scale), *f = nn_q8_scales(c, units, 0);
+    double *y = nn_q8_scales(c, units, c->out.scale);
+    sotto_svdf_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (!x || !f || !y || !p) return base_nomem(err, units);
+    const nn_q8_product feature = {in, units, c->w[0], units, NULL, most, x, f};
+    const nn_q8_product time = {memory, units, c->w[1], units, c->w[2], 32767, f, y};
+    BASE_TRY(nn_q8_product_room(c, in, units, 0, &w, err));
+    BASE_TRY(nn_q8_product_make(n, &feature, &w, err));
+    BASE_TRY(nn_q8_product_room(c, memory, units, units, &t, err));
+    BASE_TRY(nn_q8_product_make(n, &time, &t, err));
+    *p = (sotto_svdf_t){.frames = g.frames,
+                        .in_n = g.in,
+                        .units = g.units,
+                        .memory = g.memory,
+                        .before = g.before,
+                        .in_zero = zero,
+                        .out_zero = c->out.zero,
+                        .lo = c->lo,
+                        .hi = c->hi,
+                        .feature = w.weight,
+                        .feature_multiplier = w.multiplier,
+                        .feature_shift = w.shift,
+                        .time = t.weight,
+                        .bias = t.bias,
+                        .time_multiplier = t.multiplier,
+                        .time_shift = t.shift};
+    const size_t count[] = {in * units, units, units, memory * units, units, units, units};
+    memcpy(layer->count, count, sizeof count);
+    return BASE_OK;
+}
+
 NN_CASES("x = input 7x1x3; y = svdf(x) units=5 memory=3",
          "x = input 7x1x3; y = svdf(x) units=5 memory=3 causal=no",
          "x = input 4x2x3; y = svdf(x) units=4 memory=6",
@@ -185,6 +269,8 @@ const nn_op nn_op_svdf = {
     .cost = cost,
     .state = state,
     .stream = stream,
+    .lower = lower,
+    .q8_size = q8_size,
     .cases = cases,
     .n_cases = N_CASES,
 };
