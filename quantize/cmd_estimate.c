@@ -192,6 +192,24 @@ static base_status wanted(const char *list, const char ***names, size_t *n, base
     return BASE_OK;
 }
 
+/* Operators that sotto export refuses. */
+static void warn_of_guesses(cli *c, const quant_costs *costs)
+{
+    int n = 0;
+    const quant_layer_cost *first = NULL;
+    for (int i = 0; i < costs->n; i++) {
+        const quant_layer_cost *l = &costs->layer[i];
+        if (l->kernel || l->is_input) continue;
+        first = first ? first : l;
+        n++;
+    }
+    if (n > 0)
+        cli_warn(c,
+                 "%s '%s'%s has no int8 kernel: its time and its code are guesses, and its "
+                 "tables are not counted",
+                 first->op, first->name, n > 1 ? " (and others)" : "");
+}
+
 static base_status put_boards(cli *c, const options *o, const quant_costs *costs, base_err *err)
 {
     const char **names = NULL;
@@ -238,6 +256,7 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
     }
     quant_costs costs = {0};
     BASE_TRY(costs_of(c, c->args[0], &costs, err));
+    warn_of_guesses(c, &costs);
     base_status status = put_boards(c, &o, &costs, err);
     quant_costs_free(&costs);
     return status;

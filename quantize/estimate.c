@@ -16,27 +16,57 @@ enum {
 
 /* ---- from a graph ---- */
 
-/* What inference does for an operator: kind of layer, 32-bit words of its kernel's struct, whether
- * the kernel may write over its input. */
+/* What inference does for an operator: its kernel, 32-bit words of the kernel's struct, whether the
+ * kernel may write over its input. For kind OTHER, an element costs `work` of what one costs in
+ * add, and code is `size` of add's: bench/kernel_instructions.csv, and -O2 on a Cortex-M4. */
 typedef struct lowered {
-    const char *op;
+    const char *op, *kernel;
     quant_kind kind;
     int words;
     bool in_place;
+    double work, size;
 } lowered;
 
 static lowered lowering(const nn_op *op)
 {
     static const lowered known[] = {
-        {"conv2d", QUANT_CONV, 23, false},  {"dwconv2d", QUANT_DEPTHWISE, 21, false},
-        {"dense", QUANT_DENSE, 10, false},  {"avgpool", QUANT_POOL, 13, false},
-        {"maxpool", QUANT_POOL, 13, false}, {"globalpool", QUANT_POOL, 4, false},
-        {"add", QUANT_ADD, 12, true},       {"gru", QUANT_OTHER, 20, false},
-        {"lstm", QUANT_OTHER, 23, false},   {"svdf", QUANT_OTHER, 16, false},
+        {"conv2d", "conv2d", QUANT_CONV, 23, false, 1, 1},
+        {"dwconv2d", "dwconv2d", QUANT_DEPTHWISE, 21, false, 1, 1},
+        {"batchnorm", "dwconv2d", QUANT_DEPTHWISE, 21, false, 1, 1},
+        {"dense", "dense", QUANT_DENSE, 10, false, 1, 1},
+        {"avgpool", "avgpool", QUANT_POOL, 13, false, 1, 1},
+        {"maxpool", "maxpool", QUANT_POOL, 13, false, 1, 1},
+        {"globalpool", "globalpool", QUANT_POOL, 4, false, 1, 1},
+        {"add", "add", QUANT_ADD, 12, true, 1, 1},
+        {"mul", "mul", QUANT_OTHER, 19, false, 0.5, 0.8},
+        {"matmul", "matmul", QUANT_OTHER, 13, false, 0.5, 0.8},
+        {"mean", "mean", QUANT_OTHER, 14, false, 0.12, 0.7},
+        {"max", "max", QUANT_OTHER, 10, false, 0.1, 0.4},
+        {"concat", "concat", QUANT_OTHER, 58, false, 0.45, 0.8},
+        {"class_token", "class_token", QUANT_OTHER, 9, false, 0.45, 0.7},
+        {"position", "position", QUANT_OTHER, 13, true, 1, 1},
+        {"slice", "slice", QUANT_OTHER, 6, false, 0.08, 0.2},
+        {"split", "slice", QUANT_OTHER, 6, false, 0.08, 0.2},
+        {"pad", "pad", QUANT_OTHER, 8, false, 0.08, 0.3},
+        {"transpose", "transpose", QUANT_OTHER, 10, false, 0.15, 0.3},
+        {"softmax", "softmax", QUANT_OTHER, 7, true, 0.85, 1.2},
+        {"layernorm", "layernorm", QUANT_OTHER, 10, true, 0.85, 1.3},
+        {"sigmoid", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"tanh", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"silu", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"gelu", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"hardsigmoid", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"hardswish", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
+        {"gru", "gru", QUANT_OTHER, 20, false, 8, 6.8},
+        {"lstm", "lstm", QUANT_OTHER, 23, false, 8, 5.3},
+        {"svdf", "svdf", QUANT_OTHER, 16, false, 1, 1.3},
+        {"relu", "clamp", QUANT_OTHER, 3, true, 0.1, 0.15},
+        {"relu6", "clamp", QUANT_OTHER, 3, true, 0.1, 0.15},
+        {"clip", "clamp", QUANT_OTHER, 3, true, 0.1, 0.15},
     };
     for (size_t i = 0; i < BASE_COUNT(known); i++)
         if (!strcmp(op->name, known[i].op)) return known[i];
-    return (lowered){op->name, QUANT_OTHER, 3, (op->flags & NN_INPLACE) != 0};
+    return (lowered){op->name, NULL, QUANT_OTHER, 3, op->flags & NN_INPLACE, 1, 1};
 }
 
 /* used[i]: how many nodes that inference needs read node i; what only a loss reads has 0. */
@@ -54,13 +84,30 @@ static void count_uses(const nn_graph *g, int *used)
     }
 }
 
+/* Whether n has weights and may have a bias, to which a batchnorm can be added. */
+static bool takes_affine(const nn_node *n)
+{
+    base_str text = {0};
+    bool has = nn_attr_get(n, "bias", &text);
+    base_str_free(&text);
+    return has && n->n_params > 0 && n->param[0].role == NN_WEIGHT;
+}
+
 /* Whether inference folds n into the layer that makes its input. */
-static bool fuses(const nn_node *n, const quant_layer_cost *before, int readers)
+static bool fuses(const nn_node *n, quant_layer_cost *before, int readers)
 {
     if (n->op->flags & NN_IDENTITY) return true;
     if (readers != 1 || before->is_input) return false;
-    if (n->op->clamp) return nn_op_find(before->op)->lower != NULL;
-    return n->op->affine && before->channels > 0 && n->op->affine(n, NULL, NULL, NULL) == 1;
+    const int bands = n->op->affine ? n->op->affine(n, NULL, NULL, NULL) : 0;
+    if (bands == 1 && before->takes_affine) return true;
+    const bool by_band = bands > 1 && before->takes_bands;
+    if (by_band) {
+        before->kernel = "dwconv2d_bands";
+        before->constants += 4; /* their number */
+        before->channels *= bands;
+    }
+    if (by_band || n->op->clamp) before->takes_affine = before->takes_bands = false;
+    return by_band || n->op->clamp;
 }
 
 /* 1 for a node without a kernel. */
@@ -73,15 +120,41 @@ static int kernel_height(const nn_node *n)
     return height > 0 ? height : 1;
 }
 
+/* What the kernels of some operators hold beside weights and a channel's numbers. */
+static void add_tables(quant_layer_cost *c, const nn_node *n)
+{
+    const int last = n->shape.d[n->shape.n - 1];
+    if (!strcmp(c->kernel, "lut")) c->weights = 256;
+    if (!strcmp(c->kernel, "layernorm")) c->constants += 4 * 2 * last;
+    if (!strcmp(c->kernel, "class_token") || !strcmp(c->kernel, "position")) c->channels = 0;
+    if (!strcmp(c->kernel, "add") && !nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {
+        c->kernel = "add_broadcast";
+        c->constants += 4 * 12; /* axes, and steps along them */
+        c->in_place = false;
+    }
+    if (!n->op->affine) return;
+    const int bands = n->op->affine(n, NULL, NULL, NULL); /* behind no convolution: one of a tap */
+    c->macs = c->outputs;
+    c->weights = last;
+    c->channels = (int64_t)last * bands;
+    c->kernel = bands > 1 ? "dwconv2d_bands" : c->kernel;
+    c->constants += bands > 1 ? 4 : 0;
+}
+
 static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
 {
-    nn_cost cost = nn_node_cost(n);
+    const nn_cost cost = nn_node_cost(n);
+    const lowered how = lowering(n->op);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->op, sizeof c->op, "%s", n->op->name);
-    lowered how = lowering(n->op);
     c->kind = how.kind;
+    c->kernel = how.kernel;
     c->constants = 4 * how.words;
     c->in_place = how.in_place;
+    c->work = how.work;
+    c->size = how.size;
+    c->takes_affine = takes_affine(n);
+    c->takes_bands = n->op->flags & NN_BANDS;
     c->is_input = n->n_in == 0;
     c->n_in = n->n_in;
     for (int k = 0; k < n->n_in; k++) c->in[k] = layer_of[n->in[k]->index];
@@ -91,6 +164,7 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     c->rows = c->outputs * kernel_height(n);
     c->weights = cost.weights;
     c->channels = cost.weights ? n->shape.d[n->shape.n - 1] : 0;
+    if (c->kernel) add_tables(c, n);
     if (!n->op->q8_size) return;
     nn_q8_size size = {0};
     n->op->q8_size(n, &size);
@@ -150,18 +224,21 @@ double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cyc
 {
     const quant_cycles *c = cycles;
     double macs = (double)layer->macs, rows = (double)layer->rows, out = (double)layer->outputs;
+    double in = (double)layer->inputs;
     if (layer->is_input) return 0;
     switch (layer->kind) {
     case QUANT_CONV: return c->conv_mac * macs + c->conv_row * rows + c->conv_out * out;
     case QUANT_DEPTHWISE: return c->dw_mac * macs + c->dw_row * rows + c->dw_out * out;
     case QUANT_DENSE: return c->fc_mac * macs + c->fc_out * out;
-    case QUANT_POOL: return c->pool_in * (double)layer->inputs;
-    case QUANT_ADD:
+    case QUANT_POOL: return c->pool_in * in;
+    case QUANT_ADD: return c->add_out * out;
     case QUANT_OTHER:
     case QUANT_KINDS: break;
     }
-    /* no more than a requantization an element, as in add; products as in a dense layer */
-    return c->fc_mac * macs + c->add_out * out;
+    /* what reduces its input looks at all of it; products as in a dense layer */
+    const bool reduces = layer->kernel && macs < 1 && in > out &&
+                         (!strcmp(layer->kernel, "mean") || !strcmp(layer->kernel, "max"));
+    return c->fc_mac * macs + c->add_out * layer->work * (reduces ? in : out);
 }
 
 /* Lifetime of every value: from the layer that writes it to the last that reads it. */
@@ -176,8 +253,7 @@ static void find_lifetimes(const quant_costs *costs, int element, nn_span *value
 }
 
 /* Work buffer: inputs and the result are the caller's; a layer that may work in place shares the
- * place of its first input when nobody reads that later; scratch: whether layers get theirs.
- * *callers: bytes of inputs and result. */
+ * place of its first input when nobody reads that later. *callers: bytes of those. */
 static size_t plan_work(const quant_costs *costs, const nn_span *value, bool scratch, nn_span *span,
                         int *slot, int64_t *callers)
 {
@@ -239,9 +315,20 @@ static base_status count_live(const quant_costs *costs, quant_estimate *e, base_
     return BASE_OK;
 }
 
+/* Whether no layer before i runs the same kernel. */
+static bool is_first(const quant_costs *costs, int i)
+{
+    const quant_layer_cost *c = &costs->layer[i];
+    const char *kernel = c->kernel ? c->kernel : c->op;
+    for (int k = 0; k < i; k++) {
+        const char *other = costs->layer[k].kernel ? costs->layer[k].kernel : costs->layer[k].op;
+        if (!costs->layer[k].is_input && !strcmp(kernel, other)) return false;
+    }
+    return !c->is_input;
+}
+
 static void layers(const quant_costs *costs, const quant_target *target, quant_estimate *e)
 {
-    bool kinds[QUANT_KINDS] = {false};
     double code = target->core.code_base, cmsis = 0;
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
@@ -256,8 +343,9 @@ static void layers(const quant_costs *costs, const quant_target *target, quant_e
         e->tables += tables;
         e->cycles += l->cycles;
         e->ms += l->ms;
-        if (!c->is_input && !kinds[c->kind]) code += target->core.code[c->kind];
-        kinds[c->kind] = kinds[c->kind] || !c->is_input;
+        if (is_first(costs, i))
+            code += c->kind == QUANT_OTHER ? c->size * target->core.code[QUANT_ADD]
+                                           : target->core.code[c->kind];
     }
     e->code = (int64_t)code;
     e->cmsis_ms = cmsis > 0 ? cmsis / (target->mhz * 1e3) : (double)NAN;

@@ -19,8 +19,9 @@
 typedef struct quant_layer_cost {
     char name[NN_MAX_NAME], op[NN_MAX_NAME];
     quant_kind kind;
-    bool is_input;     /* a buffer that the caller fills: no work */
-    int in[NN_MAX_IN]; /* layers whose outputs are read; all come before */
+    const char *kernel; /* of quantize/runtime/; NULL: there is no int8 form, cycles are a guess */
+    bool is_input;      /* a buffer that the caller fills: no work */
+    int in[NN_MAX_IN];  /* layers whose outputs are read; all come before */
     int n_in;
     int64_t macs, inputs, outputs; /* inputs: elements of the first input */
     int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
@@ -29,6 +30,8 @@ typedef struct quant_layer_cost {
     int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
     int64_t scratch;   /* bytes an int8 kernel works in */
     bool in_place;     /* may write over its first input when it is the last reader */
+    double work, size; /* kind OTHER: of an element and of code, of what add's take */
+    bool takes_affine, takes_bands; /* while a graph is read: a batchnorm may still be folded in */
 } quant_layer_cost;
 
 typedef struct quant_costs {

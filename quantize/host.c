@@ -57,9 +57,11 @@ base_status q8_step_make(const nn_q8_layer *l, const q8_isa *isa, base_arena *ar
         base_status (*make)(q8_step *s, base_arena *arena, base_err *err);
     } fast[] = {{"sotto_conv2d", q8_step_conv2d},
                 {"sotto_dwconv2d", q8_step_dwconv2d},
+                {"sotto_dwconv2d_bands", q8_step_dwconv2d_bands},
                 {"sotto_dense", q8_step_dense},
                 {"sotto_globalpool", q8_step_globalpool},
-                {"sotto_add", q8_step_add}};
+                {"sotto_add", q8_step_add},
+                {"sotto_add_broadcast", q8_step_add_broadcast}};
     *s = (q8_step){.layer = l, .isa = isa, .run = run_plain, .work = l->scratch};
     for (size_t i = 0; isa && i < BASE_COUNT(fast); i++)
         if (strcmp(l->kernel->name, fast[i].kernel) == 0) return fast[i].make(s, arena, err);

@@ -1,7 +1,8 @@
 /* host: int8 models on the host, fast. A plan holds the weights of a model in the order in which
  * one instruction set wants them; what it computes is what q8_run computes, bit for bit.
  *
- * Which layers have fast forms: conv2d, dwconv2d, dense, globalpool and add. The others, and layers
+ * Which layers have fast forms: conv2d, dwconv2d (with bands
+ * too), dense, globalpool and add (broadcasting too). The others, and layers
  * with multipliers that no lowering makes (negative ones), run the kernels of quantize/runtime/.
  */
 #ifndef QUANTIZE_HOST_H

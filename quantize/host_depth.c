@@ -2,10 +2,11 @@
  *
  * The rows under `taps` taps of a column of the kernel are interleaved once, for every column of
  * the map, into lines; the windows then read them at their columns, one instruction a group of
- * taps. A kernel that is higher than a group reads several lines.
+ * taps. A kernel that is higher than a group reads several lines. Bands share lines and weights.
  */
 #include "quantize/host_layer.h"
 #include "quantize/runtime/dwconv2d.h"
+#include "quantize/runtime/dwconv2d_bands.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum { LINE_BYTES = 1 << 14, EVEN = 4 };
 
 typedef struct depth {
     const sotto_dwconv2d_t *p;
+    int bands;              /* whose biases, multipliers and shifts are in p one after the other */
     int cols;               /* columns of a line */
     int groups, n;          /* groups of taps in a column of the kernel, and in all */
     int step;               /* rows from the beginning of one line to that of the next */
@@ -21,7 +23,7 @@ typedef struct depth {
     ptrdiff_t col;          /* bytes of a column */
     ptrdiff_t *at;          /* of each group of taps, from the columns of a position */
     int8_t *weight, *zeros; /* zeros: a block of zero points */
-    q8_scale scale;
+    q8_scale *scale;        /* of each band */
 } depth;
 
 /* ---- running ---- */
@@ -50,6 +52,28 @@ static void make_lines(const q8_step *s, const int8_t *x, int first, int rows, i
     }
 }
 
+/* Rows of output, c->q being the lines of the first; with bands, each of its columns by itself. */
+static void run_rows(const q8_step *s, q8_columns c)
+{
+    const depth *d = s->data;
+    if (d->bands == 1) {
+        s->isa->columns(&c, d->scale);
+        return;
+    }
+    const int rows = c.rows;
+    c.rows = 1;
+    c.cols /= d->bands;
+    for (int r = 0; r < rows; r++) {
+        const int8_t *next = c.q + c.row;
+        for (int b = 0; b < d->bands; b++) {
+            s->isa->columns(&c, &d->scale[b]);
+            c.q += c.cols * c.col;
+            c.y += c.cols * c.y_col;
+        }
+        c.q = next;
+    }
+}
+
 static void run_depth(const q8_step *s, const int8_t *const *x, int8_t *y, int8_t *work)
 {
     const depth *d = s->data;
@@ -66,7 +90,7 @@ static void run_depth(const q8_step *s, const int8_t *const *x, int8_t *y, int8_
             c.rows = p->out_h - first < d->chunk ? p->out_h - first : d->chunk;
             c.y = y + (ptrdiff_t)first * p->out_w * p->channels + channel;
             make_lines(s, x[0], first, c.rows, channel, c.width, work);
-            s->isa->columns(&c, &d->scale);
+            run_rows(s, c);
         }
     }
 }
@@ -87,6 +111,13 @@ static void find_places(depth *d, q8_step *s)
         d->chunk++;
     if (d->chunk < p->out_h && d->chunk > EVEN) d->chunk -= d->chunk % EVEN;
     s->work = (size_t)lines_of(d, d->chunk) * (size_t)d->cols * (size_t)d->col;
+}
+
+static q8_layer_scale scale_of(const sotto_dwconv2d_t *p, int band)
+{
+    const int at = band * p->channels;
+    return (q8_layer_scale){p->channels,  p->out_zero,        p->lo,        p->hi,
+                            p->bias + at, p->multiplier + at, p->shift + at};
 }
 
 static base_status pack(depth *d, const q8_isa *isa, base_arena *arena, base_err *err)
@@ -112,23 +143,63 @@ static base_status pack(depth *d, const q8_isa *isa, base_arena *arena, base_err
                               n * isa->taps + ky % isa->taps, w);
                 sums[c] += w;
             }
-    const q8_layer_scale scale = {p->channels, p->out_zero,   p->lo,   p->hi,
-                                  p->bias,     p->multiplier, p->shift};
-    return q8_scale_make(isa, &scale, false, p->in_zero, sums, arena, &d->scale, err);
+    d->scale = base_arena_alloc(arena, (size_t)d->bands, sizeof *d->scale);
+    if (!d->scale) return base_nomem(err, (size_t)d->bands * sizeof *d->scale);
+    for (int b = 0; b < d->bands; b++) {
+        const q8_layer_scale scale = scale_of(p, b);
+        BASE_TRY(q8_scale_make(isa, &scale, false, p->in_zero, sums, arena, &d->scale[b], err));
+    }
+    return BASE_OK;
 }
 
-base_status q8_step_dwconv2d(q8_step *s, base_arena *arena, base_err *err)
+static base_status make(q8_step *s, const sotto_dwconv2d_t *p, int bands, base_arena *arena,
+                        base_err *err)
 {
-    const sotto_dwconv2d_t *p = s->layer->p;
-    const q8_layer_scale scale = {p->channels, p->out_zero,   p->lo,   p->hi,
-                                  p->bias,     p->multiplier, p->shift};
-    if (!q8_scale_fits(&scale)) return BASE_OK;
+    for (int b = 0; b < bands; b++) {
+        const q8_layer_scale scale = scale_of(p, b);
+        if (!q8_scale_fits(&scale)) return BASE_OK;
+    }
     depth *d = base_arena_alloc(arena, 1, sizeof *d);
     if (!d) return base_nomem(err, sizeof *d);
     d->p = p;
+    d->bands = bands;
     find_places(d, s);
     BASE_TRY(pack(d, s->isa, arena, err));
     s->data = d;
     s->run = run_depth;
     return BASE_OK;
+}
+
+base_status q8_step_dwconv2d(q8_step *s, base_arena *arena, base_err *err)
+{
+    return make(s, s->layer->p, 1, arena, err);
+}
+
+base_status q8_step_dwconv2d_bands(q8_step *s, base_arena *arena, base_err *err)
+{
+    const sotto_dwconv2d_bands_t *b = s->layer->p;
+    sotto_dwconv2d_t *p = base_arena_alloc(arena, 1, sizeof *p);
+    if (!p) return base_nomem(err, sizeof *p);
+    *p = (sotto_dwconv2d_t){.in_h = b->in_h,
+                            .in_w = b->in_w,
+                            .channels = b->channels,
+                            .out_h = b->out_h,
+                            .out_w = b->out_w,
+                            .kernel_h = b->kernel_h,
+                            .kernel_w = b->kernel_w,
+                            .stride_h = b->stride_h,
+                            .stride_w = b->stride_w,
+                            .dilation_h = b->dilation_h,
+                            .dilation_w = b->dilation_w,
+                            .pad_top = b->pad_top,
+                            .pad_left = b->pad_left,
+                            .in_zero = b->in_zero,
+                            .out_zero = b->out_zero,
+                            .lo = b->lo,
+                            .hi = b->hi,
+                            .weight = b->weight,
+                            .bias = b->bias,
+                            .multiplier = b->multiplier,
+                            .shift = b->shift};
+    return make(s, p, b->bands, arena, err);
 }

@@ -23,8 +23,10 @@ base_status q8_step_make(const nn_q8_layer *l, const q8_isa *isa, base_arena *ar
 base_status q8_step_conv2d(q8_step *s, base_arena *arena, base_err *err);
 base_status q8_step_dense(q8_step *s, base_arena *arena, base_err *err);
 base_status q8_step_dwconv2d(q8_step *s, base_arena *arena, base_err *err);
+base_status q8_step_dwconv2d_bands(q8_step *s, base_arena *arena, base_err *err);
 base_status q8_step_globalpool(q8_step *s, base_arena *arena, base_err *err);
 base_status q8_step_add(q8_step *s, base_arena *arena, base_err *err);
+base_status q8_step_add_broadcast(q8_step *s, base_arena *arena, base_err *err);
 
 /* ---- constants (host_scale.c) ---- */
 

@@ -2,7 +2,7 @@
  * rescaled values up in tables and requantizes their sums.
  */
 #include "quantize/host_layer.h"
-#include "quantize/runtime/add.h"
+#include "quantize/runtime/add_broadcast.h"
 #include "quantize/runtime/globalpool.h"
 
 #include <string.h>
@@ -61,26 +61,74 @@ typedef struct add {
     q8_gemm gemm;                   /* of no taps: only its constants count */
 } add;
 
-static void run_add(const q8_step *s, const int8_t *const *x, int8_t *y, int8_t *work)
+/* Sums that wait for each other until there is a block of them. */
+typedef struct adder {
+    const q8_step *s;
+    const add *a;
+    q8_gemm gemm; /* whose biases are the sums */
+    int32_t sum[BLOCK];
+    int n; /* how many there are */
+    int8_t *y, *work;
+} adder;
+
+static void start(adder *d, const q8_step *s, int8_t *y, int8_t *work)
 {
-    const sotto_add_t *p = s->layer->p;
-    const add *a = s->data;
-    q8_gemm gemm = a->gemm;
-    int32_t sum[BLOCK] = {0};
+    *d = (adder){.s = s, .a = s->data, .y = y, .work = work};
+    d->gemm = d->a->gemm;
+    d->gemm.scale.bias = d->sum;
+}
+
+static void flush(adder *d)
+{
     int8_t out[BLOCK];
-    gemm.scale.bias = sum;
-    for (int i = 0; i < p->n; i += gemm.channels) {
-        const int n = p->n - i < gemm.channels ? p->n - i : gemm.channels;
-        for (int k = 0; k < n; k++)
-            sum[a->lane[k]] = a->x0[x[0][i + k] + 128] + a->x1[x[1][i + k] + 128];
-        s->isa->gemm(&gemm, work, &(const ptrdiff_t){0}, 1, out, 0);
-        memcpy(y + i, out, (size_t)n);
+    d->s->isa->gemm(&d->gemm, d->work, &(const ptrdiff_t){0}, 1, out, 0);
+    memcpy(d->y, out, (size_t)d->n);
+    d->y += d->n;
+    d->n = 0;
+}
+
+static void add_row(adder *d, const int8_t *x0, ptrdiff_t step0, const int8_t *x1, ptrdiff_t step1,
+                    int n)
+{
+    const add *a = d->a;
+    while (n > 0) {
+        const int room = d->gemm.channels - d->n, m = n < room ? n : room;
+        for (int k = 0; k < m; k++, x0 += step0, x1 += step1)
+            d->sum[a->lane[d->n + k]] = a->x0[*x0 + 128] + a->x1[*x1 + 128];
+        d->n += m;
+        n -= m;
+        if (d->n == d->gemm.channels) flush(d);
     }
 }
 
-base_status q8_step_add(q8_step *s, base_arena *arena, base_err *err)
+static void run_add(const q8_step *s, const int8_t *const *x, int8_t *y, int8_t *work)
 {
     const sotto_add_t *p = s->layer->p;
+    adder d;
+    start(&d, s, y, work);
+    add_row(&d, x[0], 1, x[1], 1, p->n);
+    if (d.n > 0) flush(&d);
+}
+
+static void run_add_broadcast(const q8_step *s, const int8_t *const *x, int8_t *y, int8_t *work)
+{
+    const sotto_add_broadcast_t *p = s->layer->p;
+    adder d;
+    start(&d, s, y, work);
+    for (int i = 0; i < p->length[0]; i++)
+        for (int j = 0; j < p->length[1]; j++)
+            for (int k = 0; k < p->length[2]; k++)
+                add_row(&d, x[0] + i * p->step0[0] + j * p->step0[1] + k * p->step0[2], p->step0[3],
+                        x[1] + i * p->step1[0] + j * p->step1[1] + k * p->step1[2], p->step1[3],
+                        p->length[3]);
+    if (d.n > 0) flush(&d);
+}
+
+/* s->run stays the plain kernel where the arithmetic does not cover p. */
+static base_status make_add(q8_step *s, const sotto_add_t *p,
+                            void (*run)(const q8_step *, const int8_t *const *, int8_t *, int8_t *),
+                            base_arena *arena, base_err *err)
+{
     const int n = s->isa->lanes * s->isa->vectors;
     int32_t bias[BLOCK] = {0}, multiplier[BLOCK], shift[BLOCK];
     for (int k = 0; k < n; k++) {
@@ -99,6 +147,17 @@ base_status q8_step_add(q8_step *s, base_arena *arena, base_err *err)
     for (int k = 0; k < n; k++) a->lane[k] = (uint8_t)q8_block_lane(s->isa, s->isa->vectors, k);
     a->gemm.channels = n;
     s->data = a;
-    s->run = run_add;
+    s->run = run;
     return q8_scale_make(s->isa, &scale, false, 0, NULL, arena, &a->gemm.scale, err);
+}
+
+base_status q8_step_add(q8_step *s, base_arena *arena, base_err *err)
+{
+    return make_add(s, s->layer->p, run_add, arena, err);
+}
+
+base_status q8_step_add_broadcast(q8_step *s, base_arena *arena, base_err *err)
+{
+    const sotto_add_broadcast_t *p = s->layer->p;
+    return make_add(s, &p->sum, run_add_broadcast, arena, err);
 }

@@ -7,6 +7,7 @@
 #include "quantize/estimate.h"
 #include "quantize/q8.h"
 #include "tests/check.h"
+#include "tests/q8_nets.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -114,7 +115,8 @@ static void same_as_int8_model(void **state)
         "b = svdf(a) units=12 memory=4\nr = relu(b)\nc = gru(r) units=14\n"
         "d = gru(c) units=9 reset_after=no sequence=no\ny = dense(d) out=10\n",
     };
-    for (size_t i = 0; i < BASE_COUNT(graphs); i++) {
+    for (size_t i = 0; i < BASE_COUNT(graphs) + Q8_NETS; i++) {
+        const char *text = i < Q8_NETS ? q8_nets[i] : graphs[i - Q8_NETS];
         base_err err = {0};
         nn_model m = {.features = (char *)(uintptr_t) ""};
         q8_model *q8 = NULL;
@@ -122,7 +124,7 @@ static void same_as_int8_model(void **state)
         quant_target target;
         quant_estimate e;
         size_t weights = 0, tables = 0, constants = 0;
-        check(nn_parse(graphs[i], "test", &m.graph, &err), &err);
+        check(nn_parse(text, "test", &m.graph, &err), &err);
         m.weights = base_alloc(nn_graph_params(m.graph), sizeof *m.weights);
         nn_init_weights(m.graph, 1, m.weights);
         size_t n = (size_t)nn_count(nn_graph_input(m.graph, 0)->shape);
@@ -174,7 +176,8 @@ static void shared_activation_is_a_layer(void **state)
     quant_costs_free(&costs);
 }
 
-/* Layers without an int8 kernel: where they may work, what folds, what their products cost. */
+/* Layers beside convolutions: where they may work, what folds, what their products cost; and one
+ * without an int8 kernel. */
 static void other_operators(void **state)
 {
     (void)state;
@@ -198,13 +201,59 @@ static void other_operators(void **state)
              &costs);
     assert_int_equal(costs.n, 4); /* the subspectral norm stays, the plain one is folded */
     assert_string_equal(costs.layer[2].name, "s");
+    assert_string_equal(costs.layer[2].kernel, "dwconv2d_bands");
+    assert_int_equal(costs.layer[2].channels, 15);
     quant_costs_free(&costs);
 
     costs_of("x = input 25x10x1\ny = gru(x) units=8 sequence=no\n", &costs);
     const quant_cycles cycles = {.fc_mac = 3, .add_out = 5};
+    assert_null(costs.layer[1].kernel);
     assert_int_equal(costs.layer[1].macs, 25 * (10 + 8) * 3 * 8);
     assert_true(quant_layer_cycles(&costs.layer[1], &cycles) == 3 * 25 * 18 * 24 + 5 * 8);
     quant_costs_free(&costs);
+}
+
+/* Kernels of kind OTHER take the share of add's instructions an element that was counted, within a
+ * third, on both cores up to a factor of 3. */
+static void others_as_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kernel, *net;
+    } rows[] = {
+        {"mul", "x = input 10x4\nr = relu(x)\ny = mul(r, x)\n"},
+        {"reduce_mean", "x = input 10x4\ny = mean(x) axes=0\n"},
+        {"reduce_max", "x = input 10x4\ny = max(x) axes=0\n"},
+        {"lut", "x = input 10x4\ny = silu(x)\n"},
+        {"transpose", "x = input 10x4\ny = transpose(x) order=1,0\n"},
+        {"slice", "x = input 10x4\ny = slice(x) axis=0 size=4\n"},
+        {"softmax", "x = input 10x4\ny = softmax(x)\n"},
+        {"layernorm", "x = input 10x4\ny = layernorm(x)\n"},
+    };
+    bench_csv counted;
+    base_err err = {0};
+    check(bench_csv_read("bench/kernel_instructions.csv", &counted, &err), &err);
+    double add[2] = {0};
+    for (size_t r = 1; r < counted.rows; r++) {
+        const bool small = strcmp(bench_csv_get(&counted, r, "core"), "cortex-m0plus") == 0;
+        const double each = atof(bench_csv_get(&counted, r, "instructions")) /
+                            atof(bench_csv_get(&counted, r, "out"));
+        if (strcmp(bench_csv_get(&counted, r, "op"), "add") == 0) add[small] = each;
+        for (size_t i = 0; i < BASE_COUNT(rows); i++) {
+            if (strcmp(bench_csv_get(&counted, r, "op"), rows[i].kernel) != 0) continue;
+            quant_costs costs;
+            costs_of(rows[i].net, &costs);
+            const quant_layer_cost *l = &costs.layer[costs.n - 1];
+            const quant_cycles cycles = {.add_out = 1};
+            const double elements =
+                (double)(strncmp(rows[i].kernel, "reduce", 6) ? l->outputs : 40);
+            const double ratio = quant_layer_cycles(l, &cycles) / elements * add[small] / each;
+            if (!(ratio > (small ? 1.0 / 3 : 0.75) && ratio < (small ? 3 : 1.34)))
+                fail_msg("%s: %g of the instructions counted", rows[i].kernel, ratio);
+            quant_costs_free(&costs);
+        }
+    }
+    bench_csv_free(&counted);
 }
 
 static void graph_without_layers(void **state)
@@ -289,6 +338,7 @@ static void formulas_by_hand(void **state)
         {.name = "x", .is_input = true, .outputs = 100, .kind = QUANT_OTHER},
         {.name = "c",
          .kind = QUANT_CONV,
+         .kernel = "conv2d",
          .n_in = 1,
          .in = {0},
          .macs = 1000,
@@ -300,6 +350,7 @@ static void formulas_by_hand(void **state)
          .constants = 84},
         {.name = "p",
          .kind = QUANT_POOL,
+         .kernel = "globalpool",
          .n_in = 1,
          .in = {1},
          .inputs = 200,
@@ -466,6 +517,7 @@ int main(void)
         cmocka_unit_test(loss_is_left_out),
         cmocka_unit_test(shared_activation_is_a_layer),
         cmocka_unit_test(other_operators),
+        cmocka_unit_test(others_as_counted),
         cmocka_unit_test(graph_without_layers),
         cmocka_unit_test(published_times_within_the_stated_error),
         cmocka_unit_test(layers_as_counted),

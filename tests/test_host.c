@@ -4,10 +4,11 @@
  * here are skipped by name.
  */
 #include "quantize/host.h"
-#include "quantize/runtime/add.h"
+#include "quantize/runtime/add_broadcast.h"
 #include "quantize/runtime/conv2d.h"
 #include "quantize/runtime/dense.h"
 #include "quantize/runtime/dwconv2d.h"
+#include "quantize/runtime/dwconv2d_bands.h"
 #include "quantize/runtime/globalpool.h"
 #include "tests/check.h"
 #include "tests/q8_nets.h"
@@ -269,6 +270,58 @@ static void dwconv2d(void **state)
     }
 }
 
+static void bands_plain(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d_bands(p, x[0], y);
+}
+static const nn_q8_kernel bands_kernel = {
+    .name = "sotto_dwconv2d_bands", .n_in = 1, .run = bands_plain};
+
+static void bands(void **state)
+{
+    const q8_level level = level_of(state);
+    base_rng r = base_rng_at(7, BASE_RNG_TEST, 0, 0);
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        const int channels = channels_of(&r), bands = between(&r, 1, 6);
+        const axis h = random_axis(&r, i % 3 ? 12 : 60, i % 2 ? 5 : 13);
+        axis w = random_axis(&r, 20, 5);
+        w.out = (w.out + bands - 1) / bands * bands; /* what lies beyond the map is zeros */
+        const rescale s = random_rescale(&r, channels * bands);
+        const bool negative = i % 16 == 0;
+        if (negative) s.multiplier[between(&r, 0, channels * bands - 1)] = -(1 << 30);
+        int8_t *weight = random_bytes(&r, (size_t)(h.kernel * w.kernel * channels), -127);
+        sotto_dwconv2d_bands_t p = {.in_h = h.in,
+                                    .in_w = w.in,
+                                    .channels = channels,
+                                    .out_h = h.out,
+                                    .out_w = w.out,
+                                    .bands = bands,
+                                    .kernel_h = h.kernel,
+                                    .kernel_w = w.kernel,
+                                    .stride_h = h.stride,
+                                    .stride_w = w.stride,
+                                    .dilation_h = h.dilation,
+                                    .dilation_w = w.dilation,
+                                    .pad_top = h.before,
+                                    .pad_left = w.before,
+                                    .in_zero = random_zero(&r),
+                                    .out_zero = s.zero,
+                                    .lo = s.lo,
+                                    .hi = s.hi,
+                                    .weight = weight,
+                                    .bias = s.bias,
+                                    .multiplier = s.multiplier,
+                                    .shift = s.shift};
+        char what[160];
+        snprintf(what, sizeof what, "%dx%dx%d in %d bands, kernel %dx%d stride %dx%d", p.in_h,
+                 p.in_w, p.channels, bands, p.kernel_h, p.kernel_w, p.stride_h, p.stride_w);
+        compare(&bands_kernel, &p, (size_t)(h.in * w.in * channels),
+                (size_t)(h.out * w.out * channels), level, !negative, &r, what);
+        free(weight);
+        free_rescale(s);
+    }
+}
+
 static void dense_plain(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_dense(p, x[0], y);
@@ -340,6 +393,43 @@ static void add(void **state)
     }
 }
 
+static void broadcast_plain(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_add_broadcast(p, x[0], x[1], y);
+}
+static const nn_q8_kernel broadcast_kernel = {
+    .name = "sotto_add_broadcast", .n_in = 2, .run = broadcast_plain};
+
+/* Both inputs are read from the same map, which is as large as the output. */
+static void add_broadcast(void **state)
+{
+    const q8_level level = level_of(state);
+    base_rng r = base_rng_at(8, BASE_RNG_TEST, 0, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        const rescale s = random_rescale(&r, 3);
+        sotto_add_broadcast_t p = {.sum = {.x0_zero = random_zero(&r),
+                                           .x0_multiplier = s.multiplier[0],
+                                           .x0_shift = between(&r, -8, -1),
+                                           .x1_zero = random_zero(&r),
+                                           .x1_multiplier = s.multiplier[1],
+                                           .x1_shift = between(&r, -8, -1),
+                                           .out_zero = s.zero,
+                                           .out_multiplier = s.multiplier[2],
+                                           .out_shift = between(&r, -21, -16),
+                                           .lo = s.lo,
+                                           .hi = s.hi}};
+        int32_t n = 1;
+        for (int k = 3; k >= 0; n *= p.length[k--]) {
+            p.length[k] = between(&r, 1, k == 3 ? 70 : 4);
+            const int repeated = between(&r, 0, 2);
+            p.step0[k] = repeated == 1 ? 0 : n;
+            p.step1[k] = repeated == 2 ? 0 : n;
+        }
+        compare(&broadcast_kernel, &p, (size_t)n, (size_t)n, level, true, &r, "add_broadcast");
+        free_rescale(s);
+    }
+}
+
 /* ---- whole models ---- */
 
 static void compare_model(const char *text, uint64_t seed, q8_level level, const char *what)
@@ -383,7 +473,8 @@ static void nets(void **state)
 static void zoo(void **state)
 {
     static const char *const names[] = {"ds_cnn", "tc_resnet8",  "cnn",
-                                        "dnn",    "matchboxnet", "tenet6"};
+                                        "dnn",    "matchboxnet", "tenet6",
+                                        "murmur", "bc_resnet",   "sparknet"};
     const q8_level level = level_of(state);
     for (size_t i = 0; i < BASE_COUNT(names); i++) {
         base_err err = {0};
@@ -439,9 +530,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         AT_ALL(conv2d),
         AT_ALL(dwconv2d),
+        AT_ALL(bands),
         AT_ALL(dense),
         AT_ALL(globalpool),
         AT_ALL(add),
+        AT_ALL(add_broadcast),
         AT_ALL(multipliers_below_0_fall_back),
         AT_ALL(nets),
         AT_ALL(zoo),

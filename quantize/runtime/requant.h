@@ -34,8 +34,8 @@ static inline int32_t sotto_round_shift(int32_t x, int32_t n)
     return (x >> n) + (rest > half ? 1 : 0);
 }
 
-/* x * multiplier / 2^31 * 2^shift; multiplier in [2^30, 2^31) or 0, shift in [-31, 30]. A left
- * shift happens first and wraps; models are made so that it does not. */
+/* x * multiplier / 2^31 * 2^shift; multiplier in [2^30, 2^31), the negative of such, or 0;
+ * shift in [-31, 30]. A left shift happens first and wraps; models are made so that it does not. */
 static inline int32_t sotto_requant(int32_t x, int32_t multiplier, int32_t shift)
 {
     const int32_t left = shift > 0 ? shift : 0;
