@@ -228,7 +228,7 @@ static void damaged_files_are_refused_or_read(void **state)
     (void)state;
     int read = 0, refusals = 0;
     base_rng r = base_rng_at(6, BASE_RNG_TEST, 0, 0);
-    for (size_t k = 0; k < Q8_NETS; k++) {
+    for (size_t k = 0; k < TFL_INT8_NETS; k++) {
         base_err err = {0};
         base_str bytes = {0};
         nn_model *m = q8_random_model(q8_nets[k], k);

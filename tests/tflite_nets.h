@@ -4,6 +4,8 @@
 
 #include "quantize/tflite.h"
 
+/* Those of q8_nets that have a .tflite form in int8: the first ones. */
+enum { TFL_INT8_NETS = 6 };
 /* Graphs of operators that have a .tflite form in float, but no int8 one. */
 enum { TFL_FLOAT_NETS = 3 };
 extern const char *const tfl_float_nets[TFL_FLOAT_NETS];
