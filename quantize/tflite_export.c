@@ -263,6 +263,9 @@ base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], 
 {
     char name[2 * NN_MAX_NAME];
     const layout y = layout_of(n, dim, rank, axis);
+    const char *kernel = e->q ? layer_of(e, n)->l.kernel->name : NULL;
+    if (kernel && strcmp(kernel + strlen("sotto_"), n->op->name) != 0)
+        return nn_op_fail(n, e->err, "there is no TensorFlow Lite form of its kernel %s", kernel);
     snprintf(name, sizeof name, "%s.weight", n->name);
     tfl_tensor *t = tensor_new(e, name, e->q ? TFL_INT8 : TFL_FLOAT32, rank, dim);
     void *to = t ? data_new(e, t, e->q ? 1 : 4) : NULL;

@@ -353,7 +353,8 @@ static void softmax(const q8_call *q)
         }
         while (sum >> bits) bits++;
         const wide share = fixed_reciprocal(((sum << (32 - bits)) - ((wide)1 << 31)));
-        const int64_t v = e[1] < 0 ? 0 : (int64_t)halved(product(share, e[1]), bits + 3);
+        const bool seen = e[1] >= 0 && bits + 3 < 32; /* beyond, less than half a step */
+        const int64_t v = seen ? (int64_t)halved(product(share, e[1]), bits + 3) : 0;
         q->y[i] = q8_clamped(q->c, v - 128);
     }
 }

@@ -74,7 +74,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     if (fabs(c->out.scale * 256 - 1) > 0 || c->out.zero != -128)
         return nn_op_fail(n, err, "the int8 form gives scale 1/256 and zero point -128, not %g, %d",
                           c->out.scale, c->out.zero);
-    if (k > 255) return nn_op_fail(n, err, "rows of %d values; the int8 form takes 255 at most", k);
+    if (k > 4095)
+        return nn_op_fail(n, err, "rows of %d values; the int8 form takes 4095 at most", k);
     sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     p->rows = (int32_t)(nn_count(n->shape) / k);

@@ -12,7 +12,7 @@
 #include "quantize/runtime/requant.h"
 
 typedef struct sotto_softmax_t {
-    int32_t rows, n, lo, hi;   /* n numbers a row, 255 at most */
+    int32_t rows, n, lo, hi;   /* n numbers a row, below 4096 */
     int32_t multiplier, shift; /* of differences, to 5 bits before the point */
     int32_t least;             /* below this difference the result is 0 */
 } sotto_softmax_t;
@@ -73,11 +73,12 @@ static inline void sotto_softmax(const sotto_softmax_t *p, const int8_t *x, int8
                 sum += sotto_round_shift(sotto_softmax_exp(p, x[i] - most), 12);
         while (!(((uint32_t)sum << zeros) & 0x80000000U)) zeros++;
         const int32_t scale = sotto_reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000U));
+        const int32_t bits = 12 - zeros + 31 - 8; /* more than 31: all are less than half a step */
         for (int32_t i = 0; i < p->n; i++) {
             int32_t v = -128;
-            if (x[i] - most >= p->least)
+            if (x[i] - most >= p->least && bits < 32)
                 v += sotto_round_shift(sotto_high_mul(scale, sotto_softmax_exp(p, x[i] - most)),
-                                       12 - zeros + 31 - 8);
+                                       bits);
             y[i] = sotto_clamp_i8(v, p->lo, p->hi);
         }
     }
