@@ -312,7 +312,8 @@ static base_status lower_input(const nn_node *n, const nn_q8_context *c, nn_q8_w
     return nn_q8_product_make(n, &p, w, err);
 }
 
-/* Weights of the state; with reset_after those of n have their biases, as r multiplies both. */
+/* Weights of the state: of r and z, then of n, which with reset_after have their biases, as r
+ * multiplies both. */
 static base_status lower_state(const nn_node *n, const nn_q8_context *c, nn_q8_weights *u,
                                base_err *err)
 {
@@ -320,7 +321,10 @@ static base_status lower_state(const nn_node *n, const nn_q8_context *c, nn_q8_w
     double *unit = nn_q8_scales(c, two, NN_Q8_STATE), *gate = nn_q8_scales(c, two, NN_Q8_GATE);
     if (!unit || !gate) return base_nomem(err, two);
     BASE_TRY(nn_q8_product_room(c, h, 3 * h, c->w[3] ? h : 0, u, err));
-    const nn_q8_weights last = {u->weight + two * h, u->bias, u->multiplier + two, u->shift + two};
+    const nn_q8_weights last = {.weight = u->weight + two * h,
+                                .bias = u->bias,
+                                .multiplier = u->multiplier + two,
+                                .shift = u->shift + two};
     const nn_real *bias = c->w[3] ? c->w[3] + two : NULL;
     const nn_q8_product first = {h, two, c->w[1], 3 * h, NULL, 32767, unit, gate};
     const nn_q8_product rest = {h, h, c->w[1] + two, 3 * h, bias, 32767, unit, gate};
