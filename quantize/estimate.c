@@ -17,26 +17,28 @@ enum {
 /* ---- from a graph ---- */
 
 /* What inference does for an operator: kind of layer, 32-bit words of its kernel's struct, whether
- * the kernel may write over its input. */
+ * the kernel may write over its input. size: of its code, of what add's takes (-O2, Cortex-M4); 0:
+ * that of its kind. */
 typedef struct lowered {
     const char *op;
     quant_kind kind;
     int words;
     bool in_place;
+    double size;
 } lowered;
 
 static lowered lowering(const nn_op *op)
 {
     static const lowered known[] = {
-        {"conv2d", QUANT_CONV, 23, false},  {"dwconv2d", QUANT_DEPTHWISE, 21, false},
-        {"dense", QUANT_DENSE, 10, false},  {"avgpool", QUANT_POOL, 13, false},
-        {"maxpool", QUANT_POOL, 13, false}, {"globalpool", QUANT_POOL, 4, false},
-        {"add", QUANT_ADD, 12, true},       {"gru", QUANT_OTHER, 20, false},
-        {"lstm", QUANT_OTHER, 23, false},   {"svdf", QUANT_OTHER, 16, false},
+        {"conv2d", QUANT_CONV, 23, false, 0},  {"dwconv2d", QUANT_DEPTHWISE, 21, false, 0},
+        {"dense", QUANT_DENSE, 10, false, 0},  {"avgpool", QUANT_POOL, 13, false, 0},
+        {"maxpool", QUANT_POOL, 13, false, 0}, {"globalpool", QUANT_POOL, 4, false, 0},
+        {"add", QUANT_ADD, 12, true, 0},       {"gru", QUANT_OTHER, 20, false, 6.8},
+        {"lstm", QUANT_OTHER, 23, false, 5.3}, {"svdf", QUANT_OTHER, 16, false, 1.3},
     };
     for (size_t i = 0; i < BASE_COUNT(known); i++)
         if (!strcmp(op->name, known[i].op)) return known[i];
-    return (lowered){op->name, QUANT_OTHER, 3, (op->flags & NN_INPLACE) != 0};
+    return (lowered){op->name, QUANT_OTHER, 3, (op->flags & NN_INPLACE) != 0, 0};
 }
 
 /* used[i]: how many nodes that inference needs read node i; what only a loss reads has 0. */
@@ -82,6 +84,7 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     c->kind = how.kind;
     c->constants = 4 * how.words;
     c->in_place = how.in_place;
+    c->size = how.size;
     c->is_input = n->n_in == 0;
     c->n_in = n->n_in;
     for (int k = 0; k < n->n_in; k++) c->in[k] = layer_of[n->in[k]->index];
@@ -239,9 +242,19 @@ static base_status count_live(const quant_costs *costs, quant_estimate *e, base_
     return BASE_OK;
 }
 
+/* Whether no layer before i runs the same kernel. */
+static bool is_first(const quant_costs *costs, int i)
+{
+    const quant_layer_cost *c = &costs->layer[i];
+    for (int k = 0; k < i; k++) {
+        const quant_layer_cost *b = &costs->layer[k];
+        if (!b->is_input && b->kind == c->kind && b->size == c->size) return false;
+    }
+    return !c->is_input;
+}
+
 static void layers(const quant_costs *costs, const quant_target *target, quant_estimate *e)
 {
-    bool kinds[QUANT_KINDS] = {false};
     double code = target->core.code_base, cmsis = 0;
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
@@ -256,8 +269,9 @@ static void layers(const quant_costs *costs, const quant_target *target, quant_e
         e->tables += tables;
         e->cycles += l->cycles;
         e->ms += l->ms;
-        if (!c->is_input && !kinds[c->kind]) code += target->core.code[c->kind];
-        kinds[c->kind] = kinds[c->kind] || !c->is_input;
+        if (is_first(costs, i))
+            code +=
+                c->size > 0 ? c->size * target->core.code[QUANT_ADD] : target->core.code[c->kind];
     }
     e->code = (int64_t)code;
     e->cmsis_ms = cmsis > 0 ? cmsis / (target->mhz * 1e3) : (double)NAN;

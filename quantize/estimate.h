@@ -28,6 +28,7 @@ typedef struct quant_layer_cost {
     int64_t channels;              /* with bias, multiplier and shift of their own */
     int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
     int64_t scratch;   /* bytes an int8 kernel works in */
+    double size;       /* of the kernel's code, of what add's takes; 0: its kind's */
     bool in_place;     /* may write over its first input when it is the last reader */
 } quant_layer_cost;
 
