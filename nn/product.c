@@ -25,18 +25,11 @@ static base_status see(const nn_node *n, const nn_q8_product *p, size_t o, chann
     return nn_op_fail(n, err, "a weight or bias of channel %zu is not finite", o);
 }
 
-/* The largest weight is 127, unless the sums need a larger scale to fit 32 bits: rounding adds at
- * most half to each weight and to the bias. */
-static base_status choose(const nn_node *n, const nn_q8_product *p, size_t o, channel *k,
-                          base_err *err)
+/* The largest weight is 127, unless the sums need a larger scale to fit `room`. */
+static void choose(const nn_q8_product *p, size_t o, double room, channel *k)
 {
-    const double room = 2147483646.0 - p->most * (double)p->fan / 2.0;
-    if (room < 16777216.0)
-        return nn_op_fail(n, err, "%zu inputs to one output may overflow 32 bits (at most %.0f)",
-                          p->fan, (2147483646.0 - 16777216.0) * 2.0 / p->most);
     k->scale = fmax(k->largest / 127.0, (k->sum * p->most + fabs(k->bias) / p->in[o]) / room);
     if (!(k->scale > 0.0)) k->scale = 1.0; /* all is 0 */
-    return BASE_OK;
 }
 
 static void put(const nn_q8_product *p, size_t o, channel *k, const nn_q8_weights *to)
@@ -81,10 +74,15 @@ base_status nn_q8_product_room(const nn_q8_context *c, size_t fan, size_t channe
 base_status nn_q8_product_make(const nn_node *n, const nn_q8_product *p, const nn_q8_weights *to,
                                base_err *err)
 {
+    /* what 32 bits hold without the rounding, of half at most, of each weight and the bias */
+    const double room = 2147483646.0 - p->most * (double)p->fan / 2.0;
+    if (room < 16777216.0)
+        return nn_op_fail(n, err, "%zu inputs to one output may overflow 32 bits (at most %.0f)",
+                          p->fan, (2147483646.0 - 16777216.0) * 2.0 / p->most);
     for (size_t o = 0; o < p->channels; o++) {
         channel k;
         BASE_TRY(see(n, p, o, &k, err));
-        BASE_TRY(choose(n, p, o, &k, err));
+        choose(p, o, room, &k);
         put(p, o, &k, to);
         BASE_TRY(rescale(n, p, o, &k, to, err));
     }

@@ -18,7 +18,8 @@ enum {
 
 /* What inference does for an operator: its kernel, 32-bit words of the kernel's struct, whether the
  * kernel may write over its input. For kind OTHER, an element costs `work` of what one costs in
- * add, and code is `size` of add's: bench/kernel_instructions.csv, and -O2 on a Cortex-M4. */
+ * add, and code is `size` of add's: bench/kernel_instructions.csv, and -O2 on a Cortex-M4; work of
+ * gru, lstm and svdf is a guess. */
 typedef struct lowered {
     const char *op, *kernel;
     quant_kind kind;

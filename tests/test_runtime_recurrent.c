@@ -369,6 +369,20 @@ static void lstm_is_exact(void **state)
     }
 }
 
+static void peepholes_round_and_saturate(void **state)
+{
+    (void)state;
+    static const int32_t v[] = {INT32_MIN, -(1 << 30), -8388609, -8388608, -8388607, -4097,    -1,
+                                0,         1,          4097,     8388607,  8388608,  INT32_MAX};
+    for (size_t i = 0; i < BASE_COUNT(v); i++)
+        for (size_t k = 0; k < BASE_COUNT(v); k++) {
+            const sotto_lstm_t p = {.peephole = &v[i]};
+            assert_int_equal(sotto_lstm_peep(&p, 0, v[k]), peeped(&p, 0, v[k]));
+        }
+    const sotto_lstm_t none = {.peephole = NULL};
+    assert_int_equal(sotto_lstm_peep(&none, 0, INT32_MAX), 0);
+}
+
 /* Gates open for thousands of frames: the cell runs to its end and stays there. */
 static void cells_saturate(void **state)
 {
@@ -447,6 +461,7 @@ int main(void)
         cmocka_unit_test(lstm_is_exact),
         cmocka_unit_test(cells_saturate),
         cmocka_unit_test(svdf_is_exact),
+        cmocka_unit_test(peepholes_round_and_saturate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,7 +312,8 @@ static base_status lower_input(const nn_node *n, const nn_q8_context *c, nn_q8_w
     return nn_q8_product_make(n, &p, w, err);
 }
 
-/* Weights of the state; with reset_after those of n have their biases, as r multiplies both. */
+/* Weights of the state: of r and z, then of n, which with reset_after have their biases, as r
+ * multiplies both. */
 static base_status lower_state(const nn_node *n, const nn_q8_context *c, nn_q8_weights *u,
                                base_err *err)
 {
