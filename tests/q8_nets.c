@@ -75,7 +75,8 @@ q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range)
 {
     base_err err = {0};
     q8_model *q = NULL;
-    if (q8_quantize(m, x, Q8_SAMPLES, range, "calibration.clips = 64\n", &q, &err) != BASE_OK)
+    if (q8_quantize(m, x, Q8_SAMPLES, (q8_options){.range = range}, "calibration.clips = 64\n", &q,
+                    &err) != BASE_OK)
         fail_msg("%s", err.message);
     return q;
 }

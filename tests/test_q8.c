@@ -63,7 +63,8 @@ static void refused(const char *text, base_status status, const char *part)
     nn_model *m = q8_random_model(text, 1);
     nn_real *x = q8_random_inputs(m->graph, 4, 1);
     q8_model *q = NULL;
-    assert_int_equal(q8_quantize(m, x, 4, Q8_RANGE_MSE, NULL, &q, &err), status);
+    assert_int_equal(q8_quantize(m, x, 4, (q8_options){.range = Q8_RANGE_MSE}, NULL, &q, &err),
+                     status);
     assert_null(q);
     if (!strstr(err.message, part)) fail_msg("'%s' lacks '%s'", err.message, part);
     base_free(x);
@@ -94,9 +95,11 @@ static void weights_that_are_not_finite_are_refused(void **state)
     nn_real *x = q8_random_inputs(m->graph, 4, 1);
     m->weights[nn_graph_find(m->graph, "p1")->param[0].offset] = (nn_real)NAN;
     q8_model *q = NULL;
-    assert_int_equal(q8_quantize(m, x, 4, Q8_RANGE_MSE, NULL, &q, &err), BASE_MISMATCH);
+    assert_int_equal(q8_quantize(m, x, 4, (q8_options){.range = Q8_RANGE_MSE}, NULL, &q, &err),
+                     BASE_MISMATCH);
     assert_non_null(strstr(err.message, "'p1'"));
-    assert_int_equal(q8_quantize(m, x, 0, Q8_RANGE_MSE, NULL, &q, &err), BASE_DATA);
+    assert_int_equal(q8_quantize(m, x, 0, (q8_options){.range = Q8_RANGE_MSE}, NULL, &q, &err),
+                     BASE_DATA);
     base_free(x);
     nn_model_free(m);
 }
