@@ -244,12 +244,12 @@ static base_status compare_all(cli *c, const subject *s, base_err *err)
 static base_status put_explanation(cli *c, const quant_explanation *x, base_err *err)
 {
     static const cli_column columns[] = {
-        {"layer", NULL, CLI_TEXT, 0},      {"op", NULL, CLI_TEXT, 0},
-        {"from", NULL, CLI_REAL, 3},       {"to", NULL, CLI_REAL, 3},
-        {"scale", NULL, CLI_REAL, 5},      {"saturated", NULL, CLI_PERCENT, 2},
-        {"sqnr", "SQNR dB", CLI_REAL, 1},  {"own_sqnr", "own dB", CLI_REAL, 1},
-        {"error", NULL, CLI_REAL, 7},      {"share", NULL, CLI_PERCENT, 1},
-        {"advice", "advice", CLI_TEXT, 0},
+        {"layer", NULL, CLI_TEXT, 0},     {"op", NULL, CLI_TEXT, 0},
+        {"from", NULL, CLI_REAL, 3},      {"to", NULL, CLI_REAL, 3},
+        {"scale", NULL, CLI_REAL, 5},     {"saturated", NULL, CLI_PERCENT, 2},
+        {"sqnr", "SQNR dB", CLI_REAL, 1}, {"own_sqnr", "own dB", CLI_REAL, 1},
+        {"error", NULL, CLI_REAL, 7},     {"share", NULL, CLI_PERCENT, 1},
+        {"advice", NULL, CLI_TEXT, 0},
     };
     cli_put_real(c, "output_error", x->error, 7);
     cli_put_real(c, "layer_errors", x->sum, 7);

@@ -14,20 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static nn_real *evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)
-{
-    base_err err = {0};
-    nn_net *net = NULL;
-    const size_t out = (size_t)nn_count(nn_graph_output(g)->shape);
-    assert_int_equal(nn_net_new(g, (nn_net_options){.batch = n, .shards = 1}, &net, &err), BASE_OK);
-    memcpy(nn_net_weights(net), weights, nn_graph_params(g) * sizeof *weights);
-    nn_real *y = base_alloc((size_t)n * out, sizeof *y);
-    assert_non_null(y);
-    nn_net_forward(net, &x, n, y);
-    nn_net_free(net);
-    return y;
-}
-
 /* ---- folding ---- */
 
 static void folded_net_gives_the_same_values(void **state)
@@ -43,7 +29,7 @@ static void folded_net_gives_the_same_values(void **state)
             assert_string_not_equal(nn_graph_node(g, i)->op->name, "batchnorm");
             assert_string_not_equal(nn_graph_node(g, i)->op->name, "dropout");
         }
-        nn_real *a = evaluate(m->graph, m->weights, x, 8), *b = evaluate(g, w, x, 8);
+        nn_real *a = q8_evaluate(m->graph, m->weights, x, 8), *b = q8_evaluate(g, w, x, 8);
         const size_t n = 8 * (size_t)nn_count(nn_graph_output(g)->shape);
         double largest = 0;
         for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)a[i]));
@@ -130,33 +116,6 @@ static void multipliers_are_what_they_stand_for(void **state)
     assert_false(nn_q8_multiplier(ldexp(1, 30), &m, &s));
 }
 
-/* Signal to quantization noise of the int8 outputs in dB. */
-static double sqnr(const q8_model *q, const nn_real *x, const nn_real *y, int n)
-{
-    const size_t in = q8_input_size(q), out = q8_output_size(q);
-    const nn_quant quant = q->values[q->n_layers].quant;
-    int8_t *qx = base_alloc(in, 1), *qy = base_alloc(out, 1), *work = base_alloc(q->work + 1, 1);
-    float *fx = base_alloc(in, sizeof *fx);
-    assert_true(qx && qy && work && fx);
-    double signal = 0, noise = 0;
-    for (int s = 0; s < n; s++) {
-        for (size_t i = 0; i < in; i++) fx[i] = (float)x[(size_t)s * in + i];
-        q8_quantize_input(q, fx, qx);
-        q8_run(q, qx, qy, work);
-        for (size_t o = 0; o < out; o++) {
-            const double v = (double)y[(size_t)s * out + o];
-            const double e = quant.scale * (qy[o] - quant.zero) - v;
-            signal += v * v;
-            noise += e * e;
-        }
-    }
-    base_free(qx);
-    base_free(qy);
-    base_free(work);
-    base_free(fx);
-    return 10 * log10(signal / noise);
-}
-
 /* 8 bits of a Gaussian signal are about 40 dB at best; these nets measure 31 to 43 dB. A wrong zero
  * point, padding value or channel order is below 10 dB. */
 static void int8_follows_float(void **state)
@@ -167,9 +126,9 @@ static void int8_follows_float(void **state)
             for (int range = Q8_RANGE_MINMAX; range <= Q8_RANGE_MSE; range++) {
                 nn_model *m = q8_random_model(q8_nets[k], seed);
                 nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
-                nn_real *y = evaluate(m->graph, m->weights, x, Q8_SAMPLES);
+                nn_real *y = q8_evaluate(m->graph, m->weights, x, Q8_SAMPLES);
                 q8_model *q = q8_quantized(m, x, (q8_range)range);
-                const double db = sqnr(q, x, y, Q8_SAMPLES);
+                const double db = q8_sqnr(q, x, y, Q8_SAMPLES);
                 if (!(db > 28)) fail_msg("net %zu, range %d: %.1f dB", k, range, db);
                 q8_model_free(q);
                 base_free(x);
