@@ -6,14 +6,15 @@
  *
  * Driven by the kernels' field tables: what has fields bias, multiplier, shift, lo, hi and out_zero
  * is y = (W x + b) multiplier, by channel. A copy of such a layer without its clamp, and with a
- * multiplier for each channel that makes the most of int8, shows W x + b of the integers.
+ * multiplier for each channel that makes the most of int8, shows W x + b of the integers. The
+ * kernels are slow beside the float net, so at most MOST_CLIPS are looked at.
  */
 #include "quantize/internal.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { BATCH = 32 };
+enum { BATCH = 32, MOST_CLIPS = 128 };
 
 /* The fields of one layer. */
 typedef struct layer_fields {
@@ -208,7 +209,7 @@ static base_status correct(correcting *c, const nn_real *inputs, base_err *err)
 
 base_status q8_correct_bias(q8_model *m, const nn_real *inputs, size_t n, base_err *err)
 {
-    correcting c = {.m = m, .n = n};
+    correcting c = {.m = m, .n = n < MOST_CLIPS ? n : MOST_CLIPS};
     const base_status status = correct(&c, inputs, err);
     base_arena_free(c.arena);
     return status;

@@ -4,7 +4,9 @@
 #include "quantize/explain.h"
 #include "train/cli.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err);
 
@@ -13,11 +15,13 @@ static const cli_spec spec = {
     .about =
         "Folds batchnorm, chooses a range for every activation from training clips of the pack,\n"
         "and writes the int8 model (TFLite's scheme: weights symmetric per output channel,\n"
-        "activations asymmetric per tensor). Then both models run on the validation and test\n"
-        "clips of the pack; intervals are Wilson's 95 %.\n"
+        "activations asymmetric per tensor). Before, channels between two layers are scaled to\n"
+        "like ranges where that changes nothing in float; after, mean errors are taken out of\n"
+        "the biases. Then both models run on the validation and test clips of the pack;\n"
+        "intervals are Wilson's 95 %.\n"
         "\n"
-        "--range auto tries every rule with and without --equalize and --bias-correction and\n"
-        "keeps the one with the best validation accuracy; it never looks at the test clips.\n"
+        "--range auto tries every rule, with and without equalization and bias correction, and\n"
+        "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
         "\n"
         "--explain (which needs no -o, and takes an int8 model as well) measures on validation\n"
         "clips what each layer adds to the error of the output, worst first: the share of its\n"
@@ -241,7 +245,22 @@ static base_status compare_all(cli *c, const subject *s, base_err *err)
     return BASE_OK;
 }
 
-static base_status put_explanation(cli *c, const quant_explanation *x, base_err *err)
+/* How the model says it was made; the rule of one that does not say is taken for minmax. */
+static q8_options made_by(const q8_model *q)
+{
+    const char *text = q->folded.provenance;
+    q8_options o = {.equalize = strstr(text, "calibration.equalize = yes"),
+                    .correct_bias = strstr(text, "calibration.bias_correction = yes")};
+    for (int i = 0; i < AUTO; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "calibration.range = %s\n", ranges[i]);
+        if (strstr(text, line)) o.range = (q8_range)i;
+    }
+    return o;
+}
+
+static base_status put_explanation(cli *c, q8_options how, const quant_explanation *x,
+                                   base_err *err)
 {
     static const cli_column columns[] = {
         {"layer", NULL, CLI_TEXT, 0},     {"op", NULL, CLI_TEXT, 0},
@@ -258,7 +277,7 @@ static base_status put_explanation(cli *c, const quant_explanation *x, base_err 
     for (int i = 0; i < x->n; i++) {
         const quant_row *r = &x->row[i];
         advice.len = 0;
-        if (r->share >= EXPLAINED_SHARE) quant_advice(r, &advice);
+        if (r->share >= EXPLAINED_SHARE) quant_advice(r, how, &advice);
         cli_cell_text(t, r->name);
         cli_cell_text(t, r->op);
         cli_cell_real(t, r->lo);
@@ -278,18 +297,20 @@ static base_status put_explanation(cli *c, const quant_explanation *x, base_err 
 
 static base_status explain(cli *c, const settings *set, const subject *s, base_err *err)
 {
+    const q8_options how = made_by(s->q8);
     const bool held_out = data_task_count(s->task, DATA_VALIDATION, -1) > 0;
     const quant_source source = source_of(c, s, held_out ? DATA_VALIDATION : DATA_TRAIN);
     size_t n = EXPLAINED_CLIPS;
     nn_real *inputs = NULL;
     quant_explanation x = {0};
     base_status status = clips_of(c, &source, "explaining", &n, &inputs, err);
-    if (status == BASE_OK) status = quant_explain(s->q8, inputs, n, c->threads, &x, err);
+    if (status == BASE_OK)
+        status = quant_explain(s->q8, inputs, n, how.correct_bias, c->threads, &x, err);
     base_free(inputs);
     if (status == BASE_OK) {
         cli_put_text(c, "explained_split", data_split_name(source.split));
         cli_put_int(c, "explained_clips", (int64_t)n);
-        status = put_explanation(c, &x, err);
+        status = put_explanation(c, how, &x, err);
     }
     if (status == BASE_OK && set->plot) status = quant_plot(&x, set->plot, err);
     quant_explanation_free(&x);
@@ -359,7 +380,7 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
 {
     settings set = {.clips = 512, .how = {.percentile = 99.99}};
     const char *range = "mse";
-    int equalize = 0, correct_bias = 0;
+    int uneven = 0, biased = 0;
     const struct poptOption options[] = {
         {"calibrate", 'c', POPT_ARG_STRING, &set.pack, 0, "pack whose training clips set ranges",
          "PACK"},
@@ -367,10 +388,10 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
         {"range", 'r', POPT_ARG_STRING, &range, 0, "minmax, percentile, mse, kl or auto", "RULE"},
         {"percentile", 0, POPT_ARG_DOUBLE, &set.how.percentile, 0,
          "the middle of the values that --range percentile keeps, in %", "X"},
-        {"equalize", 0, POPT_ARG_NONE, &equalize, 0, "scale channels between layers to like ranges",
-         NULL},
-        {"bias-correction", 0, POPT_ARG_NONE, &correct_bias, 0,
-         "take the mean error of each layer out of its biases", NULL},
+        {"no-equalize", 0, POPT_ARG_NONE, &uneven, 0,
+         "leave channels between layers as they were trained", NULL},
+        {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
+         "leave the mean error of each layer in", NULL},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},
@@ -379,8 +400,8 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
     BASE_TRY(cli_check_choice("--range", range, ranges, &set.range, err));
     set.explain |= set.plot != NULL;
     if (set.range != AUTO) set.how.range = (q8_range)set.range;
-    set.how.equalize = equalize;
-    set.how.correct_bias = correct_bias;
+    set.how.equalize = !uneven;
+    set.how.correct_bias = !biased;
     BASE_TRY(check(c, &set, err));
     return run(c, &set, err);
 }

@@ -24,6 +24,7 @@ typedef struct found {
     /* this value alone */
     double own, clipped, out_signal, out_noise;
     double *shift; /* sum of own errors of each channel */
+    double *mean;  /* what is no loss of each channel */
     base_err err;
 } found;
 
@@ -31,6 +32,7 @@ struct explaining {
     const q8_model *m;
     const nn_real *inputs;
     size_t n;
+    bool corrected;
     found *of; /* each value */
 };
 
@@ -251,12 +253,30 @@ static void take_errors(alone *a, int n)
     const q8_value *v = &a->e->m->values[a->v];
     nn_real *x = a->c.of[f->end->index];
     for (size_t i = 0; i < (size_t)n * v->size; i++) {
-        const double e = real_of(v->quant, a->qy[i]) - (double)a->y[i];
+        const size_t c = i % v->size % f->channels;
+        const double e = real_of(v->quant, a->qy[i]) - (double)a->y[i] - f->mean[c];
         f->own += e * e;
         f->clipped += is_beyond(v->quant, (double)a->y[i]) ? e * e : 0.0;
-        f->shift[i % v->size % f->channels] += e;
+        f->shift[c] += e;
         x[i] += (nn_real)e;
     }
+}
+
+/* The mean of the own errors of each channel, which is then left out. */
+static void find_means(alone *a)
+{
+    found *f = &a->e->of[a->v];
+    const size_t size = a->e->m->values[a->v].size;
+    for (size_t first = 0; first < a->e->n; first += BATCH) {
+        const int n = capture_block(a->e, &a->c, first);
+        run_alone(a, n);
+        take_errors(a, n);
+    }
+    for (size_t c = 0; c < f->channels; c++) {
+        f->mean[c] = f->shift[c] / (double)(a->e->n * (size / f->channels));
+        f->shift[c] = 0.0;
+    }
+    f->own = f->clipped = 0.0;
 }
 
 static base_status carry_errors(alone *a, const nn_real **in, base_err *err)
@@ -268,6 +288,7 @@ static base_status carry_errors(alone *a, const nn_real **in, base_err *err)
     nn_real *truth = base_arena_alloc(a->arena, BATCH * outs, sizeof *truth);
     if (!truth) return base_nomem(err, BATCH * outs);
     for (int k = 0; k < a->after.n_in; k++) in[k] = a->c.of[a->after.from[k]];
+    if (a->e->corrected) find_means(a);
     for (size_t first = 0; first < a->e->n; first += BATCH) {
         const int n = capture_block(a->e, &a->c, first);
         memcpy(truth, a->c.of[last->index], (size_t)n * outs * sizeof *truth);
@@ -358,25 +379,27 @@ static void find_fault(const found *f, quant_row *r)
     r->measure = faults[i].measure;
 }
 
-void quant_advice(const quant_row *r, base_str *text)
+void quant_advice(const quant_row *r, q8_options done, base_str *text)
 {
     const double m = r->measure;
     switch (r->fault) {
     case QUANT_CLIPPED:
-        base_str_add(text,
-                     "%.0f %% of its error is clipping: --range minmax, a higher --percentile or "
-                     "more --clips",
-                     100.0 * m);
+        base_str_add(text, "%.0f %% of its error is clipping: ", 100.0 * m);
+        base_str_add(text, done.range == Q8_RANGE_MINMAX
+                               ? "these clips go beyond those of calibration; more --clips"
+                               : "--range minmax, or percentile with a higher --percentile");
         break;
     case QUANT_SHIFTED:
-        base_str_add(text, "%.0f %% of its error is a shift of the mean: --bias-correction",
+        base_str_add(text,
+                     "%.0f %% of its error is a shift of the mean: quantize without "
+                     "--no-bias-correction",
                      100.0 * m);
         break;
     case QUANT_COARSE:
         base_str_add(text,
-                     "its error is %.0f times that of rounding: weights too uneven for 8 bits; "
-                     "--equalize, or train with more weight decay",
-                     m);
+                     "its error is %.0f times that of rounding its values: weights too uneven "
+                     "for 8 bits; %strain with more weight decay",
+                     m, done.equalize ? "" : "quantize without --no-equalize, or ");
         break;
     case QUANT_SHARED:
         base_str_add(text,
@@ -385,10 +408,14 @@ void quant_advice(const quant_row *r, base_str *text)
                      m);
         break;
     case QUANT_UNEVEN:
-        base_str_add(text, "one channel reaches %.0f times as far as the median: --equalize", m);
+        base_str_add(text, "one channel reaches %.0f times as far as the median: ", m);
+        base_str_add(text, done.equalize ? "no layer behind it can take that over; train with more "
+                                           "weight decay"
+                                         : "quantize without --no-equalize");
         break;
     case QUANT_WIDE:
-        base_str_add(text, "99.9 %% of its values use %.0f of 256 steps: --range mse or kl", m);
+        base_str_add(text, "99.9 %% of its values use %.0f of 256 steps: --range %s", m,
+                     done.range == Q8_RANGE_MSE ? "percentile" : "mse");
         break;
     case QUANT_ROUNDING: base_str_add(text, "rounding to 8 bits, which no option changes"); break;
     }
@@ -442,7 +469,8 @@ static base_status explain(explaining *e, int threads, quant_explanation *x, bas
         f->channels = (size_t)f->head->shape.d[f->head->shape.n - 1];
         f->reach = base_arena_alloc(x->arena, f->channels, sizeof *f->reach);
         f->shift = base_arena_alloc(x->arena, f->channels, sizeof *f->shift);
-        if (!f->reach || !f->shift) return base_nomem(err, f->channels);
+        f->mean = base_arena_alloc(x->arena, f->channels, sizeof *f->mean);
+        if (!f->reach || !f->shift || !f->mean) return base_nomem(err, f->channels);
     }
     capture c = {0};
     base_arena *arena = base_arena_new();
@@ -463,12 +491,12 @@ static base_status explain(explaining *e, int threads, quant_explanation *x, bas
     return make_rows(e, x, err);
 }
 
-base_status quant_explain(const q8_model *m, const nn_real *inputs, size_t n, int threads,
-                          quant_explanation *x, base_err *err)
+base_status quant_explain(const q8_model *m, const nn_real *inputs, size_t n, bool corrected,
+                          int threads, quant_explanation *x, base_err *err)
 {
     *x = (quant_explanation){.arena = base_arena_new()};
     if (!x->arena) return base_nomem(err, 1);
-    explaining e = {.m = m, .inputs = inputs, .n = n};
+    explaining e = {.m = m, .inputs = inputs, .n = n, .corrected = corrected};
     const base_status status = explain(&e, threads, x, err);
     if (status != BASE_OK) quant_explanation_free(x);
     return status;

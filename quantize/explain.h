@@ -44,10 +44,12 @@ typedef struct quant_explanation {
  * "Only this layer quantized" is: its kernel computes from float inputs that were quantized; what
  * its float nodes give from the same (dequantized) inputs is subtracted. That difference, which is
  * the layer's own (weights, bias, range and rounding of its output), is added to its float output,
- * and everything behind computes in float. The input's own error is its quantization. Does not
- * depend on threads. Free with quant_explanation_free. */
-base_status quant_explain(const q8_model *m, const nn_real *inputs, size_t n, int threads,
-                          quant_explanation *e, base_err *err);
+ * and everything behind computes in float. The input's own error is its quantization. corrected:
+ * biases take out what the layers before shift (q8_options.correct_bias), so that the mean error of
+ * each channel is no loss and is left out. Does not depend on threads. Free with
+ * quant_explanation_free. */
+base_status quant_explain(const q8_model *m, const nn_real *inputs, size_t n, bool corrected,
+                          int threads, quant_explanation *e, base_err *err);
 void quant_explanation_free(quant_explanation *e);
 
 /* The explanation as a picture, drawn by gnuplot. BASE_USAGE when path ends neither in .png nor in
@@ -55,7 +57,7 @@ void quant_explanation_free(quant_explanation *e);
 base_status quant_plot_check(const char *path, base_err *err);
 base_status quant_plot(const quant_explanation *e, const char *path, base_err *err);
 
-/* What a row suffers from and what to do about it, in one line. */
-void quant_advice(const quant_row *r, base_str *text);
+/* What a row suffers from and what to do about it, in one line; done: how the model was made. */
+void quant_advice(const quant_row *r, q8_options done, base_str *text);
 
 #endif

@@ -91,8 +91,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     ! h5diff -q "$out/one.h5" "$out/other.h5" /q8
     [[ "$(h5dump -d /provenance "$out/other.h5")" == *"calibration.clips = 20"* ]]
     for threads in 1 3; do
-        "$SOTTO" quantize -q run --calibrate tones.h5 --range kl --equalize --bias-correction \
-            --threads $threads -o "$out/all$threads.h5"
+        "$SOTTO" quantize -q run --calibrate tones.h5 --range kl --threads $threads -o "$out/all$threads.h5"
     done
     h5diff "$out/all1.h5" "$out/all3.h5"
 }
@@ -100,7 +99,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 @test "a model remembers how it was quantized, and of which clips" {
     told() { h5dump -d /provenance "$1" | grep -o "calibration.$2 = .*"; }
     "$SOTTO" quantize -q run -c tones.h5 --clips 20 --range percentile --percentile 99.5 \
-        --bias-correction -o "$out/a.h5"
+        --no-equalize -o "$out/a.h5"
     "$SOTTO" quantize -q run -c tones.h5 --clips 20 --seed 4 -o "$out/b.h5"
     told "$out/a.h5" split | grep train
     told "$out/a.h5" range | grep percentile
@@ -113,8 +112,8 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 }
 
 @test "each way of quantizing gives other integers and still a good model" {
-    for way in "--range minmax" "--range percentile --percentile 99" "--range kl" "--equalize" \
-        "--bias-correction"; do
+    for way in "--range minmax" "--range percentile --percentile 99" "--range kl" "--no-equalize" \
+        "--no-bias-correction"; do
         "$SOTTO" quantize -q run -c tones.h5 $way --format json -o "$out/way.h5" >"$out/way.json"
         [ "$(jq -r .model_hash "$out/way.json")" != "$(jq -r .model_hash quantize.json)" ]
         jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' \
@@ -155,7 +154,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 }
 
 @test "--explain: an int8 model is explained like the run it was made from" {
-    "$SOTTO" quantize -q run -c tones.h5 --equalize --bias-correction --explain --format json \
+    "$SOTTO" quantize -q run -c tones.h5 --range percentile --explain --format json \
         -o "$out/q.h5" >"$out/a"
     "$SOTTO" quantize -q "$out/q.h5" -c tones.h5 --explain --threads 1 --format json >"$out/b"
     [ "$(jq .explanation "$out/a")" = "$(jq .explanation "$out/b")" ]
