@@ -76,7 +76,8 @@ static base_status open_int8(bench *b, const nn_model *m, q8_level level, base_e
     if (!b->q8) {
         b->x = bench_noise(CALIBRATION * (size_t)nn_count(nn_graph_input(m->graph, 0)->shape));
         if (!b->x) return base_nomem(err, 0);
-        BASE_TRY(q8_quantize(m, b->x, CALIBRATION, Q8_RANGE_MINMAX, NULL, &b->q8, err));
+        BASE_TRY(q8_quantize(m, b->x, CALIBRATION, (q8_options){.range = Q8_RANGE_MINMAX}, NULL,
+                             &b->q8, err));
     }
     BASE_TRY(q8_host_new(b->q8, level, &b->host, err));
     const size_t n = (size_t)b->batch * q8_input_size(b->q8);

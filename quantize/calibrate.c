@@ -1,7 +1,9 @@
 /* calibrate: a range for every activation from what real clips give, in two passes: extremes, then
  * a histogram between them, from which the range is cut. The mean square error of a range [lo, hi]
  * is taken as step^2 / 12 for what lies inside (rounding; exact zeros cost nothing, as 0 is always
- * representable) plus the square of what is cut off, as in Banner et al., arXiv 1810.05723.
+ * representable) plus the square of what is cut off, as in Banner et al., arXiv 1810.05723. The
+ * divergence is that of Migacz, "8-bit inference with TensorRT" (GTC 2017), as MXNet has it too,
+ * but for a range with a zero point: both ends are cut at the same distance from 0.
  */
 #include "quantize/internal.h"
 
@@ -109,6 +111,50 @@ static void cut_by_error(const seen *s, const moments *m, double *lo, double *hi
         }
 }
 
+/* Kullback-Leibler divergence of the histogram, with what lies beyond the bins a .. b-1 moved into
+ * the outermost of them, from the same in 256 levels, of which each spreads the values that are
+ * really inside evenly over those of its bins that are not empty. */
+static double divergence(const seen *s, const moments *m, int a, int b)
+{
+    enum { LEVELS = 256 };
+    const double least = 1e-6; /* share of a bin that a level without values has */
+    const double all = m->n[BINS], inside = m->n[b] - m->n[a];
+    double sum = 0.0;
+    for (int l = 0, from = a; l < LEVELS; l++) {
+        const int to = a + (int)((int64_t)(b - a) * (l + 1) / LEVELS);
+        double p[BINS / LEVELS + 1];
+        int filled = 0;
+        for (int i = from; i < to; i++) {
+            const double beyond = (i == a ? m->n[a] : 0.0) + (i == b - 1 ? all - m->n[b] : 0.0);
+            p[i - from] = ((double)s->bins[i] + beyond) / all;
+            filled += p[i - from] > 0.0;
+        }
+        const double level = inside > 0.0 ? (m->n[to] - m->n[from]) / inside : 0.0;
+        for (int i = from; i < to; i++)
+            if (p[i - from] > 0.0)
+                sum += p[i - from] * log(p[i - from] / fmax(level / filled, least));
+        from = to;
+    }
+    return sum;
+}
+
+static void cut_by_divergence(const seen *s, const moments *m, double *lo, double *hi)
+{
+    double best = HUGE_VAL;
+    const double low = fmin(s->lo, 0.0), high = fmax(s->hi, 0.0), far = fmax(-low, high);
+    for (int i = 1; i <= GRID; i++) {
+        const double a = fmax(low, -far * i / GRID), b = fmin(high, far * i / GRID);
+        const int from = edge_of(s, a), to = edge_of(s, b);
+        if (to - from < BINS / 8) continue; /* as many bins as levels at least */
+        const double e = divergence(s, m, from, to);
+        if (e < best) {
+            best = e;
+            *lo = a;
+            *hi = b;
+        }
+    }
+}
+
 static void cut_by_share(const seen *s, const moments *m, double share, double *lo, double *hi)
 {
     const double outer = share * (double)s->count;
@@ -130,13 +176,15 @@ static nn_quant quant_of(double lo, double hi)
     return (nn_quant){scale, (int)fmax(-128.0, fmin(127.0, zero))};
 }
 
-static nn_quant choose(const seen *s, q8_range range, moments *m)
+static nn_quant choose(const seen *s, q8_options o, moments *m)
 {
     double lo = s->lo, hi = s->hi;
     if (hi <= lo) return quant_of(lo, hi);
-    if (range != Q8_RANGE_MINMAX) sum_up(s, m);
-    if (range == Q8_RANGE_PERCENTILE) cut_by_share(s, m, 0.00005, &lo, &hi);
-    if (range == Q8_RANGE_MSE) cut_by_error(s, m, &lo, &hi);
+    if (o.range != Q8_RANGE_MINMAX) sum_up(s, m);
+    const double kept = o.percentile > 0.0 ? o.percentile : 99.99;
+    if (o.range == Q8_RANGE_PERCENTILE) cut_by_share(s, m, (100.0 - kept) / 200.0, &lo, &hi);
+    if (o.range == Q8_RANGE_MSE) cut_by_error(s, m, &lo, &hi);
+    if (o.range == Q8_RANGE_KL) cut_by_divergence(s, m, &lo, &hi);
     return quant_of(lo, hi);
 }
 
@@ -199,7 +247,7 @@ static void share(const nn_graph *g, const q8_chains *c, const nn_node *n, nn_qu
 }
 
 /* Hand the choice of each chain to its nodes, inputs first. */
-static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_range range,
+static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_options o,
                    moments *m, nn_quant *quant)
 {
     for (int i = 0; i < nn_graph_nodes(g); i++) {
@@ -207,7 +255,7 @@ static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_
         if (!c->live[i] || c->head[i] != i) continue;
         const bool fixed = n->op->fixed.scale > 0;
         give(c, i,
-             chooses(n) ? choose(&nodes[c->range[i]], range, m)
+             chooses(n) ? choose(&nodes[c->range[i]], o, m)
              : fixed    ? n->op->fixed
                         : quant[n->in[0]->index],
              quant);
@@ -219,7 +267,7 @@ static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_
 }
 
 static base_status calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs,
-                             size_t n, q8_range range, base_arena *arena, nn_quant *quant,
+                             size_t n, q8_options o, base_arena *arena, nn_quant *quant,
                              base_err *err)
 {
     const int count = nn_graph_nodes(g);
@@ -236,20 +284,25 @@ static base_status calibrate(const nn_graph *g, const nn_real *weights, const nn
         if (!s->bins) return base_nomem(err, BINS * sizeof *s->bins);
     }
     BASE_TRY(observe_all(g, weights, inputs, n, &w, err));
-    assign(g, &c, w.nodes, range, m, quant);
+    assign(g, &c, w.nodes, o, m, quant);
     return BASE_OK;
 }
 
-base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
-                         q8_range range, nn_quant *quant, base_err *err)
+base_status q8_check_inputs(const nn_graph *g, size_t n, base_err *err)
 {
     if (n == 0) return base_fail(err, BASE_DATA, "there is no clip to calibrate with");
-    if (!nn_graph_input(g, 0) || nn_graph_input(g, 1))
-        return base_fail(err, BASE_USAGE, "an int8 model has one input, this graph has %s",
-                         nn_graph_input(g, 0) ? "several" : "none");
+    if (nn_graph_input(g, 0) && !nn_graph_input(g, 1)) return BASE_OK;
+    return base_fail(err, BASE_USAGE, "an int8 model has one input, this graph has %s",
+                     nn_graph_input(g, 0) ? "several" : "none");
+}
+
+base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
+                         q8_options o, nn_quant *quant, base_err *err)
+{
+    BASE_TRY(q8_check_inputs(g, n, err));
     base_arena *arena = base_arena_new();
     if (!arena) return base_nomem(err, 1);
-    const base_status status = calibrate(g, weights, inputs, n, range, arena, quant, err);
+    const base_status status = calibrate(g, weights, inputs, n, o, arena, quant, err);
     base_arena_free(arena);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "data/metrics.h"
 #include "quantize/host.h"
 
+#include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,14 @@ static void keep_block(walk *w, int job, size_t first, size_t n, const float *fe
     for (size_t i = 0; i < n * w->size; i++) inputs[first * w->size + i] = (nn_real)features[i];
 }
 
+/* The first n of the split in an order that depends on the seed only. */
+static void choose(walk *w, uint64_t seed, size_t n)
+{
+    base_rng r = base_rng_at(seed, BASE_RNG_SELECT, 0, 1);
+    base_shuffle(&r, w->order, w->n);
+    if (w->n > n) w->n = n;
+}
+
 base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_real **inputs,
                          base_err *err)
 {
@@ -296,9 +305,7 @@ base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_rea
     *inputs = NULL;
     base_status status = walk_open(&w, s, err);
     if (status == BASE_OK) {
-        base_rng r = base_rng_at(seed, BASE_RNG_SELECT, 0, 1);
-        base_shuffle(&r, w.order, w.n);
-        if (w.n > *n) w.n = *n;
+        choose(&w, seed, *n);
         *n = w.n;
         *inputs = base_alloc(w.n * w.size, sizeof **inputs);
         status = *inputs ? walk_run(&w, keep_block, *inputs, err) : base_nomem(err, w.n * w.size);
@@ -324,7 +331,8 @@ static base_status simulated(const nn_model *m, const char *pack_path, int threa
     if (status == BASE_OK) status = quant_task(m, pack, &task, err);
     const quant_source s = {.model = m, .task = task, .split = DATA_TRAIN, .threads = threads};
     if (status == BASE_OK) status = quant_inputs(&s, 0, &n, &inputs, err);
-    if (status == BASE_OK) status = q8_simulated(m, inputs, n, Q8_RANGE_MSE, start, err);
+    if (status == BASE_OK)
+        status = q8_simulated(m, inputs, n, (q8_options){.range = Q8_RANGE_MSE}, start, err);
     base_free(inputs);
     data_task_free(task);
     data_pack_close(pack);
@@ -358,5 +366,31 @@ base_status quant_simulated(const char *path, const char *pack, int threads, nn_
     }
     const base_status status = simulated(m, pack, threads, start, err);
     nn_model_free(m);
+    return status;
+}
+
+base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, char hex[65],
+                              base_err *err)
+{
+    walk w;
+    const base_status status = walk_open(&w, s, err);
+    if (status == BASE_OK) {
+        struct sha256_ctx sha;
+        uint8_t digest[SHA256_DIGEST_SIZE];
+        choose(&w, seed, n);
+        sha256_init(&sha);
+        for (size_t i = 0; i < w.n; i++) {
+            const uint32_t at = w.order[i];
+            const int clip = w.list[at].clip;
+            const uint8_t number[DATA_HASH_BYTES] = {(uint8_t)at, (uint8_t)(at >> 8),
+                                                     (uint8_t)(at >> 16), (uint8_t)(at >> 24)};
+            sha256_update(&sha, DATA_HASH_BYTES,
+                          clip < 0 ? number
+                                   : data_pack_clip(data_task_pack(s->task), (size_t)clip).hash);
+        }
+        sha256_digest(&sha, sizeof digest, digest);
+        base_hex(digest, sizeof digest, hex);
+    }
+    walk_close(&w);
     return status;
 }

@@ -36,6 +36,10 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
  * many. *inputs is freed with base_free. */
 base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_real **inputs,
                          base_err *err);
+/* SHA-256, in hexadecimal, of which clips these are: of the pack's hashes of their samples, in
+ * order; silence that is made from noise counts by its number. */
+base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, char hex[65],
+                              base_err *err);
 
 /* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
 base_status quant_float_model(const char *path, nn_model **m, base_err *err);

@@ -45,6 +45,23 @@ base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);
  * does. */
 int q8_bound(nn_quant q, double v);
 
+/* Whether n samples of the graph's input can be calibrated with: there are some, and one input. */
+base_status q8_check_inputs(const nn_graph *g, size_t n, base_err *err);
+
+/* Whether n is y = W x + b with weights [..., channels] of one input, which has an int8 form. */
+bool q8_has_weights(const nn_node *n);
+
+/* Some nodes of a graph as a net of their own: inputs are what they read from outside. */
+typedef struct q8_part {
+    nn_graph *graph;
+    nn_net *net;
+    int *from, n_in; /* the nodes of the whole graph that its inputs stand for, in order */
+} q8_part;
+/* inside: one per node of g; the last of those is what the net computes. weights are copied. */
+base_status q8_part_new(const nn_graph *g, const nn_real *weights, const bool *inside, int batch,
+                        base_arena *arena, q8_part *p, base_err *err);
+void q8_part_free(q8_part *p);
+
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
 
@@ -58,6 +75,9 @@ void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void 
 /* The lower-level half of q8_quantize: layers and values from m->folded and m->quant, all in
  * m->arena. */
 base_status q8_lower(q8_model *m, base_err *err);
+
+/* Mean output errors taken out of the biases of m's integers, layer by layer, by n inputs. */
+base_status q8_correct_bias(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
 
 /* Place the values and scratch of m in its work buffer: fills first, last, offsets and m->work. */
 base_status q8_place(q8_model *m, base_err *err);

@@ -75,7 +75,7 @@ base_status q8_pick_golden(q8_model *q, const nn_real *inputs, size_t n, base_er
 }
 
 static base_status quantize(q8_model *q, const nn_model *m, const nn_real *inputs, size_t n,
-                            q8_range range, const char *calibration, base_err *err)
+                            q8_options o, const char *calibration, base_err *err)
 {
     q->arena = base_arena_new();
     q->rounding = base_strdup("tflm");
@@ -85,21 +85,25 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     const size_t nodes = (size_t)nn_graph_nodes(q->folded.graph);
     q->quant = base_arena_alloc(q->arena, nodes, sizeof *q->quant);
     if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
-    if (m->quant)
-        BASE_TRY(q8_trained_quant(m, q->folded.graph, q->quant, err));
-    else
-        BASE_TRY(q8_calibrate(q->folded.graph, q->folded.weights, inputs, n, range, q->quant, err));
+    const nn_graph *g = q->folded.graph;
+    if (m->quant) {
+        BASE_TRY(q8_trained_quant(m, g, q->quant, err));
+    } else {
+        if (o.equalize) BASE_TRY(q8_equalize(g, q->folded.weights, inputs, n, NULL, err));
+        BASE_TRY(q8_calibrate(g, q->folded.weights, inputs, n, o, q->quant, err));
+    }
     BASE_TRY(q8_lower(q, err));
+    if (o.correct_bias && !m->quant) BASE_TRY(q8_correct_bias(q, inputs, n, err));
     return q8_pick_golden(q, inputs, n, err);
 }
 
-base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                         const char *calibration, q8_model **q8, base_err *err)
 {
     *q8 = NULL;
     q8_model *q = calloc(1, sizeof *q);
     if (!q) return base_nomem(err, sizeof *q);
-    const base_status status = quantize(q, m, inputs, n, range, calibration, err);
+    const base_status status = quantize(q, m, inputs, n, o, calibration, err);
     if (status == BASE_OK)
         *q8 = q;
     else

@@ -2,9 +2,11 @@
  *
  *   fold       batchnorm into the convolution or dense layer before it
  *   merge      parallel convolutions whose outputs are summed into one
+ *   equalize   channels of consecutive layers scaled to like ranges, by option
  *   calibrate  a range for every node from the values that real clips give
  *   simulate   training that sees what int8 rounds (nn_simulate), from a calibrated model on
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
+ *   bias       the mean error of every layer taken out through its bias, by option
  *   run        the same kernels on the host: what a device computes, bit for bit
  *              (quantize/host.h does it fast, with the same bits)
  *   emit       one C99 header
@@ -65,9 +67,17 @@ void q8_model_free(q8_model *m);
 /* How the range of an activation is chosen from what calibration saw. */
 typedef enum q8_range {
     Q8_RANGE_MINMAX,     /* smallest to largest */
-    Q8_RANGE_PERCENTILE, /* without the outer 0.005 % on either side */
+    Q8_RANGE_PERCENTILE, /* the middle q8_options.percentile % of the values */
     Q8_RANGE_MSE,        /* least mean square error of the quantized values */
+    Q8_RANGE_KL,         /* least Kullback-Leibler divergence of their distribution */
 } q8_range;
+
+typedef struct q8_options {
+    q8_range range;
+    double percentile; /* 0: 99.99 */
+    bool equalize;     /* q8_equalize before calibration */
+    bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
+} q8_options;
 
 /* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or
  * behind no convolution or dense layer of its own); weights is freed with base_free, the graph with
@@ -81,17 +91,23 @@ base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded
  * concat that nothing else reads get that of the concat; some operators (sigmoid, softmax) have one
  * of their own. */
 base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
-                         q8_range range, nn_quant *quant, base_err *err);
+                         q8_options o, nn_quant *quant, base_err *err);
+
+/* Cross-layer equalization of a folded graph: channels between two layers with weights are scaled
+ * to like ranges, by the values that n samples of its input give. The graph computes the same but
+ * for rounding. *pairs (may be NULL): how many pairs of layers there were. */
+base_status q8_equalize(const nn_graph *g, nn_real *weights, const nn_real *inputs, size_t n,
+                        int *pairs, base_err *err);
 
 /* All of it: fold, calibrate on n input samples, lower, plan. Labels, features and provenance are
  * copied from m; calibration (text, "key = value\n" lines; may be NULL) is added to provenance.
  * Any inputs do for an untrained model of which only costs are wanted. */
-base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                         const char *calibration, q8_model **q8, base_err *err);
 
 /* What training with simulated quantization starts from: m folded, with the quantization of the
  * nodes at which int8 rounds (quant), chosen from n input samples. Freed with nn_model_free. */
-base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                          nn_model **start, base_err *err);
 
 /* ---- files ---- */
@@ -111,6 +127,10 @@ void q8_quantize_input(const q8_model *m, const float *x, int8_t *q);
 /* One inference. work: m->work bytes, aligned to 4, one per thread; in and out do not overlap it.
  */
 void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work);
+/* The same, showing what each layer gives (y: the bytes of value layer + 1) as it is computed. */
+typedef void (*q8_observer)(void *ctx, int layer, const int8_t *y);
+void q8_observe(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work, q8_observer observe,
+                void *ctx);
 
 /* ---- C ---- */
 

@@ -24,13 +24,20 @@ void q8_quantize_input(const q8_model *m, const float *x, int8_t *q)
 
 void q8_run(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work)
 {
+    q8_observe(m, in, out, work, NULL, NULL);
+}
+
+void q8_observe(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work, q8_observer observe,
+                void *ctx)
+{
     for (int k = 0; k < m->n_layers; k++) {
         const q8_layer *l = &m->layers[k];
         const int8_t *x[NN_MAX_IN] = {0};
         for (int j = 0; j < l->n_in; j++)
             x[j] = l->in[j] == 0 ? in : work + m->values[l->in[j]].offset;
-        q8_layer_run(&l->l, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset,
-                     work + l->scratch);
+        int8_t *y = k + 1 == m->n_layers ? out : work + m->values[k + 1].offset;
+        q8_layer_run(&l->l, x, y, work + l->scratch);
+        if (observe) observe(ctx, k, y);
     }
 }
 

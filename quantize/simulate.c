@@ -19,7 +19,7 @@ static base_status keep_ends(const nn_graph *g, nn_quant *quant, base_err *err)
     return status;
 }
 
-static base_status simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+static base_status simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                              nn_model *start, base_err *err)
 {
     BASE_TRY(q8_fold(m->graph, m->weights, &start->graph, &start->weights, err));
@@ -27,16 +27,16 @@ static base_status simulated(const nn_model *m, const nn_real *inputs, size_t n,
     const size_t nodes = (size_t)nn_graph_nodes(start->graph);
     start->quant = base_alloc(nodes, sizeof *start->quant);
     if (!start->quant) return base_nomem(err, nodes * sizeof *start->quant);
-    BASE_TRY(q8_calibrate(start->graph, start->weights, inputs, n, range, start->quant, err));
+    BASE_TRY(q8_calibrate(start->graph, start->weights, inputs, n, o, start->quant, err));
     return keep_ends(start->graph, start->quant, err);
 }
 
-base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_range range,
+base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                          nn_model **start, base_err *err)
 {
     *start = calloc(1, sizeof **start);
     if (!*start) return base_nomem(err, sizeof **start);
-    const base_status status = simulated(m, inputs, n, range, *start, err);
+    const base_status status = simulated(m, inputs, n, o, *start, err);
     if (status == BASE_OK) return BASE_OK;
     nn_model_free(*start);
     *start = NULL;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +117,48 @@ q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range)
 {
     base_err err = {0};
     q8_model *q = NULL;
-    if (q8_quantize(m, x, Q8_SAMPLES, range, "calibration.clips = 64\n", &q, &err) != BASE_OK)
+    if (q8_quantize(m, x, Q8_SAMPLES, (q8_options){.range = range}, "calibration.clips = 64\n", &q,
+                    &err) != BASE_OK)
         fail_msg("%s", err.message);
     return q;
+}
+
+nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)
+{
+    base_err err = {0};
+    nn_net *net = NULL;
+    const size_t out = (size_t)nn_count(nn_graph_output(g)->shape);
+    assert_int_equal(nn_net_new(g, (nn_net_options){.batch = n, .shards = 1}, &net, &err), BASE_OK);
+    memcpy(nn_net_weights(net), weights, nn_graph_params(g) * sizeof *weights);
+    nn_real *y = base_alloc((size_t)n * out, sizeof *y);
+    assert_non_null(y);
+    nn_net_forward(net, &x, n, y);
+    nn_net_free(net);
+    return y;
+}
+
+double q8_sqnr(const q8_model *q, const nn_real *x, const nn_real *y, int n)
+{
+    const size_t in = q8_input_size(q), out = q8_output_size(q);
+    const nn_quant quant = q->values[q->n_layers].quant;
+    int8_t *qx = base_alloc(in, 1), *qy = base_alloc(out, 1), *work = base_alloc(q->work + 1, 1);
+    float *fx = base_alloc(in, sizeof *fx);
+    assert_true(qx && qy && work && fx);
+    double signal = 0, noise = 0;
+    for (int s = 0; s < n; s++) {
+        for (size_t i = 0; i < in; i++) fx[i] = (float)x[(size_t)s * in + i];
+        q8_quantize_input(q, fx, qx);
+        q8_run(q, qx, qy, work);
+        for (size_t o = 0; o < out; o++) {
+            const double v = (double)y[(size_t)s * out + o];
+            const double e = quant.scale * (qy[o] - quant.zero) - v;
+            signal += v * v;
+            noise += e * e;
+        }
+    }
+    base_free(qx);
+    base_free(qy);
+    base_free(work);
+    base_free(fx);
+    return 10 * log10(signal / noise);
 }

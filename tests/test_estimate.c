@@ -130,7 +130,7 @@ static void same_as_int8_model(void **state)
         size_t n = (size_t)nn_count(nn_graph_input(m.graph, 0)->shape);
         nn_real *x = base_alloc(n, sizeof *x);
         for (size_t k = 0; k < n; k++) x[k] = (nn_real)((int)(k * 7 % 13) - 6);
-        check(q8_quantize(&m, x, 1, Q8_RANGE_MINMAX, NULL, &q8, &err), &err);
+        check(q8_quantize(&m, x, 1, (q8_options){.range = Q8_RANGE_MINMAX}, NULL, &q8, &err), &err);
         check(quant_costs_of_graph(m.graph, &costs, &err), &err);
         load("nucleo-l4r5zi", &target);
         estimate(&costs, &target, &e);

@@ -76,7 +76,9 @@ static int set_up(void **state)
     size_t n = 32;
     nn_real *inputs = NULL;
     check_ok(quant_inputs(&s, 0, &n, &inputs, &err), &err);
-    check_ok(q8_quantize(f->model, inputs, n, Q8_RANGE_MSE, NULL, &f->q8, &err), &err);
+    check_ok(
+        q8_quantize(f->model, inputs, n, (q8_options){.range = Q8_RANGE_MSE}, NULL, &f->q8, &err),
+        &err);
     base_free(inputs);
     *state = f;
     return 0;

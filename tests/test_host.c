@@ -440,7 +440,8 @@ static void compare_model(const char *text, uint64_t seed, q8_level level, const
     nn_real *inputs = q8_random_inputs(m->graph, CLIPS, seed);
     q8_model *q = NULL;
     q8_host *plan = NULL;
-    if (q8_quantize(m, inputs, CLIPS, Q8_RANGE_MINMAX, NULL, &q, &err) != BASE_OK ||
+    if (q8_quantize(m, inputs, CLIPS, (q8_options){.range = Q8_RANGE_MINMAX}, NULL, &q, &err) !=
+            BASE_OK ||
         q8_host_new(q, level, &plan, &err) != BASE_OK)
         fail_msg("%s: %s", what, err.message);
     const size_t out = q8_output_size(q);

@@ -72,7 +72,8 @@ static nn_model *simulated(const nn_model *m, const nn_real *x)
 {
     base_err err = {0};
     nn_model *start;
-    if (q8_simulated(m, x, Q8_SAMPLES, Q8_RANGE_MSE, &start, &err) != BASE_OK)
+    if (q8_simulated(m, x, Q8_SAMPLES, (q8_options){.range = Q8_RANGE_MSE}, &start, &err) !=
+        BASE_OK)
         fail_msg("%s", err.message);
     return start;
 }

@@ -90,6 +90,95 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     h5diff "$out/one.h5" run.int8.h5
     ! h5diff -q "$out/one.h5" "$out/other.h5" /q8
     [[ "$(h5dump -d /provenance "$out/other.h5")" == *"calibration.clips = 20"* ]]
+    for threads in 1 3; do
+        "$SOTTO" quantize -q run --calibrate tones.h5 --range kl --threads $threads -o "$out/all$threads.h5"
+    done
+    h5diff "$out/all1.h5" "$out/all3.h5"
+}
+
+@test "a model remembers how it was quantized, and of which clips" {
+    told() { h5dump -d /provenance "$1" | grep -o "calibration.$2 = .*"; }
+    "$SOTTO" quantize -q run -c tones.h5 --clips 20 --range percentile --percentile 99.5 \
+        --no-equalize -o "$out/a.h5"
+    "$SOTTO" quantize -q run -c tones.h5 --clips 20 --seed 4 -o "$out/b.h5"
+    told "$out/a.h5" split | grep train
+    told "$out/a.h5" range | grep percentile
+    told "$out/a.h5" percentile | grep 99.5
+    told "$out/a.h5" bias_correction | grep yes
+    told "$out/a.h5" equalize | grep no
+    told "$out/a.h5" sha256 | grep -E '[0-9a-f]{64}'
+    [ "$(told "$out/a.h5" sha256)" != "$(told "$out/b.h5" sha256)" ]
+    ! told "$out/b.h5" percentile
+}
+
+@test "each way of quantizing gives other integers and still a good model" {
+    for way in "--range minmax" "--range percentile --percentile 99" "--range kl" "--no-equalize" \
+        "--no-bias-correction"; do
+        "$SOTTO" quantize -q run -c tones.h5 $way --format json -o "$out/way.h5" >"$out/way.json"
+        [ "$(jq -r .model_hash "$out/way.json")" != "$(jq -r .model_hash quantize.json)" ]
+        jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' \
+            "$out/way.json"
+        "$SOTTO" eval -q "$out/way.h5" tones.h5 --format json >"$out/eval.json"
+        jq -e --slurpfile q "$out/way.json" '.accuracy ==
+            ($q[0].results[] | select(.split == "test" and .kind == "int8") | .accuracy)' \
+            "$out/eval.json"
+    done
+}
+
+@test "--range auto keeps what is best on validation" {
+    "$SOTTO" quantize -q run -c tones.h5 --range auto -o "$out/auto.h5" --format json >"$out/j"
+    jq -e '(.searched | length) == 16 and .range != "auto"' "$out/j"
+    jq -e '. as $r | ([.searched[].accuracy] | max) as $most |
+        ($r.results[] | select(.split == "validation" and .kind == "int8") | .accuracy) == $most and
+        ([.searched[] | select(.accuracy == $most)][0] | .range == $r.range and
+         .equalize == $r.equalize and .bias_correction == $r.bias_correction)' "$out/j"
+    h5dump -d /provenance "$out/auto.h5" | grep "calibration.range = $(jq -r .range "$out/j")"
+}
+
+@test "--explain: a row for the input and each layer, the worst first" {
+    "$SOTTO" quantize -q run -c tones.h5 --explain --format json >"$out/j"
+    jq -e '.layers == 11 and (.explanation | length) == 12 and .explained_split == "validation"' \
+        "$out/j"
+    jq -e '[.explanation[].error] | . == (sort | reverse)' "$out/j"
+    jq -e '([.explanation[].share] | add) as $s | $s > 0.999 and $s < 1.001' "$out/j"
+    jq -e '(.layer_errors / .output_error) as $r | $r > 0.3 and $r < 3' "$out/j"
+    jq -e 'all(.explanation[]; .from < .to and .scale > 0 and .saturated < 0.1 and .sqnr > 5 and
+        (.share < 0.1) == (.advice == null))' "$out/j"
+    jq -e '[.explanation[] | .layer + " " + .op] |
+        contains(["x input", "conv1 conv2d", "pool globalpool", "y dense"])' "$out/j"
+    "$SOTTO" quantize -q run -c tones.h5 --explain >"$out/tsv"
+    grep -qP '^layer\top\tfrom\tto\tscale\tsaturated\tsqnr\town_sqnr\terror\tshare\tadvice$' \
+        "$out/tsv"
+    grep -qP '^conv1\tconv2d\t' "$out/tsv"
+    "$SOTTO" quantize -q run -c tones.h5 --explain --format table | grep 'SQNR dB'
+}
+
+@test "--explain: an int8 model is explained like the run it was made from" {
+    "$SOTTO" quantize -q run -c tones.h5 --range percentile --explain --format json \
+        -o "$out/q.h5" >"$out/a"
+    "$SOTTO" quantize -q "$out/q.h5" -c tones.h5 --explain --threads 1 --format json >"$out/b"
+    [ "$(jq .explanation "$out/a")" = "$(jq .explanation "$out/b")" ]
+    [ "$(jq -r .model_hash "$out/a")" = "$(jq -r .model_hash "$out/b")" ]
+    rm "$out"/*
+    refused 2 "an int8 model already" quantize run.int8.h5 -c tones.h5 --explain -o "$out/x.h5"
+}
+
+@test "--plot draws a picture, or says what is missing" {
+    refused 2 "neither a .png nor a .svg" quantize run -c tones.h5 --plot "$out/a.jpg"
+    mkdir "$BATS_TEST_TMPDIR/empty"
+    PATH="$BATS_TEST_TMPDIR/empty" run "$SOTTO" quantize run -c tones.h5 --plot "$out/a.png"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"gnuplot is not installed"*"hint: apt-get install gnuplot-nox"* ]]
+    [ ! -e "$out/a.png" ]
+    command -v gnuplot || skip "gnuplot is not installed"
+    "$SOTTO" quantize -q run -c tones.h5 --plot "$out/a.png" >"$out/rows"
+    "$SOTTO" quantize -q run.int8.h5 -c tones.h5 --plot "$out/a.svg" >"$out/rows"
+    grep -q own_sqnr "$out/rows"
+    [ "$(head -c 4 "$out/a.png" | tail -c 3)" = PNG ]
+    grep -q '<svg' "$out/a.svg"
+    for name in conv1 dw2 pool; do grep -q ">$name<" "$out/a.svg"; done
+    run "$SOTTO" quantize -q run.int8.h5 -c tones.h5 --plot "$out/no/such/a.png"
+    [ "$status" -eq 1 ]
 }
 
 @test "h5dump shows kernels by name, integers and quantization" {
@@ -145,6 +234,8 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     refused 2 "calibrate with are missing" quantize run -o "$out/x.h5"
     refused 2 "-o" quantize run --calibrate tones.h5
     refused 2 "--clips 0" quantize run --calibrate tones.h5 --clips 0 -o "$out/x.h5"
+    refused 2 "--percentile 30" quantize run --calibrate tones.h5 --percentile 30 -o "$out/x.h5"
+    refused 2 "only --explain" quantize run --calibrate tones.h5
     refused 2 "least" quantize run --calibrate tones.h5 --range least -o "$out/x.h5"
     refused 2 "is no split" eval run tones.h5 --split exam
 }
