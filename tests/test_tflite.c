@@ -370,7 +370,7 @@ static void softmax_is_near_the_real_one(void **state)
         enum { MOST = 1000 };
         const int n = 1 + (int)base_rng_below(&r, round % 10 ? 40 : MOST);
         const double scale = ldexp(1 + base_rng_uniform(&r), -(int)base_rng_below(&r, 8));
-        sotto_softmax_t p = {.rows = 1, .n = n};
+        sotto_softmax_t p = {.rows = 1, .n = n, .lo = -128, .hi = 127};
         int8_t x[MOST], y[MOST];
         double sum = 0, e[MOST];
         assert_true(
