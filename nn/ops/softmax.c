@@ -46,9 +46,9 @@ static void backward(const nn_node *n, const nn_args *a)
 
 static const nn_q8_field fields[] = {
     NN_Q8_INT_OF(sotto_softmax_t, rows),       NN_Q8_INT_OF(sotto_softmax_t, n),
-    NN_Q8_INT_OF(sotto_softmax_t, lo),         NN_Q8_INT_OF(sotto_softmax_t, hi),
     NN_Q8_INT_OF(sotto_softmax_t, multiplier), NN_Q8_INT_OF(sotto_softmax_t, shift),
-    NN_Q8_INT_OF(sotto_softmax_t, least),
+    NN_Q8_INT_OF(sotto_softmax_t, least),      NN_Q8_INT_OF(sotto_softmax_t, lo),
+    NN_Q8_INT_OF(sotto_softmax_t, hi),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -69,19 +69,17 @@ static const nn_q8_kernel kernel = {
 
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
-    const int k = n->shape.d[n->shape.n - 1];
+    enum { MOST = 4095 }; /* the sum has 12 bits before the point */
     BASE_TRY(nn_q8_check(n, c, err));
-    if (fabs(c->out.scale * 256 - 1) > 0 || c->out.zero != -128)
+    const int k = n->shape.d[n->shape.n - 1];
+    if (k > MOST) return nn_op_fail(n, err, "rows of %d values; the int8 form takes %d", k, MOST);
+    if (c->out.scale * 256 < 1 || c->out.scale * 256 > 1 || c->out.zero != -128)
         return nn_op_fail(n, err, "the int8 form gives scale 1/256 and zero point -128, not %g, %d",
                           c->out.scale, c->out.zero);
-    if (k > 4095)
-        return nn_op_fail(n, err, "rows of %d values; the int8 form takes 4095 at most", k);
     sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
-    p->rows = (int32_t)(nn_count(n->shape) / k);
-    p->n = k;
-    p->lo = c->lo;
-    p->hi = c->hi;
+    *p = (sotto_softmax_t){
+        .rows = (int32_t)(nn_count(n->shape) / k), .n = k, .lo = c->lo, .hi = c->hi};
     const double real = fmin(c->in[0].scale * (1 << 26), 2147483647.0);
     if (!(real > 1) || !nn_q8_multiplier(real, &p->multiplier, &p->shift))
         return nn_op_fail(n, err, "the int8 form has no room for scale %g", c->in[0].scale);

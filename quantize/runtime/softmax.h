@@ -1,6 +1,6 @@
 /* softmax: int8 exponentials that sum to one along the last axis, in 32-bit fixed point (TFLite's
  * SOFTMAX, bit for bit; its arithmetic is gemmlowp's, Jacob et al., arXiv 1712.05877). The output
- * has scale 1/256 and zero point -128.
+ * has scale 1/256 and zero point -128. y may be x.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -12,9 +12,10 @@
 #include "quantize/runtime/requant.h"
 
 typedef struct sotto_softmax_t {
-    int32_t rows, n, lo, hi;   /* n numbers a row, below 4096 */
+    int32_t rows, n;           /* n numbers a row, below 4096 */
     int32_t multiplier, shift; /* of differences, to 5 bits before the point */
     int32_t least;             /* below this difference the result is 0 */
+    int32_t lo, hi;
 } sotto_softmax_t;
 
 /* x * 2^n, saturating. */
