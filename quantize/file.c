@@ -4,7 +4,7 @@
  *   /q8/scale, zero   quantization of every node of the graph, in its order
  *   /q8/layers        names of the layers in the order they run
  *   /q8/<layer>/      inputs: the nodes it reads; attributes kernel and its integers, by the
- *                     kernel's field table; one dataset for each of its arrays
+ *                     kernel's field table; one dataset for each of its arrays that has elements
  *   /q8/golden_in, golden_out   inputs of the self-test and what they give
  *
  * Loading lays the layers out anew from graph and quantization (so a damaged file cannot make a

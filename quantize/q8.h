@@ -58,7 +58,7 @@ typedef struct q8_model {
 
 size_t q8_input_size(const q8_model *m);
 size_t q8_output_size(const q8_model *m);
-/* Bytes of constant tables: int8 weights, and int32 biases, multipliers and shifts together. */
+/* Bytes of constant tables: int8 weights, and all of int32 (biases, multipliers, shifts ...). */
 void q8_table_bytes(const q8_model *m, size_t *weights, size_t *tables);
 void q8_model_free(q8_model *m);
 

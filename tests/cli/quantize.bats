@@ -212,6 +212,23 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     [ "$status" -eq 255 ]
 }
 
+@test "recurrent models go the same way, float and int8 agree" {
+    for model in gru lstm; do
+        "$SOTTO" train -q $model data.pack=tones.h5 data.keywords=low,high model.width=12 \
+            train.epochs=3 train.batch=20 train.warmup_epochs=0 -o "$out/$model"
+        "$SOTTO" quantize -q "$out/$model" --calibrate tones.h5 -o "$out/$model.h5" --format json |
+            jq -e '[.results[] | select(.split == "test").accuracy] | .[0] - .[1] | fabs < 0.1'
+        "$SOTTO" export -q "$out/$model.h5" -o "$out/model.h"
+        printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+        for cc in gcc clang; do
+            command -v $cc >/dev/null || continue
+            $cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
+                -fno-sanitize-recover=all "$out/main.c" -o "$out/main"
+            "$out/main"
+        done
+    done
+}
+
 @test "another prefix names everything" {
     "$SOTTO" export -q run.int8.h5 --prefix door -o "$out/door.h"
     grep -q 'static inline void door_run(const int8_t in\[DOOR_INPUT_SIZE\]' "$out/door.h"
