@@ -101,7 +101,7 @@ static void run_layer(const correcting *c, size_t sample, int k, const nn_q8_lay
     const q8_model *m = c->m;
     int8_t *work = c->at + sample * c->work;
     const int8_t *x[NN_MAX_IN] = {0};
-    for (int j = 0; j < l->kernel->n_in; j++) {
+    for (int j = 0; j < nn_graph_node(m->folded.graph, m->layers[k].node)->n_in; j++) {
         const int v = m->layers[k].in[j];
         x[j] = v == 0 ? c->in + sample * q8_input_size(m) : work + m->values[v].offset;
     }
@@ -172,7 +172,8 @@ static base_status find_layers(correcting *c, base_err *err)
     for (int k = 0; k < c->m->n_layers; k++) {
         layer_fields f;
         channels *of = &c->of[k];
-        if (!fields_of(&c->m->layers[k].l, &f) || c->m->values[k + 1].size % f.channels) continue;
+        const nn_shape s = nn_graph_node(c->m->folded.graph, c->m->layers[k].node)->shape;
+        if (!fields_of(&c->m->layers[k].l, &f) || f.channels != (size_t)s.d[s.n - 1]) continue;
         of->n = f.channels;
         of->mean = base_arena_alloc(c->arena, of->n, sizeof *of->mean);
         of->largest = base_arena_alloc(c->arena, of->n, sizeof *of->largest);
