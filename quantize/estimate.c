@@ -50,7 +50,7 @@ static lowered lowering(const nn_op *op)
         {"split", "slice", QUANT_OTHER, 6, false, 0.08, 0.2},
         {"pad", "pad", QUANT_OTHER, 8, false, 0.08, 0.3},
         {"transpose", "transpose", QUANT_OTHER, 10, false, 0.15, 0.3},
-        {"softmax", "softmax", QUANT_OTHER, 7, true, 0.85, 1.2},
+        {"softmax", "softmax", QUANT_OTHER, 7, true, 4.2, 3.6},
         {"layernorm", "layernorm", QUANT_OTHER, 10, true, 0.85, 1.3},
         {"sigmoid", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},
         {"tanh", "lut", QUANT_OTHER, 2, true, 0.08, 0.1},

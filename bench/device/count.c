@@ -298,7 +298,7 @@ static void attention(void)
                                            .shift = -9,
                                            .lo = -128,
                                            .hi = 127};
-    static const sotto_softmax_t softmax = {50, 50, -128, 127, multiplier, multiplier};
+    static const sotto_softmax_t softmax = {50, 50, 1717986918, 22, -496, -128, 127}; /* of 0.05 */
     static const sotto_layernorm_t norm = {.rows = 50,
                                            .n = 64,
                                            .epsilon = 1,

@@ -52,10 +52,10 @@ positive() { # KEY: of the JSON in $output, a number above 0
     [[ $output == *"sse9"*"plain, avx2, avx512vnni"* ]]
     run "$SOTTO" bench infer nowhere.h5
     [ "$status" -eq 3 ]
-    printf 'x = input 2000\ns = softmax(x)\ny = dense(s) out=2\n' >wide.net
+    printf 'x = input 5000\ns = softmax(x)\ny = dense(s) out=2\n' >wide.net
     run "$SOTTO" bench infer wide.net --int8
     [ "$status" -ne 0 ]
-    [[ $output == *"softmax 's': rows of 2000 values; the int8 form takes 1024"* ]]
+    [[ $output == *"softmax 's': rows of 5000 values; the int8 form takes 4095"* ]]
     run "$SOTTO" bench train dnn --batch 4 --shards 5
     [ "$status" -eq 2 ]
     [[ $output == *"--shards"*"5"* ]]
