@@ -7,18 +7,22 @@
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 
+static const char *const kinds[] = {"header", "tflite", NULL};
+
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
     .about =
         "Writes one self-contained C99 header: constant tables, kernels, a planned work buffer,\n"
         "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
         "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
-        "-o NAME.tflite writes a TensorFlow Lite model instead, of float models too; TensorFlow\n"
-        "Lite's own kernels give the results of an int8 model bit for bit.",
+        "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
+        "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.",
     .min_args = 1,
     .max_args = 1,
     .output = "the file to write",
     .takes = CLI_OUTPUT_NEEDED,
+    .writes = kinds,
+    .format = "header or tflite (default: by the name of -o); table, tsv or json: of the result",
 };
 
 static void put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes)
@@ -86,25 +90,20 @@ static base_status export_tflite(cli *c, const char *path, base_err *err)
     return status;
 }
 
-static const char *const kinds[] = {"header", "tflite", NULL};
-
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    const char *prefix = "kws", *kind = NULL;
-    int as = 0;
+    const char *prefix = "kws";
     const struct poptOption options[] = {
-        {"as", 'a', POPT_ARG_STRING, &kind, 0, "header or tflite; by the name of -o when not given",
-         "KIND"},
         {"prefix", 'p', POPT_ARG_STRING, &prefix, 0, "what all names begin with", "NAME"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
     const size_t length = strlen(c->output);
-    if (!kind) kind = kinds[length > 7 && strcmp(c->output + length - 7, ".tflite") == 0];
-    BASE_TRY(cli_check_choice("--as", kind, kinds, &as, err));
+    const bool named = length > 7 && strcmp(c->output + length - 7, ".tflite") == 0;
+    const bool tflite = c->writes ? strcmp(c->writes, "tflite") == 0 : named;
     char *path = NULL;
     BASE_TRY(nn_model_path(c->args[0], &path, err));
     const base_status status =
-        as == 1 ? export_tflite(c, path, err) : export_header(c, path, prefix, err);
+        tflite ? export_tflite(c, path, err) : export_header(c, path, prefix, err);
     free(path);
     return status;
 }

@@ -103,7 +103,9 @@ static void fill_tables(cli *c, parse *p, const cli_spec *spec, const struct pop
         add_common(p, "threads", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &c->threads,
                    "threads to use; results do not depend on it", "N");
     add_common(p, "format", 0, POPT_ARG_STRING, &p->format,
-               "table, tsv or json (default: table on a terminal, else tsv)", "FORMAT");
+               spec->format ? spec->format
+                            : "table, tsv or json (default: table on a terminal, else tsv)",
+               "FORMAT");
     add_common(p, "quiet", 'q', POPT_ARG_NONE, &p->quiet, "only results, warnings, errors", NULL);
     add_common(p, "verbose", 'v', POPT_ARG_NONE, &p->verbose, "say more", NULL);
     add_common(p, "help", 'h', POPT_ARG_NONE, &p->help, "this text", NULL);
@@ -195,13 +197,26 @@ static base_status split_args(cli *c, const cli_spec *spec, const char **left, b
     return BASE_OK;
 }
 
+/* --format: of the result, or of the file that -o names. */
+static base_status check_format(cli *c, const parse *p, const cli_spec *spec, base_err *err)
+{
+    enum { OWN = BASE_COUNT(format_names) - 1, MOST = OWN + 4 };
+    const char *names[MOST + 1] = {0};
+    int format = 0, n = OWN;
+    if (!p->format) return BASE_OK;
+    memcpy(names, format_names, OWN * sizeof *names);
+    for (int i = 0; spec->writes && spec->writes[i]; i++) names[n++] = spec->writes[i];
+    BASE_TRY(cli_check_choice("--format", p->format, names, &format, err));
+    if (format < OWN)
+        c->format = (cli_format)format;
+    else
+        c->writes = names[format];
+    return BASE_OK;
+}
+
 static base_status check_common(cli *c, const parse *p, const cli_spec *spec, base_err *err)
 {
-    int format = 0;
-    if (p->format) {
-        BASE_TRY(cli_check_choice("--format", p->format, format_names, &format, err));
-        c->format = (cli_format)format;
-    }
+    BASE_TRY(check_format(c, p, spec, err));
     BASE_TRY(cli_check_range("--threads", c->threads, 1, MAX_THREADS, err));
     BASE_TRY(cli_check_range("--seed", (double)p->seed, 0, 0x1p62, err));
     c->seed = (uint64_t)p->seed;

@@ -23,6 +23,7 @@ typedef enum cli_format { CLI_FORMAT_TABLE, CLI_FORMAT_TSV, CLI_FORMAT_JSON } cl
 typedef struct cli {
     const char *command; /* "data import" */
     cli_format format;   /* --format; default: table on a terminal, tsv elsewhere */
+    const char *writes;  /* the one of the spec's `writes` that --format named; NULL: none */
     int verbosity;       /* -1: -q, 0, 1: -v */
     int threads;         /* --threads; default: the processors there are */
     uint64_t seed;       /* --seed, 0 when not given */
@@ -52,8 +53,11 @@ typedef struct cli_spec {
     const char *about; /* a few lines below the usage; may be NULL */
     int min_args;      /* fewest and most arguments that are no overrides; most < 0: any */
     int max_args;
-    const char *output; /* help text of -o ("the pack to write"), NULL: there is no -o */
-    unsigned takes;     /* CLI_SEED | CLI_THREADS | CLI_OVERRIDES | CLI_OUTPUT_NEEDED */
+    const char *output;        /* help text of -o ("the pack to write"), NULL: there is no -o */
+    unsigned takes;            /* CLI_SEED | CLI_THREADS | CLI_OVERRIDES | CLI_OUTPUT_NEEDED */
+    const char *const *writes; /* kinds of file (NULL-terminated, at most 4) that --format names as
+                                * well, for -o; NULL: none */
+    const char *format;        /* help text of --format then */
 } cli_spec;
 
 /* Parse argv (argv[0] is the command). options: the command's popt table with argInfo

@@ -55,7 +55,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 @test "the same bytes again" {
     for kind in a f; do
         "$SOTTO" import -q $kind.tflite -o "$out/$kind.h5" >/dev/null
-        "$SOTTO" export -q "$out/$kind.h5" --as tflite -o "$out/$kind.again" >/dev/null
+        "$SOTTO" export -q "$out/$kind.h5" --format tflite -o "$out/$kind.again" >/dev/null
         cmp $kind.tflite "$out/$kind.again"
     done
 }
@@ -96,5 +96,5 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     "$SOTTO" train -q gru data.pack=tones.h5 data.keywords=low,high model.width=4 train.epochs=1 \
         train.warmup_epochs=0 -o "$BATS_TEST_TMPDIR/gru" >/dev/null
     refused 2 "gru 'gru'" export "$BATS_TEST_TMPDIR/gru" -o "$out/b.tflite"
-    refused 2 "--as" export a.int8.h5 --as onnx -o "$out/b.onnx"
+    refused 2 "header, tflite" export a.int8.h5 --format onnx -o "$out/b.onnx"
 }
