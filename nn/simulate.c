@@ -18,25 +18,24 @@ void nn_simulate(nn_quant q, bool pooled, nn_real *v, size_t n)
 
 /* w [fan][channels], channel o. */
 static void simulate_channel(const nn_real *from, nn_real *to, size_t count, size_t channels,
-                             size_t o, double most)
+                             size_t o)
 {
     double largest = 0;
     for (size_t i = o; i < count; i += channels) largest = fmax(largest, fabs((double)from[i]));
-    const double scale = largest / most;
+    const double scale = largest / 127;
     for (size_t i = o; i < count; i += channels)
         to[i] = scale > 0 ? (nn_real)(round((double)from[i] / scale) * scale) : from[i];
 }
 
-void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to, int bits)
+void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to)
 {
-    const double most = (1 << (bits - 1)) - 1;
     for (int i = 0; i < nn_graph_nodes(g); i++) {
         const nn_node *n = nn_graph_node(g, i);
         for (int k = 0; k < n->n_params; k++) {
             const nn_param *p = &n->param[k];
             const size_t channels = (size_t)p->shape.d[p->shape.n - 1];
             for (size_t o = 0; o < channels && p->role == NN_WEIGHT; o++)
-                simulate_channel(from + p->offset, to + p->offset, p->count, channels, o, most);
+                simulate_channel(from + p->offset, to + p->offset, p->count, channels, o);
             for (size_t j = 0; j < p->count && p->role != NN_WEIGHT; j++)
                 to[p->offset + j] = from[p->offset + j];
         }

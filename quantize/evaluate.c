@@ -37,9 +37,11 @@ base_status quant_task(const nn_model *m, const data_pack *pack, data_task **tas
 {
     const int64_t outputs = nn_count(nn_graph_output(m->graph)->shape);
     *task = NULL;
-    if (m->n_labels == 0 || outputs != (int64_t)m->n_labels)
-        return base_fail(err, BASE_DATA, "the model has %lld outputs but %zu labels",
-                         (long long)outputs, m->n_labels);
+    if (m->n_labels == 0 || outputs != (int64_t)m->n_labels) {
+        base_fail(err, BASE_DATA, "the model has %lld outputs but %zu labels", (long long)outputs,
+                  m->n_labels);
+        return base_hint(err, "a .tflite file gets them by `sotto import --labels`");
+    }
     const data_config cfg = data_config_default();
     return data_task_of_labels(pack, (const char *const *)m->labels, (int)m->n_labels, &cfg, task,
                                err);

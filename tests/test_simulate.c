@@ -41,25 +41,23 @@ static void weights_lie_on_the_grid_of_their_channel(void **state)
                                   5);
     const size_t n = nn_graph_params(m->graph);
     nn_real *to = base_alloc(n, sizeof *to);
-    for (int bits = 4; bits <= 8; bits += 4) {
-        const double most = bits == 8 ? 127 : 7;
-        nn_simulate_weights(m->graph, m->weights, to, bits);
-        for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
-            const nn_node *node = nn_graph_node(m->graph, i);
-            for (int k = 0; k < node->n_params; k++) {
-                const nn_param *p = &node->param[k];
-                const nn_real *a = m->weights + p->offset, *b = to + p->offset;
-                const size_t channels = (size_t)p->shape.d[p->shape.n - 1];
-                if (p->role != NN_WEIGHT) assert_memory_equal(a, b, p->count * sizeof *a);
-                for (size_t o = 0; p->role == NN_WEIGHT && o < channels; o++) {
-                    double largest = 0;
-                    for (size_t j = o; j < p->count; j += channels)
-                        largest = fmax(largest, fabs((double)a[j]));
-                    for (size_t j = o; j < p->count; j += channels) {
-                        const double code = (double)b[j] / largest * most;
-                        assert_true(fabs(code - round(code)) < 1e-4);
-                        assert_true(fabs((double)(a[j] - b[j])) <= largest / most * 0.50001);
-                    }
+    const double most = 127;
+    nn_simulate_weights(m->graph, m->weights, to);
+    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
+        const nn_node *node = nn_graph_node(m->graph, i);
+        for (int k = 0; k < node->n_params; k++) {
+            const nn_param *p = &node->param[k];
+            const nn_real *a = m->weights + p->offset, *b = to + p->offset;
+            const size_t channels = (size_t)p->shape.d[p->shape.n - 1];
+            if (p->role != NN_WEIGHT) assert_memory_equal(a, b, p->count * sizeof *a);
+            for (size_t o = 0; p->role == NN_WEIGHT && o < channels; o++) {
+                double largest = 0;
+                for (size_t j = o; j < p->count; j += channels)
+                    largest = fmax(largest, fabs((double)a[j]));
+                for (size_t j = o; j < p->count; j += channels) {
+                    const double code = (double)b[j] / largest * most;
+                    assert_true(fabs(code - round(code)) < 1e-4);
+                    assert_true(fabs((double)(a[j] - b[j])) <= largest / most * 0.50001);
                 }
             }
         }
@@ -135,7 +133,7 @@ static void every_layer_computes_what_int8_computes(void **state)
         int32_t *scratch = base_alloc(q8->work / 4 + 1, sizeof *scratch);
         const nn_net_options o = {.batch = 1, .shards = 1, .quant = start->quant};
         assert_int_equal(nn_net_new(start->graph, o, &net, &err), BASE_OK);
-        nn_simulate_weights(start->graph, start->weights, nn_net_weights(net), 8);
+        nn_simulate_weights(start->graph, start->weights, nn_net_weights(net));
         nn_simulate(start->quant[0], false, x, Q8_SAMPLES * ins);
         for (int l = 0; l < q8->n_layers; l++) {
             size_t differ = 0, all = Q8_SAMPLES * q8->values[l + 1].size;

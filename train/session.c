@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATS_CLIPS = 2000, EVAL_BATCH = 64, QAT_BITS = 8 };
+enum { STATS_CLIPS = 2000, EVAL_BATCH = 64 };
 
 /* Mean and standard deviation of the features: those that the weights to start from were trained
  * with, if their features are the same. */
@@ -132,11 +132,11 @@ static base_status open_nets(session *s, int threads, base_err *err)
 
 static base_status check_init(session *s, base_err *err)
 {
-    int all;
-    if (parent_weights(&s->init, s->losses, nn_net_weights(s->net), &all) > 0) return BASE_OK;
+    int all, found = parent_weights(&s->init, s->losses, nn_net_weights(s->net), &all);
+    if (2 * found >= all) return BASE_OK;
     base_fail(err, BASE_USAGE,
-              "train.init: no tensor of '%s' has the name and shape of one of this model",
-              s->init.path);
+              "train.init: %d of this model's %d tensors have the name and shape of one of '%s'",
+              found, all, s->init.path);
     return base_hint(err, "start from a model of the same model.arch and sizes, or model.file");
 }
 
@@ -305,7 +305,7 @@ nn_real *session_trained(const session *s)
 
 void session_refresh(session *s)
 {
-    if (s->master) nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net), QAT_BITS);
+    if (s->master) nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
 }
 
 const nn_real *session_weights(const session *s)
@@ -329,7 +329,7 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
     if (!y) return base_nomem(err, n * (2 * k + 1) * sizeof *y);
     nn_real *target = y + n * k, *losses = target + n * k;
     if (s->master)
-        nn_simulate_weights(s->graph, weights, nn_net_weights(s->eval), QAT_BITS);
+        nn_simulate_weights(s->graph, weights, nn_net_weights(s->eval));
     else
         memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
     nn_net_forward(s->eval, (const nn_real *const[]){s->val_x}, s->n_val, y);

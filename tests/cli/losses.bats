@@ -171,7 +171,7 @@ setup() {
         grep -q "init_sha256 = $(sha256sum base/model.h5 | cut -d' ' -f1)"
 }
 
-@test "what does not fit starts anew, and nothing that fits is an error" {
+@test "what does not fit starts anew, and little that fits is an error" {
     printf 'x = input 49x10x1\nf = flatten(x)\nz = dense(f) out=4\n' >other.net
     "$SOTTO" train -q dnn "${small[@]}" -o base
     run --separate-stderr "$SOTTO" train dnn "${small[@]}" data.keywords=low train.init=base -o less
@@ -181,8 +181,12 @@ setup() {
     run --separate-stderr "$SOTTO" train "${small[@]}" model.file=other.net train.init=base -o none
     echo "$stderr"
     [ "$status" -eq 2 ]
-    [[ "$stderr" == *"no tensor of '$PWD/base/model.h5' has the name and shape"* ]]
+    [[ "$stderr" == *"0 of this model's 2 tensors have the name and shape of one of '$PWD/base/model.h5'"* ]]
     [ ! -e none ]
+    # the bias of the last layer alone
+    run --separate-stderr "$SOTTO" train cnn "${small[@]}" model.width=0 train.init=base -o none
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"train.init: 1 of this model's 19 tensors"* ]]
     run "$SOTTO" train dnn "${small[@]}" train.init=nobody -o none
     [ "$status" -eq 3 ]
     [ ! -e none ]
