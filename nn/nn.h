@@ -218,7 +218,7 @@ typedef struct nn_quant {
  */
 void nn_simulate(nn_quant q, bool pooled, nn_real *v, size_t n);
 /* Weights as they will be (nn_q8_quantize): per output channel, the last axis, the nearest of
- * 2^bits - 1 values, symmetric, the largest weight exact. Tensors that are no weights are copied.
+ * 255 values, symmetric, the largest weight exact. Tensors that are no weights are copied.
  */
 void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to);
 
