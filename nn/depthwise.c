@@ -82,7 +82,7 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
                            nn_q8_weights *w, base_err *err)
 {
     const size_t all = (size_t)c->bands * channels;
-    const double room = nn_q8_room(fan), in = c->in[0].scale;
+    const double room = nn_q8_room(c, fan), in = c->in[0].scale;
     w->bias = base_arena_alloc(c->arena, all, sizeof *w->bias);
     w->multiplier = base_arena_alloc(c->arena, all, sizeof *w->multiplier);
     w->shift = base_arena_alloc(c->arena, all, sizeof *w->shift);
@@ -94,7 +94,7 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
         const double sum = scale > 0 ? round(real / (in * scale)) : 0;
         if (!isfinite(mul) || !isfinite(real))
             return nn_op_fail(n, err, "the batchnorm behind it is not finite");
-        if (!nn_q8_multiplier(in * scale / c->out.scale, &w->multiplier[i], &w->shift[i]))
+        if (!nn_q8_factor(c, in * scale / c->out.scale, &w->multiplier[i], &w->shift[i]))
             return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g",
                               i % channels, in, scale, c->out.scale);
         w->bias[i] = (int32_t)fmax(-room, fmin(room, mul < 0 ? -sum : sum));

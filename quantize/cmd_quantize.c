@@ -103,6 +103,7 @@ static base_status provenance_of(cli *c, const settings *set, const quant_source
         base_str_add_real(text, how->percentile);
         base_str_add(text, "\n");
     }
+    if (how->activations) base_str_add(text, "calibration.activations = %s\n", how->activations);
     base_str_add(text, "calibration.equalize = %s\ncalibration.bias_correction = %s\n",
                  how->equalize ? "yes" : "no", how->correct_bias ? "yes" : "no");
     return text->failed ? base_nomem(err, text->len) : BASE_OK;
@@ -129,6 +130,7 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
     for (int i = 0; i < WAYS && status == BASE_OK; i++) {
         const q8_options how = {.range = (q8_range)(i / 4),
                                 .percentile = given.percentile,
+                                .activations = given.activations,
                                 .equalize = i & 2,
                                 .correct_bias = i & 1};
         q8_model *q = NULL;
@@ -392,6 +394,8 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "leave channels between layers as they were trained", NULL},
         {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
          "leave the mean error of each layer in", NULL},
+        {"activations", 0, POPT_ARG_STRING, &set.how.activations, 0,
+         "16 bits for all layers that can, or by name: c1=16,p1=16 (8)", "BITS|LAYER=BITS,..."},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

@@ -107,7 +107,7 @@ int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v)
         return e->t.n_tensors - 1;
     }
     const nn_quant q = e->q->quant[n->index];
-    *(int8_t *)data = (int8_t)q8_bound(q, v);
+    *(int8_t *)data = (int8_t)q8_bound(q, false, v);
     return set_quant(e, t, q) ? e->t.n_tensors - 1 : NO_MEMORY;
 }
 
