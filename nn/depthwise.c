@@ -2,6 +2,8 @@
 #include "nn/lower.h"
 #include "quantize/runtime/dwconv2d.h"
 #include "quantize/runtime/dwconv2d_bands.h"
+#include "quantize/runtime/dwconv2d_bands_i16.h"
+#include "quantize/runtime/dwconv2d_i16.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,6 +35,21 @@ static const nn_q8_kernel kernel = {
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
     .run = run,
+};
+
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_dwconv2d_i16",
+    .header = "dwconv2d_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
 };
 
 static const nn_q8_field bands_fields[] = {
@@ -75,6 +92,21 @@ static const nn_q8_kernel bands_kernel = {
     .run = run_bands,
 };
 
+static void run_wide_bands(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d_bands_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_bands_kernel = {
+    .name = "sotto_dwconv2d_bands_i16",
+    .header = "dwconv2d_bands_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_bands_i16_t),
+    .fields = bands_fields,
+    .n_fields = BASE_COUNT(bands_fields),
+    .run = run_wide_bands,
+};
+
 /* Biases and multipliers by band: mul, a factor of the output, moves into the scale of the weights,
  * which stay the same. As in nn_q8_quantize, a scale is raised where its bias would not fit: next
  * to such a bias the products make no difference. */
@@ -106,7 +138,8 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
 static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_bands_t *p = nn_q8_layer_new(&bands_kernel, c, layer);
+    sotto_dwconv2d_bands_t *p =
+        nn_q8_layer_new(c->wide ? &wide_bands_kernel : &bands_kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_bands_t){.in_h = win[0].in,
                                   .in_w = win[1].in,
@@ -136,7 +169,7 @@ static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], i
 static base_status lower_plain(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_dwconv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_t){.in_h = win[0].in,
                             .in_w = win[1].in,
