@@ -203,6 +203,8 @@ base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_w
     const size_t count[] = {fan * each, all, all, all};
     nn_q8_context own = *c;
     nn_q8_weights w;
+    if (c->wide && fan > SOTTO_I16_RUN)
+        return nn_op_fail(n, err, "windows of %zu 16-bit values (at most %d)", fan, SOTTO_I16_RUN);
     if (c->mul) own.w[1] = NULL;
     BASE_TRY(nn_q8_quantize(n, &own, fan, each, false, &w, err));
     if (c->mul) BASE_TRY(by_band(n, c, fan, each, &w, err));

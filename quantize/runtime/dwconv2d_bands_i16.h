@@ -1,5 +1,6 @@
 /* dwconv2d_bands_i16: depthwise convolution of 16-bit activations (i16.h) whose biases and
- * multipliers differ between bands, otherwise as sotto_dwconv2d_bands.
+ * multipliers differ between bands, otherwise as sotto_dwconv2d_bands. At most 512 taps, whose
+ * products 32 bits hold.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -23,13 +24,14 @@ static inline void sotto_dwconv2d_bands_i16_at(const sotto_dwconv2d_bands_i16_t 
     const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
     for (int32_t c = 0; c < channels; c++) {
         const int32_t at = band * channels + c;
-        int64_t sum = p->bias[at];
+        int32_t sum = 0;
         for (int32_t ky = ky0; ky < ky_end; ky++) {
             const int16_t *v = x + ((top + ky * p->dilation_h) * p->in_w + first) * channels + c;
             const int8_t *k = p->weight + (ky * p->kernel_w + kx0) * channels + c;
             for (int32_t i = 0; i < kx1 - kx0; i++) sum += v[i * step] * k[i * channels];
         }
-        y[c] = sotto_requant_i16(sum, p->multiplier[at], p->shift[at], p->lo, p->hi);
+        y[c] = sotto_requant_i16((int64_t)p->bias[at] + sum, p->multiplier[at], p->shift[at], p->lo,
+                                 p->hi);
     }
 }
 

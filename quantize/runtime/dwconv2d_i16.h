@@ -1,5 +1,6 @@
 /* dwconv2d_i16: depthwise convolution of 16-bit activations (i16.h), otherwise as sotto_dwconv2d.
  *   y[h,w,c] = requant(bias[c] + sum x[.,.,c] weight[ky,kx,c]), clamped
+ * At most 512 taps, whose products 32 bits hold.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -26,14 +27,15 @@ static inline void sotto_dwconv2d_i16(const sotto_dwconv2d_i16_t *p, const int16
             sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
             const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
             for (int32_t c = 0; c < channels; c++) {
-                int64_t sum = p->bias[c];
+                int32_t sum = 0;
                 for (int32_t ky = ky0; ky < ky_end; ky++) {
                     const int32_t at = (top + ky * p->dilation_h) * p->in_w + first;
                     const int16_t *v = x + at * channels + c;
                     const int8_t *k = p->weight + (ky * p->kernel_w + kx0) * channels + c;
                     for (int32_t i = 0; i < kx1 - kx0; i++) sum += v[i * step] * k[i * channels];
                 }
-                *y++ = sotto_requant_i16(sum, p->multiplier[c], p->shift[c], p->lo, p->hi);
+                *y++ = sotto_requant_i16((int64_t)p->bias[c] + sum, p->multiplier[c], p->shift[c],
+                                         p->lo, p->hi);
             }
         }
     }

@@ -29,6 +29,15 @@ static inline int16_t sotto_requant_i16(int64_t x, int32_t multiplier, int32_t s
     return (int16_t)(y < lo ? lo : y > hi ? hi : y);
 }
 
+/* The same for an x of 32 bits. */
+static inline int16_t sotto_requant32_i16(int32_t x, int32_t multiplier, int32_t shift, int32_t lo,
+                                          int32_t hi)
+{
+    const int32_t right = 31 - shift;
+    const int64_t y = ((int64_t)x * multiplier + ((int64_t)1 << (right - 1))) >> right;
+    return (int16_t)(y < lo ? lo : y > hi ? hi : y);
+}
+
 static inline int16_t sotto_bound_i16(int32_t v, int32_t lo, int32_t hi)
 {
     return (int16_t)(v < lo ? lo : v > hi ? hi : v);

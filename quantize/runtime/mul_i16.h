@@ -17,8 +17,8 @@ static inline void sotto_mul_i16_row(const sotto_mul_i16_t *p, const int16_t *a,
                                      int16_t *y)
 {
     for (int32_t l = 0; l < p->length[3]; l++)
-        y[l] = sotto_requant_i16(a[l * p->step0[3]] * b[l * p->step1[3]], p->multiplier, p->shift,
-                                 p->lo, p->hi);
+        y[l] = sotto_requant32_i16(a[l * p->step0[3]] * b[l * p->step1[3]], p->multiplier, p->shift,
+                                   p->lo, p->hi);
 }
 
 static inline void sotto_mul_i16(const sotto_mul_i16_t *p, const int16_t *x0, const int16_t *x1,

@@ -18,7 +18,7 @@ static inline void sotto_narrow(const sotto_narrow_t *p, const int16_t *x, int8_
 {
     const int32_t lo = -128 - p->zero, hi = 127 - p->zero;
     for (int32_t i = 0; i < p->n; i++)
-        y[i] = (int8_t)(sotto_requant_i16(x[i], p->multiplier, p->shift, lo, hi) + p->zero);
+        y[i] = (int8_t)(sotto_requant32_i16(x[i], p->multiplier, p->shift, lo, hi) + p->zero);
 }
 
 #endif
