@@ -182,15 +182,6 @@ static const char *random_choice(const nn_graph *g, base_rng *r, base_str *text)
     return text->s;
 }
 
-static q8_model *quantized(const nn_model *m, const nn_real *x, const char *activations)
-{
-    base_err err = {0};
-    q8_model *q = NULL;
-    const q8_options o = {.range = Q8_RANGE_MSE, .activations = activations};
-    if (q8_quantize(m, x, Q8_SAMPLES, o, NULL, &q, &err) != BASE_OK) fail_msg("%s", err.message);
-    return q;
-}
-
 typedef struct watch {
     const q8_model *m;
     int8_t **value; /* copies of all, as kernels may work in place */
@@ -288,7 +279,7 @@ static void nets_are_their_kernels(void **state)
             nn_model *m = q8_random_model(q8_nets[k], seed);
             nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
             const char *choice = seed ? random_choice(m->graph, &r, &text) : "16";
-            q8_model *q = quantized(m, x, choice);
+            q8_model *q = q8_quantized_wide(m, x, choice);
             int wide = 0;
             check_model(q, &wide);
             if (seed == 0 && k != 11) assert_true(wide > 0); /* all but a bare lstm */
@@ -306,7 +297,7 @@ static void eight_bits_are_as_before(void **state)
     (void)state;
     nn_model *m = q8_random_model(q8_nets[0], 1);
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
-    q8_model *a = quantized(m, x, NULL), *b = quantized(m, x, "16,8");
+    q8_model *a = q8_quantized_wide(m, x, NULL), *b = q8_quantized_wide(m, x, "16,8");
     char ha[65], hb[65];
     base_err err = {0};
     assert_null(b->wide);
@@ -332,7 +323,7 @@ static void nets_come_nearer_to_float(void **state)
             nn_model *m = q8_random_model(q8_nets[k], seed);
             nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
             nn_real *y = q8_evaluate(m->graph, m->weights, x, Q8_SAMPLES);
-            q8_model *narrow = quantized(m, x, NULL), *wide = quantized(m, x, "16");
+            q8_model *narrow = q8_quantized_wide(m, x, NULL), *wide = q8_quantized_wide(m, x, "16");
             const double by = q8_sqnr(wide, x, y, Q8_SAMPLES) - q8_sqnr(narrow, x, y, Q8_SAMPLES);
             if (!(by > (k < 7 ? 0.0 : -1.0))) fail_msg("net %zu: %+.1f dB", k, by);
             gain += k < 7 ? by / 21 : 0;
@@ -414,7 +405,7 @@ static void exact_weights_show_sixteen_bits(void **state)
                 w[k] = (nn_real)ldexp(k < channels ? 127 : round((double)w[k] * 127), -7);
         }
         nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
-        q8_model *narrow = quantized(m, x, NULL), *wide = quantized(m, x, "16");
+        q8_model *narrow = q8_quantized_wide(m, x, NULL), *wide = q8_quantized_wide(m, x, "16");
         const double a = inner_sqnr(narrow, m, x), b = inner_sqnr(wide, m, x);
         if (!(a < 50 && b > 70)) fail_msg("8 bits %.1f dB, 16 bits %.1f dB", a, b);
         q8_model_free(narrow);
@@ -432,7 +423,7 @@ static void biases_are_corrected(void **state)
         base_err err = {0};
         nn_model *m = q8_random_model(q8_nets[k], k);
         nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-        q8_model *plain = quantized(m, x, "16"), *q = NULL;
+        q8_model *plain = q8_quantized_wide(m, x, "16"), *q = NULL;
         const q8_options o = {.range = Q8_RANGE_MSE, .activations = "16", .correct_bias = true};
         assert_int_equal(q8_quantize(m, x, Q8_SAMPLES, o, NULL, &q, &err), BASE_OK);
         const double by = inner_sqnr(q, m, x) - inner_sqnr(plain, m, x);
@@ -492,7 +483,7 @@ static void layers_are_converted_where_widths_meet(void **state)
     for (size_t i = 0; i < BASE_COUNT(cases); i++) {
         nn_model *m = q8_random_model(q8_nets[1], 1);
         nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
-        q8_model *q = quantized(m, x, cases[i].activations);
+        q8_model *q = q8_quantized_wide(m, x, cases[i].activations);
         base_str names = {0};
         for (int k = 0; k < q->n_layers; k++) base_str_add(&names, "%s ", q->layers[k].name);
         assert_string_equal(names.s, cases[i].layers);
@@ -509,7 +500,7 @@ static void a_wide_pool_has_a_range_of_its_own(void **state)
     (void)state;
     nn_model *m = q8_random_model(q8_nets[0], 1);
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
-    q8_model *narrow = quantized(m, x, NULL), *wide = quantized(m, x, "g=16");
+    q8_model *narrow = q8_quantized_wide(m, x, NULL), *wide = q8_quantized_wide(m, x, "g=16");
     const int g = nn_graph_find(narrow->folded.graph, "g")->index;
     assert_true(wide->quant[g].scale < 0.7 * narrow->quant[g].scale);
     q8_model_free(narrow);
