@@ -461,7 +461,10 @@ void quant_advice(const quant_row *r, q8_options done, base_str *text)
         break;
     case QUANT_ROUNDING:
         if (r->can_widen)
-            base_str_add(text, "rounding to 8 bits: --activations %s=16", r->name);
+            base_str_add(text, "rounding to 8 bits: --activations %s=16, and so for what reads it",
+                         r->name);
+        else if (strcmp(r->op, "narrow") == 0)
+            base_str_add(text, "rounding to 8 bits for what reads it");
         else
             base_str_add(text, "rounding to 8 bits, which no option changes");
         break;
