@@ -61,6 +61,31 @@ setup() {
     h5diff whole/model.h5 cut/model.h5 /quant
 }
 
+@test "from scratch: float epochs, then int8, killed in either and resumed" {
+    both=("${fine[@]}" train.lr=0.005 train.epochs=30 quantize.epochs=20)
+    "$SOTTO" train -q "${both[@]}" --threads 1 -o whole
+    [ "$(wc -l <whole/metrics.jsonl)" -eq 50 ]
+    h5dump -d /graph whole/float.h5 | grep -q batchnorm
+    ! h5dump -d /graph whole/model.h5 | grep -q batchnorm
+    [ "$(h5dump -d /quant/scale whole/model.h5 | grep -c '(.*):')" -gt 0 ]
+    "$SOTTO" quantize -q whole --calibrate "$pack" -o whole.h5 --format json >whole.json
+    jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' whole.json
+    "$SOTTO" train -q "${both[@]}" --threads 2 -o cut &
+    for lines in 3 33; do
+        pid=$!
+        while [ "$(cat cut/metrics.jsonl 2>/dev/null | wc -l)" -lt $lines ]; do sleep 0.02; done
+        kill -9 $pid
+        wait $pid || true
+        [ ! -e cut/model.h5 ]
+        "$SOTTO" train -q --resume cut --threads 3 &
+    done
+    wait $!
+    [ "$(wc -l <cut/metrics.jsonl)" -eq 50 ]
+    h5diff whole/float.h5 cut/float.h5 /weights
+    h5diff whole/model.h5 cut/model.h5 /weights
+    h5diff whole/model.h5 cut/model.h5 /quant
+}
+
 @test "what it cannot start from is refused before anything is written" {
     refuse() { # status, fragment, arguments
         local want=$1 fragment=$2
@@ -71,7 +96,6 @@ setup() {
         [[ "$stderr" == *"$fragment"* ]]
         [ ! -e run ]
     }
-    refuse 2 "init is empty"
     refuse 3 "there is no model at" train.init=nobody
     refuse 2 "has other features than this run" train.init="$base" features.mels=30
     refuse 2 "has other classes than this run" train.init="$base" data.keywords=low
