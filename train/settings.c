@@ -93,7 +93,7 @@ static const config_key train_keys[] = {
     REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     TEXT(T, init, "run or model whose weights training starts from"),
-    BOOL(T, qat, "train what int8 will compute, from init on or after the epochs"),
+    BOOL(T, qat, "int8 is simulated (quantize.epochs), from init on or after epochs"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -106,8 +106,8 @@ static const config_key quantize_keys[] = {
     BOOL(Q, equalize, "channels of consecutive layers scaled to like ranges before"),
     INT(Q, clips, 1, 1000000, "training clips that ranges are measured on"),
     REAL(Q, range_share, 0, 1, "how far an epoch moves ranges to what its weights want"),
-    INT(Q, epochs, 1, 100000, "without train.init: epochs in int8 after train.epochs in float"),
-    REAL(Q, lr_share, 1e-6, 10, "of train.lr, in those"),
+    INT(Q, epochs, 1, 100000, "times through the training clips with simulated int8"),
+    REAL(Q, lr_share, 1e-6, 10, "share of train.lr that they begin with"),
 };
 
 model_settings model_settings_default(void)

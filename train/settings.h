@@ -76,8 +76,8 @@ typedef struct quantize_settings {
     bool equalize;
     int64_t clips;      /* training clips that ranges are measured on */
     double range_share; /* what ranges move by after an epoch, of the way to what weights want */
-    int64_t epochs;     /* without train.init: of simulated int8, after train.epochs in float, */
-    double lr_share;    /* and their learning rate, of train.lr */
+    int64_t epochs;     /* of simulated int8: all from train.init on, else after train.epochs */
+    double lr_share;    /* of train.lr, that they begin with */
 } quantize_settings;
 
 /* The defaults. */

@@ -382,21 +382,27 @@ static base_status open_run(trainer *t, const train_output *out, base_err *err)
 
 /* ---- int8 ---- */
 
-/* The session's settings become those of the epochs in int8, from the model in `path` on. */
-static base_status settings_of_int8(trainer *t, const char *path, base_err *err)
+/* The session's settings become those of the epochs in int8. */
+static void settings_of_int8(train_setup *setup)
+{
+    train_settings *set = &setup->train;
+    set->epochs = setup->quantize.epochs;
+    set->lr *= setup->quantize.lr_share;
+    set->final_lr = 0;
+    set->schedule = NN_COSINE;
+    set->warmup_epochs = set->hold_epochs = 0;
+}
+
+/* They begin after the float epochs, from what those have left in `path`. */
+static base_status follow_float(trainer *t, const char *path, base_err *err)
 {
     train_settings *set = &t->setup.train;
-    const quantize_settings *q = &t->setup.quantize;
     if (strlen(path) >= sizeof set->init)
         return base_fail(err, BASE_USAGE, "the path '%s' is too long", path);
     strcpy(set->init, path);
     t->float_part = false;
     t->first = set->epochs;
-    set->epochs = q->epochs;
-    set->lr *= q->lr_share;
-    set->final_lr = 0;
-    set->schedule = NN_COSINE;
-    set->warmup_epochs = set->hold_epochs = 0;
+    settings_of_int8(&t->setup);
     return BASE_OK;
 }
 
@@ -413,7 +419,7 @@ static base_status turn_to_int8(trainer *t, base_err *err)
     bool best;
     char *path = rundir_file(&t->run, FLOAT_FILE);
     base_status status = path ? keep_model(t, FLOAT_FILE, &best, err) : base_nomem(err, 1);
-    if (status == BASE_OK) status = settings_of_int8(t, path, err);
+    if (status == BASE_OK) status = follow_float(t, path, err);
     free(path);
     BASE_TRY(status);
     t->before += base_seconds() - t->started;
@@ -454,6 +460,7 @@ static base_status run_open_session(trainer *t, const train_output *out, train_r
 static base_status choose_part(trainer *t, const train_output *out, base_err *err)
 {
     const train_settings *set = &t->setup.train;
+    if (set->qat && set->init[0]) settings_of_int8(&t->setup);
     t->total = set->epochs;
     if (!set->qat || set->init[0]) return BASE_OK;
     t->total += t->setup.quantize.epochs;
@@ -461,7 +468,7 @@ static base_status choose_part(trainer *t, const train_output *out, base_err *er
     if (!out->resume) return BASE_OK;
     char *path = base_path(out->dir, FLOAT_FILE);
     if (!path) return base_nomem(err, 1);
-    const base_status status = base_exists(path) ? settings_of_int8(t, path, err) : BASE_OK;
+    const base_status status = base_exists(path) ? follow_float(t, path, err) : BASE_OK;
     free(path);
     return status;
 }
