@@ -20,6 +20,9 @@ static const cli_spec spec = {
         "the biases. Then both models run on the validation and test clips of the pack;\n"
         "intervals are Wilson's 95 %.\n"
         "\n"
+        "--activations 16 gives 16-bit inputs and outputs to every layer that has such a form,\n"
+        "c1=16,p1=16 to some, 16,c1=8 to all but some: less is rounded, for twice the RAM.\n"
+        "\n"
         "--range auto tries every rule, with and without equalization and bias correction, and\n"
         "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
         "\n"
@@ -395,7 +398,7 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
         {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
          "leave the mean error of each layer in", NULL},
         {"activations", 0, POPT_ARG_STRING, &set.how.activations, 0,
-         "16 bits for all layers that can, or by name: c1=16,p1=16 (8)", "BITS|LAYER=BITS,..."},
+         "8 or 16 bits, of all layers that can or by name (8)", "BITS,LAYER=BITS,..."},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

@@ -6,6 +6,7 @@
  *   calibrate  a range for every node from the values that real clips give
  *   simulate   what training with simulated int8 starts from, and its ranges as it goes on
  *   twin       the int8 model that such training computes with
+ *   wide       16-bit activations of chosen layers, by option
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   bias       the mean error of every layer taken out through its bias, by option
  *   run        the same kernels on the host: what a device computes, bit for bit

@@ -291,6 +291,34 @@ static void nets_are_their_kernels(void **state)
     base_str_free(&text);
 }
 
+/* A damaged file must not make a layer of a scale that is none, nor one that there is not. */
+static void scales_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *node;
+        double scale;
+    } cases[] = {{"c", (double)NAN}, {"c", -1e-4}, {"c", HUGE_VAL}, {"s", 1e-4}, {"e", 1e-4}};
+    for (size_t i = 0; i < BASE_COUNT(cases); i++) {
+        char path[] = "/tmp/sotto_wide_XXXXXX";
+        base_err err = {0};
+        nn_model *m = q8_random_model(q8_nets[7], 1);
+        nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+        q8_model *q = q8_quantized_wide(m, x, "c=16"), *back = NULL;
+        q->wide[nn_graph_find(q->folded.graph, cases[i].node)->index] = cases[i].scale;
+        const int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(q8_save(q, path, &err), BASE_OK);
+        assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
+        assert_null(back);
+        unlink(path);
+        q8_model_free(q);
+        base_free(x);
+        nn_model_free(m);
+    }
+}
+
 /* An int8 model is what it was: nothing of 16 bits is in it, and its hash is the same. */
 static void eight_bits_are_as_before(void **state)
 {
@@ -435,6 +463,28 @@ static void biases_are_corrected(void **state)
     }
 }
 
+/* A model that was trained with simulated int8 keeps its ranges; 16-bit ones are found all the
+ * same.
+ */
+static void trained_ranges_stay(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    nn_model *m = q8_random_model(q8_nets[0], 3), *start = NULL;
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 3);
+    const q8_options o = {.range = Q8_RANGE_MSE};
+    assert_int_equal(q8_simulated(m, x, Q8_SAMPLES, o, &start, &err), BASE_OK);
+    q8_model *narrow = q8_quantized_wide(start, x, NULL), *wide = q8_quantized_wide(start, x, "16");
+    for (int i = 0; i < nn_graph_nodes(narrow->folded.graph); i++)
+        assert_memory_equal(&narrow->quant[i].scale, &wide->quant[i].scale, sizeof(double));
+    assert_true(inner_sqnr(wide, start, x) > inner_sqnr(narrow, start, x) + 3);
+    q8_model_free(narrow);
+    q8_model_free(wide);
+    base_free(x);
+    nn_model_free(start);
+    nn_model_free(m);
+}
+
 /* ---- choosing ---- */
 
 static void refused(const char *net, const char *activations, const char *message, const char *hint)
@@ -515,10 +565,12 @@ int main(void)
         cmocka_unit_test(operators_are_within_half_a_step),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(nets_are_their_kernels),
+        cmocka_unit_test(scales_that_are_none_are_refused),
         cmocka_unit_test(eight_bits_are_as_before),
         cmocka_unit_test(nets_come_nearer_to_float),
         cmocka_unit_test(exact_weights_show_sixteen_bits),
         cmocka_unit_test(biases_are_corrected),
+        cmocka_unit_test(trained_ranges_stay),
         cmocka_unit_test(bad_choices_are_refused),
         cmocka_unit_test(layers_are_converted_where_widths_meet),
         cmocka_unit_test(a_wide_pool_has_a_range_of_its_own),
