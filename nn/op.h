@@ -131,7 +131,8 @@ typedef struct nn_q8_size {
 typedef struct nn_q8_context {
     const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
     nn_quant in[NN_MAX_IN], out;
-    int lo, hi; /* clamp of the output (fused activation), within -128..127 */
+    int lo, hi;  /* clamp of the output (fused activation), within -128..127 */
+    bool single; /* requantizations round once (quantize/runtime/requant.h) */
     /* NN_BANDS: a fused affine node, y' = mul y + add by band and channel; NULL: none */
     int bands;
     const double *mul, *add;

@@ -78,7 +78,8 @@ static base_status no_int8(const nn_node *n, base_err *err)
 static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
 {
     q8_model *m = w->m;
-    nn_q8_context c = {.out = w->m->quant[n->index], .arena = m->arena};
+    nn_q8_context c = {
+        .out = w->m->quant[n->index], .single = m->rounding == Q8_SINGLE, .arena = m->arena};
     const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
     BASE_TRY(chain_affine(w, n->index, &c, err));
     const int tail = w->chains.tail[n->index];

@@ -12,7 +12,7 @@
  *   emit       one C99 header
  *
  * Int8 is TFLite's scheme (DESIGN, int8 is a contract): weights symmetric per output channel,
- * activations asymmetric per tensor, int32 biases, rounding profile "tflm" (double rounding).
+ * activations asymmetric per tensor, int32 biases; requantizations round by the model's profile.
  */
 #ifndef QUANTIZE_Q8_H
 #define QUANTIZE_Q8_H
@@ -21,6 +21,14 @@
 #include "nn/op.h"
 
 /* ---- the model ---- */
+
+/* How requantizations round (quantize/runtime/requant.h). Softmax's own arithmetic is the same. */
+typedef enum q8_rounding {
+    Q8_TFLM,   /* twice, as TensorFlow Lite for Microcontrollers does */
+    Q8_SINGLE, /* once, halves up, as its kernels built with TFLITE_SINGLE_ROUNDING do */
+} q8_rounding;
+enum { Q8_ROUNDINGS = Q8_SINGLE + 1 };
+const char *q8_rounding_name(q8_rounding r); /* "tflm", "single" */
 
 /* A buffer. Value 0 is the model's input; value k + 1 is what layer k computes. Input and output
  * of the model are the caller's memory, the others lie in one work buffer. */
@@ -45,7 +53,7 @@ typedef struct q8_layer {
 typedef struct q8_model {
     nn_model folded; /* the float model without batchnorm: graph, weights, labels, features;
                       * provenance says how it was trained and calibrated */
-    char *rounding;  /* "tflm" */
+    q8_rounding rounding;
     nn_quant *quant; /* of every node of folded.graph */
     q8_layer *layers;
     int n_layers;
@@ -77,6 +85,7 @@ typedef struct q8_options {
     double percentile; /* 0: 99.99 */
     bool equalize;     /* q8_equalize before calibration */
     bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
+    q8_rounding rounding;
 } q8_options;
 
 /* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or

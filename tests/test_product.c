@@ -92,7 +92,7 @@ static void sums_fit_and_stand_for_the_product(void **state)
         }
         assert_true(most <= INT32_MAX);
         const double got =
-            sotto_requant((int32_t)sum, f->to.multiplier[o], f->to.shift[o]) / 4096.0;
+            sotto_requant((int32_t)sum, f->to.multiplier[o], f->to.shift[o], 0) / 4096.0;
         /* steps of weights: 1/127 of the largest, or what lets 3000 and the bias fit 32 bits */
         const double room = 2147483647.0 - 32767.0 * FAN / 2, bias = fabs((double)f->bias[o]);
         const double step = fmax((weights + bias) * 32768 / room, weights / FAN * 4 / 127);
@@ -111,7 +111,7 @@ static void unit_is_full(void **state)
     for (int o = 0; o < CHANNELS; o++) {
         int32_t sum = 0;
         for (int i = 0; i < FAN; i++) sum += 255 * abs(f->to.weight[o * FAN + i]);
-        const int32_t v = sotto_requant(sum, f->to.multiplier[o], f->to.shift[o]);
+        const int32_t v = sotto_requant(sum, f->to.multiplier[o], f->to.shift[o], 0);
         if (sum > 0) assert_in_range(v, 32766, 32767);
         assert_true(p.out[o] > 0);
     }

@@ -134,7 +134,7 @@ static void requant_is_the_definition(void **state)
         const int32_t x = (int32_t)base_rng_below(&r, 1u << bits) - (1 << (bits - 1));
         const int32_t m = (1 << 30) + (int32_t)base_rng_below(&r, 1u << 30);
         const int shift = between(&r, -31, 30 - bits);
-        assert_int_equal(sotto_requant(x, m, shift), wanted_requant(x, m, shift));
+        assert_int_equal(sotto_requant(x, m, shift, 0), wanted_requant(x, m, shift));
     }
 }
 
@@ -152,7 +152,7 @@ static void rounding_of_halves(void **state)
     assert_int_equal(sotto_round_shift(INT32_MIN, 31), -1);
     assert_int_equal(sotto_round_shift(-7, 0), -7);
     /* twice rounded: 0.4999 of 3 bits becomes a half, then 1 */
-    assert_int_equal(sotto_requant(1, INT32_MAX, -1), 1);
+    assert_int_equal(sotto_requant(1, INT32_MAX, -1, 0), 1);
 }
 
 /* ---- convolutions ---- */

@@ -17,7 +17,7 @@ typedef struct sotto_conv2d_t {
     int32_t in_h, in_w, in_c, out_h, out_w, out_c;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left, groups;
-    int32_t in_zero, out_zero, lo, hi;
+    int32_t in_zero, out_zero, lo, hi, single;
     const int8_t *weight;                     /* [out_c][kernel_h][kernel_w][in_c / groups] */
     const int32_t *bias, *multiplier, *shift; /* [out_c] */
 } sotto_conv2d_t;
@@ -55,7 +55,7 @@ static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t
                     sum += sotto_conv2d_row(x + at * p->in_c + channel, k, kx1 - kx0,
                                             p->dilation_w * p->in_c, depth, offset);
                 }
-                sum = sotto_requant(sum, p->multiplier[o], p->shift[o]) + p->out_zero;
+                sum = sotto_requant(sum, p->multiplier[o], p->shift[o], p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
         }
