@@ -128,7 +128,7 @@ static base_status check_array(h5_file *f, const char *layer, const char *name, 
     const bool shift = ends_in(name, "shift"), multiplier = ends_in(name, "multiplier");
     for (size_t i = 0; i < count; i++) {
         if (shift && (v[i] < -31 || v[i] > 30)) return damaged(f, layer, "a shift", v[i], 0, err);
-        if (multiplier && v[i] < 0) return damaged(f, layer, "a multiplier", v[i], 0, err);
+        if (multiplier && v[i] == INT32_MIN) return damaged(f, layer, "a multiplier", v[i], 0, err);
     }
     return BASE_OK;
 }
