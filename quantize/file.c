@@ -218,9 +218,9 @@ static base_status load_golden(q8_model *m, h5_file *f, base_err *err)
     while (i < m->n_golden * out && y[i] == wanted[i]) i++;
     base_free(y);
     if (i == m->n_golden * out) return BASE_OK;
-    base_fail(err, BASE_MISMATCH, "'%s': golden input %zu gives another result than was recorded",
-              h5_path(f), i / out + 1);
-    return base_hint(err, "the file is damaged, or was made by another version: quantize again");
+    return base_fail(err, BASE_MISMATCH,
+                     "'%s': golden input %zu gives another result than was recorded", h5_path(f),
+                     i / out + 1);
 }
 
 static base_status load(q8_model *m, h5_file *f, base_err *err)
@@ -241,8 +241,13 @@ static base_status load(q8_model *m, h5_file *f, base_err *err)
         if (err) err->status = BASE_DATA; /* nobody typed this graph: the file is wrong */
         return BASE_DATA;
     }
-    for (int i = 0; i < m->n_layers; i++) BASE_TRY(load_layer(f, &m->layers[i], err));
-    return load_golden(m, f, err);
+    base_status status = BASE_OK;
+    for (int i = 0; i < m->n_layers && status == BASE_OK; i++)
+        status = load_layer(f, &m->layers[i], err);
+    if (status == BASE_OK) status = load_golden(m, f, err);
+    if (status != BASE_OK)
+        base_hint(err, "the file is damaged, or was made by another version: quantize again");
+    return status;
 }
 
 base_status q8_load(const char *path, q8_model **m, base_err *err)

@@ -71,7 +71,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static q8_model *some_model(size_t k)
+static q8_model *some_model_of(size_t k, q8_rounding rounding)
 {
     nn_model *m = q8_random_model(q8_nets[k], k);
     /* names that a careless emitter would trip over */
@@ -88,10 +88,15 @@ static q8_model *some_model(size_t k)
         at += strlen(labels[i]) + 1;
     }
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    q8_model *q = q8_quantized_as(m, x, (q8_options){.range = Q8_RANGE_MSE, .rounding = rounding});
     base_free(x);
     nn_model_free(m);
     return q;
+}
+
+static q8_model *some_model(size_t k)
+{
+    return some_model_of(k, Q8_TFLM);
 }
 
 static char *emitted(const q8_model *q, const char *prefix)
@@ -144,9 +149,12 @@ static void same_outputs(const fixture *f, const char *compiler, const int8_t *w
 static void header_equals_host_bit_for_bit(void **state)
 {
     const fixture *f = *state;
-    for (size_t k = 0; k < Q8_NETS; k++) {
-        q8_model *q = some_model(k);
-        char *text = emitted(q, "kws");
+    for (size_t k = 0; k < 2 * Q8_NETS; k++) {
+        const q8_rounding rounding = k < Q8_NETS ? Q8_TFLM : Q8_SINGLE;
+        q8_model *q = some_model_of(k % Q8_NETS, rounding);
+        char *text = emitted(q, "kws"), line[64];
+        snprintf(line, sizeof line, "Rounding profile %s.", q8_rounding_name(rounding));
+        assert_non_null(strstr(text, line));
         write_header(f, "model.h", text);
         int8_t *y = host_outputs(f, q);
         const size_t n = INPUTS * q8_output_size(q);
@@ -222,7 +230,7 @@ static void a_cortex_m4_computes_the_same(void **state)
     write_header(f, "bare.c", bare);
     write_header(f, "bare.ld", script);
     for (size_t k = 0; k < Q8_NETS; k++) {
-        q8_model *q = some_model(k);
+        q8_model *q = some_model_of(k, k % 2 ? Q8_TFLM : Q8_SINGLE);
         char *text = emitted(q, "kws");
         assert_int_equal(emulated(f, text), 0);
         char *bad = with_another_bound(text);

@@ -204,10 +204,9 @@ static void layers_follow_at_their_ends(void **state)
     }
 }
 
-/* A shift that the kernels do not take never reaches them. */
-static void shifts_in_files_are_checked(void **state)
+/* A shift or multiplier that the kernels do not take never reaches them. */
+static void refused_in_a_file(const char *name, int32_t value, const char *part)
 {
-    (void)state;
     char path[] = "/tmp/sotto_product_XXXXXX";
     const int fd = mkstemp(path);
     base_err err = {0};
@@ -219,18 +218,26 @@ static void shifts_in_files_are_checked(void **state)
     const nn_q8_layer *l = &q->layers[0].l;
     q->n_golden = 0; /* nothing is run while it is saved */
     for (int i = 0; i < l->kernel->n_fields; i++)
-        if (strcmp(l->kernel->fields[i].name, "recurrent_shift") == 0) {
-            int32_t *shift;
-            memcpy(&shift, (char *)l->p + l->kernel->fields[i].offset, sizeof shift);
-            shift[1] = 31;
+        if (strcmp(l->kernel->fields[i].name, name) == 0) {
+            int32_t *v;
+            memcpy(&v, (char *)l->p + l->kernel->fields[i].offset, sizeof v);
+            v[1] = value;
         }
     if (q8_save(q, path, &err) != BASE_OK) fail_msg("%s", err.message);
     assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
-    assert_non_null(strstr(err.message, "a shift is 31"));
+    assert_non_null(strstr(err.message, part));
     q8_model_free(q);
     base_free(x);
     nn_model_free(m);
     unlink(path);
+}
+
+static void factors_in_files_are_checked(void **state)
+{
+    (void)state;
+    refused_in_a_file("recurrent_shift", 31, "a shift is 31");
+    refused_in_a_file("weight_shift", -32, "a shift is -32");
+    refused_in_a_file("recurrent_multiplier", INT32_MIN, "a multiplier is -2147483648");
 }
 
 int main(void)
@@ -240,7 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unit_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
         cmocka_unit_test(layers_follow_at_their_ends),
-        cmocka_unit_test(shifts_in_files_are_checked),
+        cmocka_unit_test(factors_in_files_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
