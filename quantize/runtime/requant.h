@@ -17,6 +17,13 @@
  * several of them may share one copy of the runtime in one translation unit. */
 #define SOTTO_RUNTIME_VERSION 2
 
+/* A function that is called, where the compiler can be told. */
+#ifdef __GNUC__
+#define SOTTO_APART __attribute__((noinline, unused)) static
+#else
+#define SOTTO_APART static inline
+#endif
+
 /* (a * b + nudge) / 2^31, rounded down. */
 static inline int32_t sotto_high(int32_t a, int32_t b, int32_t nudge)
 {
