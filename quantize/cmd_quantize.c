@@ -105,6 +105,7 @@ static base_status provenance_of(cli *c, const settings *set, const quant_source
     }
     base_str_add(text, "calibration.equalize = %s\ncalibration.bias_correction = %s\n",
                  how->equalize ? "yes" : "no", how->correct_bias ? "yes" : "no");
+    if (how->weight_bits) base_str_add(text, "calibration.weights = %s\n", how->weight_bits);
     return text->failed ? base_nomem(err, text->len) : BASE_OK;
 }
 
@@ -130,7 +131,8 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
         const q8_options how = {.range = (q8_range)(i / 4),
                                 .percentile = given.percentile,
                                 .equalize = i & 2,
-                                .correct_bias = i & 1};
+                                .correct_bias = i & 1,
+                                .weight_bits = given.weight_bits};
         q8_model *q = NULL;
         int64_t *confusion = base_alloc(classes * classes, sizeof *confusion);
         status = confusion ? q8_quantize(s->float_model, inputs, n, how, NULL, &q, err)
@@ -392,6 +394,8 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "leave channels between layers as they were trained", NULL},
         {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
          "leave the mean error of each layer in", NULL},
+        {"weights", 'w', POPT_ARG_STRING, &set.how.weight_bits, 0,
+         "of 8 or 4 bits, for all layers or by name: c1=8,dw*=4", "BITS"},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

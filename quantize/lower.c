@@ -78,7 +78,9 @@ static base_status no_int8(const nn_node *n, base_err *err)
 static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
 {
     q8_model *m = w->m;
-    nn_q8_context c = {.out = w->m->quant[n->index], .arena = m->arena};
+    const int *bits = m->folded.weight_bits;
+    nn_q8_context c = {
+        .out = w->m->quant[n->index], .weight_bits = bits ? bits[n->index] : 8, .arena = m->arena};
     const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
     BASE_TRY(chain_affine(w, n->index, &c, err));
     const int tail = w->chains.tail[n->index];

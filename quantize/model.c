@@ -86,6 +86,7 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     q->quant = base_arena_alloc(q->arena, nodes, sizeof *q->quant);
     if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
     const nn_graph *g = q->folded.graph;
+    BASE_TRY(q8_weight_bits(m, g, o, &q->folded.weight_bits, err));
     if (m->quant) {
         BASE_TRY(q8_trained_quant(m, g, q->quant, err));
     } else {

@@ -77,6 +77,10 @@ typedef struct q8_options {
     double percentile; /* 0: 99.99 */
     bool equalize;     /* q8_equalize before calibration */
     bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
+    /* Bits of weights by node of the folded graph: "c1=8,p*=4,*=4", words pattern=bits (*, ? and
+     * [...] as in a shell), the first that matches counts; those that nothing matches have 8. A
+     * number alone is for all that have such a form. NULL: 8, or what the model was trained with */
+    const char *weight_bits;
 } q8_options;
 
 /* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or

@@ -42,7 +42,7 @@ static void weights_lie_on_the_grid_of_their_channel(void **state)
     const size_t n = nn_graph_params(m->graph);
     nn_real *to = base_alloc(n, sizeof *to);
     const double most = 127;
-    nn_simulate_weights(m->graph, m->weights, to);
+    nn_simulate_weights(m->graph, NULL, m->weights, to);
     for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
         const nn_node *node = nn_graph_node(m->graph, i);
         for (int k = 0; k < node->n_params; k++) {
@@ -133,7 +133,7 @@ static void every_layer_computes_what_int8_computes(void **state)
         int32_t *scratch = base_alloc(q8->work / 4 + 1, sizeof *scratch);
         const nn_net_options o = {.batch = 1, .shards = 1, .quant = start->quant};
         assert_int_equal(nn_net_new(start->graph, o, &net, &err), BASE_OK);
-        nn_simulate_weights(start->graph, start->weights, nn_net_weights(net));
+        nn_simulate_weights(start->graph, NULL, start->weights, nn_net_weights(net));
         nn_simulate(start->quant[0], false, x, Q8_SAMPLES * ins);
         for (int l = 0; l < q8->n_layers; l++) {
             size_t differ = 0, all = Q8_SAMPLES * q8->values[l + 1].size;

@@ -96,6 +96,10 @@ static base_status open_master(session *s, base_err *err)
     s->quant = base_alloc((size_t)nn_graph_nodes(s->losses), sizeof *s->quant);
     if (!s->master || !s->quant) return base_nomem(err, n * sizeof *s->master);
     memcpy(s->quant, m->quant, (size_t)nn_graph_nodes(m->graph) * sizeof *s->quant);
+    if (!m->weight_bits) return BASE_OK;
+    s->weight_bits = base_alloc((size_t)nn_graph_nodes(s->losses), sizeof *s->weight_bits);
+    if (!s->weight_bits) return base_nomem(err, n);
+    memcpy(s->weight_bits, m->weight_bits, (size_t)nn_graph_nodes(m->graph) * sizeof(int));
     return BASE_OK;
 }
 
@@ -265,6 +269,7 @@ void session_close(session *s)
     base_free(s->ema);
     base_free(s->master);
     base_free(s->quant);
+    base_free(s->weight_bits);
     base_free(s->mean);
     base_free(s->std);
     base_free(s->x);
@@ -305,7 +310,8 @@ nn_real *session_trained(const session *s)
 
 void session_refresh(session *s)
 {
-    if (s->master) nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
+    if (s->master)
+        nn_simulate_weights(s->losses, s->weight_bits, s->master, nn_net_weights(s->net));
 }
 
 const nn_real *session_weights(const session *s)
@@ -329,7 +335,7 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
     if (!y) return base_nomem(err, n * (2 * k + 1) * sizeof *y);
     nn_real *target = y + n * k, *losses = target + n * k;
     if (s->master)
-        nn_simulate_weights(s->graph, weights, nn_net_weights(s->eval));
+        nn_simulate_weights(s->graph, s->weight_bits, weights, nn_net_weights(s->eval));
     else
         memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
     nn_net_forward(s->eval, (const nn_real *const[]){s->val_x}, s->n_val, y);
@@ -362,7 +368,8 @@ base_status session_save(const session *s, const nn_real *weights, const char *p
                   .std = s->std,
                   .n_stats = s->mean ? (size_t)s->bins : 0,
                   .provenance = (char *)(uintptr_t)provenance,
-                  .quant = s->quant};
+                  .quant = s->quant,
+                  .weight_bits = s->weight_bits};
     base_status status = nn_model_save(&m, path, err);
     base_str_free(&features);
     return status;

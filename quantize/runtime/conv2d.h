@@ -32,7 +32,9 @@ static inline int32_t sotto_conv2d_row(const int8_t *x, const int8_t *w, int32_t
     return sum;
 }
 
-static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t *y)
+/* Channels first .. first + n - 1 of all of y, with weights of these alone. */
+static inline void sotto_conv2d_channels(const sotto_conv2d_t *p, const int8_t *weight,
+                                         int32_t first, int32_t n, const int8_t *x, int8_t *y)
 {
     const int32_t depth = p->in_c / p->groups, per_group = p->out_c / p->groups;
     const int32_t row = p->kernel_w * depth;
@@ -45,21 +47,27 @@ static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t
             const int32_t left = w * p->stride_w - p->pad_left;
             int32_t kx0, kx1;
             sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
-            const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
-            for (int32_t o = 0; o < p->out_c; o++) {
+            const int32_t column = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
+            for (int32_t o = first; o < first + n; o++) {
                 const int32_t channel = o / per_group * depth;
                 int32_t sum = p->bias[o];
                 for (int32_t ky = ky0; ky < ky_end; ky++) {
-                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + first;
-                    const int8_t *k = p->weight + (o * p->kernel_h + ky) * row + kx0 * depth;
+                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + column;
+                    const int8_t *k = weight + ((o - first) * p->kernel_h + ky) * row + kx0 * depth;
                     sum += sotto_conv2d_row(x + at * p->in_c + channel, k, kx1 - kx0,
                                             p->dilation_w * p->in_c, depth, offset);
                 }
                 sum = sotto_requant(sum, p->multiplier[o], p->shift[o]) + p->out_zero;
-                *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
+                y[o] = sotto_clamp_i8(sum, p->lo, p->hi);
             }
+            y += p->out_c;
         }
     }
+}
+
+static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t *y)
+{
+    sotto_conv2d_channels(p, p->weight, 0, p->out_c, x, y);
 }
 
 #endif
