@@ -4,6 +4,7 @@
 #include "quantize/explain.h"
 #include "train/cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,11 +266,17 @@ static base_status put_explanation(cli *c, q8_options how, const quant_explanati
                                    base_err *err)
 {
     static const cli_column columns[] = {
-        {"layer", NULL, CLI_TEXT, 0},     {"op", NULL, CLI_TEXT, 0},
-        {"from", NULL, CLI_REAL, 3},      {"to", NULL, CLI_REAL, 3},
-        {"scale", NULL, CLI_REAL, 5},     {"saturated", NULL, CLI_PERCENT, 2},
-        {"sqnr", "SQNR dB", CLI_REAL, 1}, {"own_sqnr", "own dB", CLI_REAL, 1},
-        {"error", NULL, CLI_REAL, 7},     {"share", NULL, CLI_PERCENT, 1},
+        {"layer", NULL, CLI_TEXT, 0},
+        {"op", NULL, CLI_TEXT, 0},
+        {"weight_bits", "bits", CLI_REAL, 0},
+        {"from", NULL, CLI_REAL, 3},
+        {"to", NULL, CLI_REAL, 3},
+        {"scale", NULL, CLI_REAL, 5},
+        {"saturated", NULL, CLI_PERCENT, 2},
+        {"sqnr", "SQNR dB", CLI_REAL, 1},
+        {"own_sqnr", "own dB", CLI_REAL, 1},
+        {"error", NULL, CLI_REAL, 7},
+        {"share", NULL, CLI_PERCENT, 1},
         {"advice", NULL, CLI_TEXT, 0},
     };
     cli_put_real(c, "output_error", x->error, 7);
@@ -282,6 +289,7 @@ static base_status put_explanation(cli *c, q8_options how, const quant_explanati
         if (r->share >= EXPLAINED_SHARE) quant_advice(r, how, &advice);
         cli_cell_text(t, r->name);
         cli_cell_text(t, r->op);
+        cli_cell_real(t, r->weight_bits ? r->weight_bits : (double)NAN);
         cli_cell_real(t, r->lo);
         cli_cell_real(t, r->hi);
         cli_cell_real(t, r->quant.scale);

@@ -39,6 +39,7 @@ static inline void sotto_conv2d_channels(const sotto_conv2d_t *p, const int8_t *
     const int32_t depth = p->in_c / p->groups, per_group = p->out_c / p->groups;
     const int32_t row = p->kernel_w * depth;
     const int16_t offset = (int16_t)-p->in_zero;
+    y += first;
     for (int32_t h = 0; h < p->out_h; h++) {
         const int32_t top = h * p->stride_h - p->pad_top;
         int32_t ky0, ky1;
@@ -58,9 +59,9 @@ static inline void sotto_conv2d_channels(const sotto_conv2d_t *p, const int8_t *
                                             p->dilation_w * p->in_c, depth, offset);
                 }
                 sum = sotto_requant(sum, p->multiplier[o], p->shift[o]) + p->out_zero;
-                y[o] = sotto_clamp_i8(sum, p->lo, p->hi);
+                *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
-            y += p->out_c;
+            y += p->out_c - n;
         }
     }
 }

@@ -26,6 +26,7 @@ static inline void sotto_dwconv2d_channels(const sotto_dwconv2d_t *p, const int8
                                            int32_t first, int32_t n, const int8_t *x, int8_t *y)
 {
     const int32_t channels = p->channels, step = p->dilation_w * channels;
+    y += first;
     for (int32_t h = 0; h < p->out_h; h++) {
         const int32_t top = h * p->stride_h - p->pad_top;
         int32_t ky0, ky1;
@@ -45,9 +46,9 @@ static inline void sotto_dwconv2d_channels(const sotto_dwconv2d_t *p, const int8
                         sum += (v[i * step] - p->in_zero) * k[i * n];
                 }
                 sum = sotto_requant(sum, p->multiplier[c], p->shift[c]) + p->out_zero;
-                y[c] = sotto_clamp_i8(sum, p->lo, p->hi);
+                *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
-            y += channels;
+            y += channels - n;
         }
     }
 }
