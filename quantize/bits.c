@@ -22,7 +22,11 @@ static base_status no_node(const nn_graph *g, const char *word, base_err *err)
         if (nn_graph_node(g, (int)i)->op->flags & NN_PACKS)
             names[count++] = nn_graph_node(g, (int)i)->name;
     const char *near = base_nearest(word, names, count);
-    base_fail(err, BASE_USAGE, "weights: there is no node '%s' that has weights of its own", word);
+    if (is_pattern(word))
+        base_fail(err, BASE_USAGE, "weights: '%s' matches no layer that has a form with 4 bits",
+                  word);
+    else
+        base_fail(err, BASE_USAGE, "weights: there is no node '%s' here", word);
     if (near)
         base_hint(err, "did you mean '%s'?", near);
     else

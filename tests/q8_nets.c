@@ -123,6 +123,21 @@ q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range)
     return q;
 }
 
+q8_model *q8_packed(const nn_model *m, const nn_real *x)
+{
+    base_err err = {0};
+    q8_model *q = NULL;
+    const q8_options o = {.range = Q8_RANGE_MSE, .weight_bits = "4"};
+    bool any = false;
+    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
+        const char *op = nn_graph_node(m->graph, i)->op->name;
+        any |= !strcmp(op, "conv2d") || !strcmp(op, "dwconv2d") || !strcmp(op, "dense");
+    }
+    if (q8_quantize(m, x, Q8_SAMPLES, o, NULL, &q, &err) != (any ? BASE_OK : BASE_USAGE))
+        fail_msg("%s", err.message);
+    return q;
+}
+
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)
 {
     base_err err = {0};

@@ -432,7 +432,8 @@ static void add_broadcast(void **state)
 
 /* ---- whole models ---- */
 
-static void compare_model(const char *text, uint64_t seed, q8_level level, const char *what)
+static void compare_model(const char *text, uint64_t seed, q8_level level, const char *bits,
+                          const char *what)
 {
     enum { CLIPS = 4 };
     base_err err = {0};
@@ -440,8 +441,8 @@ static void compare_model(const char *text, uint64_t seed, q8_level level, const
     nn_real *inputs = q8_random_inputs(m->graph, CLIPS, seed);
     q8_model *q = NULL;
     q8_host *plan = NULL;
-    if (q8_quantize(m, inputs, CLIPS, (q8_options){.range = Q8_RANGE_MINMAX}, NULL, &q, &err) !=
-            BASE_OK ||
+    if (q8_quantize(m, inputs, CLIPS, (q8_options){.range = Q8_RANGE_MINMAX, .weight_bits = bits},
+                    NULL, &q, &err) != BASE_OK ||
         q8_host_new(q, level, &plan, &err) != BASE_OK)
         fail_msg("%s: %s", what, err.message);
     const size_t out = q8_output_size(q);
@@ -468,7 +469,11 @@ static void nets(void **state)
 {
     const q8_level level = level_of(state);
     for (size_t k = 0; k < Q8_NETS; k++)
-        for (uint64_t seed = 0; seed < 3; seed++) compare_model(q8_nets[k], seed, level, "a net");
+        for (uint64_t seed = 0; seed < 3; seed++) {
+            compare_model(q8_nets[k], seed, level, NULL, "a net");
+            if (strstr(q8_nets[k], "conv") || strstr(q8_nets[k], "dense"))
+                compare_model(q8_nets[k], seed, level, "4", "a packed net");
+        }
 }
 
 static void zoo(void **state)
@@ -486,7 +491,8 @@ static void zoo(void **state)
             zoo_build_default(model, ZOO_S, 10, &g, &err) != BASE_OK)
             fail_msg("%s", err.message);
         nn_print(g, &text);
-        compare_model(text.s, i, level, names[i]);
+        compare_model(text.s, i, level, NULL, names[i]);
+        compare_model(text.s, i, level, "4", names[i]);
         base_str_free(&text);
         nn_graph_free(g);
     }
@@ -515,7 +521,7 @@ static void levels_have_names_and_are_refused_elsewhere(void **state)
 static void plain_is_the_runtime(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, Q8_PLAIN, "a net");
+    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, Q8_PLAIN, NULL, "a net");
 }
 
 static q8_level avx2 = Q8_AVX2, avx512vnni = Q8_VNNI;
