@@ -133,7 +133,8 @@ q8_model *q8_packed(const nn_model *m, const nn_real *x)
         const char *op = nn_graph_node(m->graph, i)->op->name;
         any |= !strcmp(op, "conv2d") || !strcmp(op, "dwconv2d") || !strcmp(op, "dense");
     }
-    if (q8_quantize(m, x, Q8_SAMPLES, o, NULL, &q, &err) != (any ? BASE_OK : BASE_USAGE))
+    if (q8_quantize(m, x, Q8_SAMPLES, o, "calibration.clips = 64\n", &q, &err) !=
+        (any ? BASE_OK : BASE_USAGE))
         fail_msg("%s", err.message);
     return q;
 }

@@ -20,9 +20,11 @@ typedef struct checkpoint {
     nn_real *weights;      /* nn_graph_params(graph) reals */
     nn_real *state;        /* of the optimizer, n_state reals */
     size_t n_state;
-    nn_real *ema;        /* averaged weights, as many as weights; NULL: the run has none */
-    nn_plateau *plateau; /* of the schedule, NULL: the run has another */
-    double *grad_norm;   /* sum over the steps of that epoch; NULL: the run clips none */
+    nn_real *ema;          /* averaged weights, as many as weights; NULL: the run has none */
+    const nn_graph *model; /* train.qat: of whose nodes quant is */
+    nn_quant *quant;       /* NULL: the run simulates no int8 */
+    nn_plateau *plateau;   /* of the schedule, NULL: the run has another */
+    double *grad_norm;     /* sum over the steps of that epoch; NULL: the run clips none */
 } checkpoint;
 
 base_status checkpoint_save(const checkpoint *c, const char *path, base_err *err);

@@ -147,6 +147,36 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
     return status;
 }
 
+static base_status set_int8(void *ctx, const nn_real *weights, const nn_quant *quant, base_err *err)
+{
+    return q8_twin_set(((quant_training *)ctx)->twin, weights, quant, err);
+}
+
+static base_status move_ranges(void *ctx, const nn_real *weights, double share, nn_quant *quant,
+                               base_err *err)
+{
+    const quant_training *t = ctx;
+    return q8_move_ranges(t->start->graph, weights, t->inputs, t->n, t->options, share, quant, err);
+}
+
+static base_status train_simulated(cli *c, train_setup *s, const config *cfg, bool resume,
+                                   const char *command, base_err *err)
+{
+    const q8_options o = {.range = Q8_RANGE_MSE, .equalize = true};
+    quant_training t;
+    BASE_TRY(quant_training_open(&t, s->train.init, s->data.pack, o, c->threads, err));
+    const train_int8 int8 = {.ctx = &t,
+                             .start = t.start,
+                             .twin = q8_twin_net(t.twin),
+                             .set = set_int8,
+                             .move = move_ranges};
+    s->int8 = &int8;
+    const base_status status = train(c, s, cfg, resume, command, err);
+    s->int8 = NULL;
+    quant_training_close(&t);
+    return status;
+}
+
 static base_status run(cli *c, bool resume, bool print, const char *command, base_err *err)
 {
     train_setup s = train_setup_default();
@@ -163,12 +193,8 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
         base_str_free(&text);
     } else if (status == BASE_OK) {
         make_absolute(cfg, &s);
-        nn_model *start = NULL;
-        if (s.train.qat)
-            status = quant_simulated(s.train.init, s.data.pack, c->threads, &start, err);
-        s.start = start;
-        if (status == BASE_OK) status = train(c, &s, cfg, resume, command, err);
-        nn_model_free(start);
+        status = s.train.qat ? train_simulated(c, &s, cfg, resume, command, err)
+                             : train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);
     return status;

@@ -139,8 +139,7 @@ static base_status update_weights(trainer *t, base_err *err)
     if (s->ema)
         nn_average(s->ema, weights, nn_graph_params(s->losses), set->ema,
                    nn_optim_steps(s->optim) - 1);
-    session_refresh(s);
-    return BASE_OK;
+    return session_refresh(s, err);
 }
 
 static base_status one_step(trainer *t, base_err *err)
@@ -183,6 +182,7 @@ static bool must_stop(const trainer *t)
 static base_status train_steps(trainer *t, base_err *err)
 {
     double began = base_seconds() - t->c.epoch_seconds;
+    if (t->c.epoch > 0 && t->c.step == 0) BASE_TRY(session_move_ranges(&t->s, err));
     while (t->c.step < t->steps) {
         BASE_TRY(one_step(t, err));
         t->c.epoch_seconds = base_seconds() - began;
@@ -328,12 +328,14 @@ static base_status start(trainer *t, bool resume, base_err *err)
     t->schedule = schedule_of(set);
     if (set->schedule == NN_PLATEAU) t->c.plateau = &t->schedule.plateau;
     if (set->clip_norm > 0) t->c.grad_norm = &t->grad_norm;
+    t->c.quant = s->quant;
+    t->c.model = s->graph;
     t->steps = data_loader_steps(s->loader);
     t->started = t->saved_at = base_seconds();
     BASE_TRY(make_provenance(t, err));
     nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
     if (s->master) {
-        const nn_model *m = s->setup->start;
+        const nn_model *m = s->setup->int8->start;
         memcpy(t->c.weights, m->weights, nn_graph_params(m->graph) * sizeof *m->weights);
         note(t, "simulating int8 in %s, folded", s->init.path);
     } else if (s->init.model) {
@@ -342,7 +344,7 @@ static base_status start(trainer *t, bool resume, base_err *err)
     }
     if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
-    session_refresh(s);
+    BASE_TRY(session_refresh(s, err));
     data_loader_seek(s->loader, t->c.epoch, t->c.step);
     note(t, "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
          nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,

@@ -36,6 +36,18 @@ setup() {
     ! h5diff -q fine/model.h5 finer/model.h5 /weights
 }
 
+@test "what training measures is what the int8 model does" {
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=4 train.keep=last \
+        data.unknown_share=0.1 -o same
+    "$SOTTO" quantize -q same --calibrate "$pack" -o same.h5 --format json >same.json
+    trained=$(jq -s '.[-1].val_accuracy' same/metrics.jsonl)
+    jq -e --argjson trained "$trained" '[.results[] | select(.split == "validation")] |
+        map({(.kind): .accuracy}) | add | .int8 == $trained' same.json
+    # Ranges have followed the weights.
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=1 -o first
+    ! h5diff -q first/model.h5 same/model.h5 /quant/scale
+}
+
 @test "threads, a kill and a resume do not change a bit of it" {
     "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 1 -o whole
     "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 2 -o cut &
