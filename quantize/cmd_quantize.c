@@ -21,6 +21,12 @@ static const cli_spec spec = {
         "the biases. Then both models run on the validation and test clips of the pack;\n"
         "intervals are Wilson's 95 %.\n"
         "\n"
+        "--weights says which layers have weights of 4 bits, two a byte, in place of 8: a number\n"
+        "for all that can (conv2d, dwconv2d, dense), or words NAME=BITS between commas, of which\n"
+        "the first that matches counts; names may be patterns. What no word matches has 8. "
+        "Without\n"
+        "it, a model that was trained with simulated int8 keeps the bits it was trained with.\n"
+        "\n"
         "--range auto tries every rule, with and without equalization and bias correction, and\n"
         "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
         "\n"
@@ -403,7 +409,7 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
         {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
          "leave the mean error of each layer in", NULL},
         {"weights", 'w', POPT_ARG_STRING, &set.how.weight_bits, 0,
-         "of 8 or 4 bits, for all layers or by name: c1=8,dw*=4", "BITS"},
+         "of 8 or 4 bits, for all layers or by name: conv1=8,*=4 (8)", "BITS"},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},
