@@ -351,11 +351,10 @@ static base_status load_inputs(quant_training *t, const nn_model *m, const char 
 }
 
 base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
-                                int threads, base_err *err)
+                                size_t clips, int threads, base_err *err)
 {
-    enum { CLIPS = 512 };
     nn_model *m = NULL;
-    *t = (quant_training){.options = o, .n = CLIPS};
+    *t = (quant_training){.options = o, .n = clips};
     BASE_TRY(quant_float_model(path, &m, err));
     base_status status = load_inputs(t, m, pack, threads, err);
     if (status == BASE_OK && m->quant) {

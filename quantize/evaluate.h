@@ -53,9 +53,10 @@ typedef struct quant_training {
     size_t n;
 } quant_training;
 
-/* From a float model (or run); one that was trained so already starts as it is. */
+/* From a float model (or run) and so many training clips of the pack; a model that was trained so
+ * already starts as it is. */
 base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
-                                int threads, base_err *err);
+                                size_t clips, int threads, base_err *err);
 void quant_training_close(quant_training *t); /* a zeroed one is fine */
 
 #endif

@@ -127,3 +127,12 @@ base_status checkpoint_load(checkpoint *c, const char *path, base_err *err)
     h5_close(f);
     return s;
 }
+
+base_status checkpoint_simulates(const char *path, bool *does, base_err *err)
+{
+    h5_file *f;
+    BASE_TRY(h5_open(path, &f, err));
+    *does = h5_has(f, "quant");
+    h5_close(f);
+    return BASE_OK;
+}

@@ -27,6 +27,8 @@ typedef struct checkpoint {
     double *grad_norm;     /* sum over the steps of that epoch; NULL: the run clips none */
 } checkpoint;
 
+/* Whether it is of epochs with simulated int8. */
+base_status checkpoint_simulates(const char *path, bool *does, base_err *err);
 base_status checkpoint_save(const checkpoint *c, const char *path, base_err *err);
 /* Fills everything; graph, n_state and what the pointers show are the caller's and must fit the
  * file (BASE_DATA otherwise). */

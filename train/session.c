@@ -7,7 +7,6 @@
 #include <string.h>
 
 enum { STATS_CLIPS = 2000, EVAL_BATCH = 64 };
-static const double RANGE_SHARE = 0.5; /* of what an epoch asks for that ranges move by */
 
 /* Mean and standard deviation of the features: those that the weights to start from were trained
  * with, if their features are the same. */
@@ -321,7 +320,7 @@ base_status session_move_ranges(session *s, base_err *err)
 {
     if (!s->master) return BASE_OK;
     const train_int8 *q = s->setup->int8;
-    BASE_TRY(q->move(q->ctx, s->master, RANGE_SHARE, s->quant, err));
+    BASE_TRY(q->move(q->ctx, s->master, s->setup->quantize.range_share, s->quant, err));
     return session_refresh(s, err);
 }
 

@@ -24,7 +24,8 @@ typedef struct train_setup {
     data_augment augment;
     model_settings model;
     train_settings train;
-    const train_int8 *int8; /* train.qat, borrowed; NULL: float */
+    quantize_settings quantize;
+    const train_int8 *int8; /* train.qat: of train.init, borrowed, set by train_run; NULL: float */
 } train_setup;
 
 /* Defaults: SC-8's keywords, mfcc_49x10, ds_cnn. */
