@@ -16,7 +16,8 @@ static const cli_spec spec = {
         "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
         "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
-        "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.",
+        "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit\n"
+        "(weights of 4 bits are written as the same numbers in int8).",
     .min_args = 1,
     .max_args = 1,
     .output = "the file to write",
