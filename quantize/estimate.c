@@ -218,8 +218,8 @@ base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base
 static void fill_conversion(quant_layer_cost *c, const q8_layer *l, const q8_value *y)
 {
     c->kind = QUANT_OTHER;
-    c->work = y->wide ? 0.05 : 0.3;
-    c->size = y->wide ? 0.1 : 0.5;
+    c->work = y->wide ? 0.08 : 0.48;
+    c->size = y->wide ? 0.15 : 0.75;
     c->inputs = c->outputs = nn_count(y->shape);
     snprintf(c->name, sizeof c->name, "%.*s", NN_MAX_NAME - 1, l->name);
     snprintf(c->op, sizeof c->op, "%s", y->wide ? "widen" : "narrow");
