@@ -1,0 +1,45 @@
+/* seeds: what the fuzzers start from: tests/q8_nets.c and tests/tflite_nets.c as .tflite files, and
+ * the sound HDF5 files of fuzz_hdf5.c unchanged.
+ *
+ * usage: build/san/tests/fuzz/seeds TFLITE_FOLDER HDF5_FOLDER
+ */
+#include "quantize/tflite.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/q8_nets.h"
+#include "tests/tflite_nets.h"
+
+#include <stdlib.h>
+
+static void write_file(const char *dir, const char *name, int i, const void *bytes, size_t n)
+{
+    char path[512];
+    base_err err = {0};
+    snprintf(path, sizeof path, "%s/%s%02d", dir, name, i);
+    fuzz_expect(base_write_file(path, bytes, n, &err) == BASE_OK, "cannot write", &err);
+}
+
+/* A net whose operators have no .tflite form gives none. */
+static void write_net(const char *dir, const char *net, const char *name, int i, bool int8)
+{
+    base_str bytes = {0};
+    nn_model *m = q8_random_model(net, 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = int8 ? q8_quantized(m, x, Q8_RANGE_MSE) : NULL;
+    if ((q ? tflite_export_q8(q, &bytes, NULL) : tflite_export_float(m, &bytes, NULL)) == BASE_OK)
+        write_file(dir, name, i, bytes.s, bytes.len);
+    base_str_free(&bytes);
+    q8_model_free(q);
+    nn_model_free(m);
+    base_free(x);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) return 2;
+    for (int i = 0; i < Q8_NETS; i++) write_net(argv[1], q8_nets[i], "int8_", i, true);
+    for (int i = 0; i < 6; i++) write_net(argv[1], q8_nets[i], "plain_", i, false);
+    for (int i = 0; i < TFL_FLOAT_NETS; i++)
+        write_net(argv[1], tfl_float_nets[i], "float_", i, false);
+    for (int i = 0; i < 16; i++) write_file(argv[2], "sound_", i, &(uint8_t){(uint8_t)i}, 1);
+    return 0;
+}
