@@ -25,6 +25,11 @@ static void run(const void *p, const int8_t *const *x, int8_t *y)
     sotto_dwconv2d(p, x[0], y);
 }
 
+/* Weights are [taps][channels], the same for every band. */
+static const nn_q8_products sums[] = {
+    {"weight", "bias", "multiplier", "shift", "channels", 255, NN_Q8_BOUND_I8},
+};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_dwconv2d",
     .header = "dwconv2d.h",
@@ -32,6 +37,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_dwconv2d_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run,
 };
 
@@ -72,6 +79,8 @@ static const nn_q8_kernel bands_kernel = {
     .size = sizeof(sotto_dwconv2d_bands_t),
     .fields = bands_fields,
     .n_fields = BASE_COUNT(bands_fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run_bands,
 };
 

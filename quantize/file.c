@@ -8,8 +8,8 @@
  *   /q8/golden_in, golden_out   inputs of the self-test and what they give
  *
  * Loading lays the layers out anew from graph and quantization (so a damaged file cannot make a
- * kernel read outside its buffers), demands that every integer agrees with the file, and takes the
- * arrays from the file.
+ * kernel read outside its buffers), demands that every integer agrees with the file, takes the
+ * arrays from the file, and looks whether any sum of theirs may overflow (q8_check_layer).
  */
 #include "nn/h5.h"
 #include "quantize/internal.h"
@@ -123,14 +123,7 @@ static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_fie
     snprintf(name, sizeof name, "%s/%s", group, field->name);
     /* the arena's memory, made by the lowering */
     void *v = (void *)(uintptr_t)*q8_field_array(&layer->l, field);
-    BASE_TRY(h5_read(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, v, count, err));
-    const size_t length = strlen(field->name);
-    if (length < 5 || strcmp(field->name + length - 5, "shift") != 0) return BASE_OK;
-    for (size_t i = 0; i < count; i++) {
-        const int32_t shift = ((const int32_t *)v)[i];
-        if (shift < -31 || shift > 30) return damaged(f, layer->name, "a shift", shift, 0, err);
-    }
-    return BASE_OK;
+    return h5_read(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, v, count, err);
 }
 
 static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
@@ -156,7 +149,9 @@ static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
         BASE_TRY(h5_get_int(f, group, field->name, &v, err));
         if (v != wanted) return damaged(f, layer->name, field->name, v, wanted, err);
     }
-    return BASE_OK;
+    char where[160];
+    snprintf(where, sizeof where, "'%.150s'", h5_path(f));
+    return q8_check_layer(layer, where, err);
 }
 
 static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
@@ -168,7 +163,13 @@ static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
     if (!scale || !zero || !m->quant) return base_nomem(err, n * sizeof *m->quant);
     BASE_TRY(h5_read(f, "q8/scale", H5_F64, scale, n, err));
     BASE_TRY(h5_read(f, "q8/zero", H5_I32, zero, n, err));
-    for (size_t i = 0; i < n; i++) m->quant[i] = (nn_quant){scale[i], zero[i]};
+    for (size_t i = 0; i < n; i++) {
+        m->quant[i] = (nn_quant){scale[i], zero[i]};
+        if (!(scale[i] >= 0) || scale[i] > 1e30 || zero[i] < -128 || zero[i] > 127)
+            return base_fail(err, BASE_DATA, "'%s': quantization of node '%s' is %g, %d",
+                             h5_path(f), nn_graph_node(m->folded.graph, (int)i)->name, scale[i],
+                             (int)zero[i]);
+    }
     return BASE_OK;
 }
 

@@ -66,6 +66,8 @@ static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
     sotto_dense(p, x[0], y);
 }
 
+static const nn_q8_products sums[] = {NN_Q8_SUM_I8};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_dense",
     .header = "dense.h",
@@ -73,6 +75,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_dense_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run_q8,
 };
 

@@ -14,5 +14,5 @@ if [ "$2" = --minimize ]; then
     $fuzz -merge=1 -rss_limit_mb=4096 "$more.min" "$kept" "$more"
     exit
 fi
-exec $fuzz -max_total_time="$2" -timeout=20 -rss_limit_mb=4096 -artifact_prefix=build/fuzz/found/ \
+exec $fuzz -max_total_time="$2" -timeout=20 -len_control=0 -max_len=16384 -rss_limit_mb=4096 -artifact_prefix=build/fuzz/found/ \
     -print_final_stats=1 "$more" "$kept"

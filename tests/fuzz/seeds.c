@@ -1,14 +1,17 @@
 /* seeds: what the fuzzers start from: tests/q8_nets.c and tests/tflite_nets.c as .tflite files, and
- * the sound HDF5 files of fuzz_hdf5.c unchanged.
+ * the HDF5 files of fuzz_hdf5.c, sound ones and some with random changes.
  *
  * usage: build/san/tests/fuzz/seeds TFLITE_FOLDER HDF5_FOLDER
  */
 #include "quantize/tflite.h"
+#include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/q8_nets.h"
 #include "tests/tflite_nets.h"
 
 #include <stdlib.h>
+
+enum { HDF5_SOUND = 16, HDF5_SEEDS = 64 }; /* the first ones unchanged */
 
 static void write_file(const char *dir, const char *name, int i, const void *bytes, size_t n)
 {
@@ -40,6 +43,12 @@ int main(int argc, char **argv)
     for (int i = 0; i < 6; i++) write_net(argv[1], q8_nets[i], "plain_", i, false);
     for (int i = 0; i < TFL_FLOAT_NETS; i++)
         write_net(argv[1], tfl_float_nets[i], "float_", i, false);
-    for (int i = 0; i < 16; i++) write_file(argv[2], "sound_", i, &(uint8_t){(uint8_t)i}, 1);
+    for (int i = 0; i < HDF5_SEEDS; i++) {
+        uint8_t bytes[1 + 4 * sizeof(edit)] = {(uint8_t)i};
+        base_rng r = base_rng_at((uint64_t)i, BASE_RNG_TEST, 0, 0);
+        for (size_t k = 1; i >= HDF5_SOUND && k < sizeof bytes; k++)
+            bytes[k] = (uint8_t)base_rng_below(&r, 256);
+        write_file(argv[2], "edits_", i, bytes, i < HDF5_SOUND ? 1 : sizeof bytes);
+    }
     return 0;
 }
