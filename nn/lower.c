@@ -57,10 +57,11 @@ static double channel_scale(const nn_q8_context *c, double largest, double bias,
     return (double)(float)(scale < least ? least : scale);
 }
 
-/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum. */
+/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum, to which a zero
+ * point is added in the end. */
 double nn_q8_room(size_t fan)
 {
-    return 2147483647.0 - 127.0 * 255.0 * (double)fan;
+    return NN_Q8_BOUND_I8 - 127.0 * 255.0 * (double)fan;
 }
 
 base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,

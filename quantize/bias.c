@@ -9,6 +9,7 @@
  * multiplier for each channel that makes the most of int8, shows W x + b of the integers. The
  * kernels are slow beside the float net, so at most MOST_CLIPS are looked at.
  */
+#include "nn/lower.h"
 #include "quantize/internal.h"
 
 #include <math.h>
@@ -157,7 +158,7 @@ static base_status correct_layer(correcting *c, int k, base_err *err)
         for (size_t i = 0; i < size; i++) sum[i % f.channels] += y[i];
     }
     const double count = (double)(c->n * (size / f.channels));
-    const double room = 2147483647.0 - 127.0 * 255.0 * (double)f.fan;
+    const double room = nn_q8_room(f.fan);
     for (size_t o = 0; o < f.channels; o++) {
         if (!(step[o] > 0.0)) continue;
         const double error = (double)sum[o] / count * step[o] - c->of[k].mean[o];

@@ -67,7 +67,7 @@ static base_status check_sum(const q8_layer *layer, const nn_q8_products *s, con
         const size_t k = biased ? o - (m.n - b.n) : 0;
         const double most = products_of(layer, s, o, m.n) + (biased ? fabs((double)bias[k]) : 0.0);
         const double result = ldexp(most * (double)size, shift[o] - 31);
-        if (ldexp(most, shift[o] > 0 ? shift[o] : 0) < 2147483647.0 - 256.0 && result < s->bound)
+        if (ldexp(most, shift[o] > 0 ? shift[o] : 0) <= NN_Q8_BOUND_I8 && result <= s->bound)
             continue;
         return biased
                    ? wrong(layer, where, s->bias, k, bias[k], "its sum may overflow 32 bits", err)
@@ -88,12 +88,18 @@ static base_status check_field(const q8_layer *layer, const nn_q8_field *f, cons
     return BASE_OK;
 }
 
-base_status q8_check_layer(const q8_layer *layer, const char *where, base_err *err)
+static base_status check_layer(const q8_layer *layer, const char *where, base_err *err)
 {
     const nn_q8_kernel *kernel = layer->l.kernel;
     for (int i = 0; i < kernel->n_fields; i++)
         BASE_TRY(check_field(layer, &kernel->fields[i], where, err));
     for (int i = 0; i < kernel->n_sums; i++)
         BASE_TRY(check_sum(layer, &kernel->sums[i], where, err));
+    return BASE_OK;
+}
+
+base_status q8_check(const q8_model *m, const char *where, base_err *err)
+{
+    for (int i = 0; i < m->n_layers; i++) BASE_TRY(check_layer(&m->layers[i], where, err));
     return BASE_OK;
 }

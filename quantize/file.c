@@ -9,7 +9,7 @@
  *
  * Loading lays the layers out anew from graph and quantization (so a damaged file cannot make a
  * kernel read outside its buffers), demands that every integer agrees with the file, takes the
- * arrays from the file, and looks whether any sum of theirs may overflow (q8_check_layer).
+ * arrays from the file, and looks whether any sum of theirs may overflow (q8_check).
  */
 #include "nn/h5.h"
 #include "quantize/internal.h"
@@ -149,9 +149,7 @@ static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
         BASE_TRY(h5_get_int(f, group, field->name, &v, err));
         if (v != wanted) return damaged(f, layer->name, field->name, v, wanted, err);
     }
-    char where[160];
-    snprintf(where, sizeof where, "'%.150s'", h5_path(f));
-    return q8_check_layer(layer, where, err);
+    return BASE_OK;
 }
 
 static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
@@ -220,6 +218,9 @@ static base_status load(q8_model *m, h5_file *f, base_err *err)
         return BASE_DATA;
     }
     for (int i = 0; i < m->n_layers; i++) BASE_TRY(load_layer(f, &m->layers[i], err));
+    char where[160];
+    snprintf(where, sizeof where, "'%.150s'", h5_path(f));
+    BASE_TRY(q8_check(m, where, err));
     return load_golden(m, f, err);
 }
 

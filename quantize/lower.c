@@ -97,10 +97,6 @@ static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
         }
         for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
         BASE_TRY((n->op->lower ? n->op->lower : lower_clamp)(n, &c, &l->l, err));
-        if (q8_check_layer(l, "int8", err) != BASE_OK) {
-            if (err) err->status = BASE_USAGE;
-            return BASE_USAGE;
-        }
         if (n->op->q8_size) {
             nn_q8_size size = {0};
             n->op->q8_size(n, &size);

@@ -414,6 +414,11 @@ static base_status import_bound(tfl_importer *in, const tfl_op *op)
         BASE_TRY(bound_of(in, next, &v[1]));
         in->done[next - in->t->op] = true;
     }
+    if (in->int8 && v[0] >= v[1]) { /* one value is left: a quarter of a step to both sides of it */
+        const double quarter = in->quant[x->index].scale / 4;
+        v[0] = v[1] - quarter;
+        v[1] += quarter;
+    }
     return tfl_compute(in, both ? next : op, TFL_NONE, "", "clip", &x, 1, &y, "lo=%.17g hi=%.17g",
                        v[0], v[1]);
 }

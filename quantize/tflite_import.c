@@ -109,9 +109,7 @@ static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, cons
                              in->t->file, o, w->w->name, w->in.scale, scale_of(w->w, o),
                              w->out.scale);
     }
-    char where[160];
-    snprintf(where, sizeof where, "'%.150s'", in->t->file);
-    return q8_check_layer(l, where, in->err);
+    return BASE_OK;
 }
 
 static base_status finish_int8(tfl_importer *in, q8_model *q)
@@ -131,6 +129,9 @@ static base_status finish_int8(tfl_importer *in, q8_model *q)
         for (int i = 0; i < q->n_layers; i++)
             if (q->layers[i].node == in->weights[k].node->index)
                 BASE_TRY(fill_layer(in, &in->weights[k], &q->layers[i]));
+    char where[160];
+    snprintf(where, sizeof where, "'%.150s'", in->t->file);
+    BASE_TRY(q8_check(q, where, in->err));
     return q8_pick_golden(q, NULL, 0, in->err);
 }
 

@@ -284,7 +284,7 @@ static channel channel_of(const rig *t, int taps, int band, int ch)
     const double b = conv && t->n->n_params > 1 ? (double)c->w[1][ch] : 0;
     const double mul = banded ? c->mul[at] : 1;
     const double real = banded ? b * mul + c->add[at] : (double)(float)c->add[at];
-    const double in = c->in[0].scale, room = 2147483647.0 - 127.0 * 255 * taps;
+    const double in = c->in[0].scale, room = 2147483391.0 - 127.0 * 255 * taps;
     double largest = 0;
     for (int k = 0; k < taps; k++) largest = fmax(largest, fabs(tap(t, k, ch)));
     channel o = {.scale = largest > 0 ? largest / 127 : c->out.scale / in / 1024};
