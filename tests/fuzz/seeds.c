@@ -1,8 +1,10 @@
-/* seeds: what the fuzzers start from: tests/q8_nets.c and tests/tflite_nets.c as .tflite files, and
- * the HDF5 files of fuzz_hdf5.c, sound ones and some with random changes.
+/* seeds: what the fuzzers start from: tests/q8_nets.c and tests/tflite_nets.c as .tflite files,
+ * those of tests/vectors/tflite_ops.h5, and the HDF5 files of fuzz_hdf5.c, sound ones and some with
+ * random changes.
  *
  * usage: build/san/tests/fuzz/seeds TFLITE_FOLDER HDF5_FOLDER
  */
+#include "nn/h5.h"
 #include "quantize/tflite.h"
 #include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
@@ -36,6 +38,27 @@ static void write_net(const char *dir, const char *net, const char *name, int i,
     base_free(x);
 }
 
+/* The files of single operators that tests/test_tflite.c reads. */
+static void write_operators(const char *dir)
+{
+    base_err err = {0};
+    h5_file *f = NULL;
+    int64_t n = 0, dims[4];
+    base_status status = h5_open("tests/vectors/tflite_ops.h5", &f, &err);
+    if (status == BASE_OK) status = h5_get_int(f, "/", "operators", &n, &err);
+    for (int i = 0; status == BASE_OK && i < (int)n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%d/file", i);
+        status = h5_shape(f, name, NULL, dims, &err);
+        int8_t *bytes = status == BASE_OK ? base_alloc((size_t)dims[0], 1) : NULL;
+        if (bytes) status = h5_read(f, name, H5_I8, bytes, (size_t)dims[0], &err);
+        if (bytes && status == BASE_OK) write_file(dir, "operator_", i, bytes, (size_t)dims[0]);
+        base_free(bytes);
+    }
+    fuzz_expect(status == BASE_OK, "cannot read vectors", &err);
+    h5_close(f);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) return 2;
@@ -43,6 +66,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 6; i++) write_net(argv[1], q8_nets[i], "plain_", i, false);
     for (int i = 0; i < TFL_FLOAT_NETS; i++)
         write_net(argv[1], tfl_float_nets[i], "float_", i, false);
+    write_operators(argv[1]);
     for (int i = 0; i < HDF5_SEEDS; i++) {
         uint8_t bytes[1 + 4 * sizeof(edit)] = {(uint8_t)i};
         base_rng r = base_rng_at((uint64_t)i, BASE_RNG_TEST, 0, 0);
