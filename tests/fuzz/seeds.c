@@ -1,6 +1,6 @@
 /* seeds: what the fuzzers start from: tests/q8_nets.c and tests/tflite_nets.c as .tflite files,
- * those of tests/vectors/tflite_ops.h5, and the HDF5 files of fuzz_hdf5.c, sound ones and some with
- * random changes.
+ * those of tests/vectors/tflite_ops.h5, an HDF5 file as it is, and the HDF5 files of fuzz_hdf5.c,
+ * sound ones and some with random changes.
  *
  * usage: build/san/tests/fuzz/seeds TFLITE_FOLDER HDF5_FOLDER
  */
@@ -59,6 +59,21 @@ static void write_operators(const char *dir)
     h5_close(f);
 }
 
+/* An HDF5 file itself, as small as one can be. */
+static void write_model(const char *dir)
+{
+    char path[512];
+    base_err err = {0};
+    nn_model *m = q8_random_model("x = input 4; y = dense(x) out=2", 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    snprintf(path, sizeof path, "%s/file", dir);
+    fuzz_expect(q8_save(q, path, &err) == BASE_OK, "cannot write", &err);
+    q8_model_free(q);
+    nn_model_free(m);
+    base_free(x);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) return 2;
@@ -67,6 +82,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < TFL_FLOAT_NETS; i++)
         write_net(argv[1], tfl_float_nets[i], "float_", i, false);
     write_operators(argv[1]);
+    write_model(argv[2]);
     for (int i = 0; i < HDF5_SEEDS; i++) {
         uint8_t bytes[1 + 4 * sizeof(edit)] = {(uint8_t)i};
         base_rng r = base_rng_at((uint64_t)i, BASE_RNG_TEST, 0, 0);
