@@ -61,8 +61,6 @@ static base_status check_sum(const q8_layer *layer, const nn_q8_products *s, con
         if (size != 0 && (size < INT64_C(1) << 30 || size >= INT64_C(1) << 31))
             return wrong(layer, where, s->multiplier, o, multiplier[o], "neither 0 nor of 31 bits",
                          err);
-        if (shift[o] < -31 || shift[o] > 30)
-            return wrong(layer, where, s->shift, o, shift[o], "it must be within -31 .. 30", err);
         const bool biased = b.n > 0 && o >= m.n - b.n; /* fewer biases are those of the last */
         const size_t k = biased ? o - (m.n - b.n) : 0;
         const double most = products_of(layer, s, o, m.n) + (biased ? fabs((double)bias[k]) : 0.0);
@@ -82,6 +80,12 @@ static base_status check_field(const q8_layer *layer, const nn_q8_field *f, cons
 {
     const array a = array_of(&layer->l, f->name);
     const int32_t *v = a.v;
+    const size_t length = strlen(f->name);
+    const bool shift =
+        f->type == NN_Q8_I32S && length > 4 && !strcmp(f->name + length - 5, "shift");
+    for (size_t i = 0; shift && i < a.n; i++)
+        if (v[i] < -31 || v[i] > 30)
+            return wrong(layer, where, f->name, i, v[i], "it must be within -31 .. 30", err);
     for (size_t i = 0; f->most && i < a.n; i++)
         if (v[i] < -f->most || v[i] > f->most)
             return wrong(layer, where, f->name, i, v[i], "it is too large", err);

@@ -72,6 +72,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
 {
     int8_t table[256];
     factor gate, out;
+    if (c->wide) return nn_q8_lower_table(n, c, layer, err);
     BASE_TRY(nn_q8_check(n, c, err));
     const float fine = (float)c->in[0].scale / 128.0F;
     if (!factor_of(fine / (3.0F / 32768.0F), &gate) ||

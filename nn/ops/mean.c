@@ -5,6 +5,7 @@
 #include "nn/grid.h"
 #include "nn/lower.h"
 #include "quantize/runtime/reduce_mean.h"
+#include "quantize/runtime/reduce_mean_i16.h"
 #include "quantize/runtime/reduce_steps.h"
 
 #include <math.h>
@@ -127,6 +128,21 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_reduce_mean_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_reduce_mean_i16",
+    .header = "reduce_mean_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_reduce_mean_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static const nn_q8_field steps_fields[] = {
     NN_Q8_REDUCE_OF(sotto_reduce_steps_t, axes),
     NN_Q8_INT_OF(sotto_reduce_steps_t, lo),
@@ -220,8 +236,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     BASE_TRY(nn_q8_check(n, c, err));
     const mean *a = n->attrs;
     const int64_t count = nn_count(n->in[0]->shape) / nn_count(n->shape);
-    if (a->tflite) return lower_steps(n, c, layer, count, err);
-    sotto_reduce_mean_t *p = nn_q8_layer_new(&kernel, c, layer);
+    if (a->tflite && !c->wide) return lower_steps(n, c, layer, count, err);
+    sotto_reduce_mean_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     /* 1 / count as a scale of weights has it, so that a convolution can do the same */
     const double factor = c->in[0].scale * (double)(1.0F / (float)count) / c->out.scale;
@@ -230,9 +246,9 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                                .out_zero = c->out.zero,
                                .lo = c->lo,
                                .hi = c->hi};
-    /* a sum has at most 8 bits more than count, and a sign */
+    /* a sum has at most 8 bits more than count, and a sign; of 16-bit values, 47 bits are enough */
     if (count > 1 << 22 || !(factor * (double)count < 1 << 22) || !(factor < 1 << 22) ||
-        !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        !nn_q8_factor(c, factor, &p->multiplier, &p->shift))
         return nn_op_fail(n, err, "cannot be requantized: scale %g over %lld values to %g",
                           c->in[0].scale, (long long)count, c->out.scale);
     return BASE_OK;
@@ -250,7 +266,7 @@ const nn_op nn_op_mean = {
     .name = "mean",
     .summary = "mean over chosen axes",
     .n_in = 1,
-    .flags = NN_FRESH,
+    .flags = NN_FRESH | NN_WIDE,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(mean),
