@@ -12,14 +12,16 @@ CFLAGS_release := -O3 -march=native -fno-math-errno -fno-trapping-math -ffp-cont
 CFLAGS_san     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                   -fno-sanitize-recover=undefined
 CFLAGS_double  := $(CFLAGS_san) -DNN_DOUBLE
+CFLAGS_fuzz    := $(CFLAGS_san) -fsanitize=fuzzer-no-link,float-cast-overflow
 
 PROGRAM_SRC := $(wildcard */cmd_*.c train/main.c train/cli*.c) bench/measure.c
 LIB_SRC     := $(filter-out $(PROGRAM_SRC),$(wildcard nn/*.c nn/ops/*.c dsp/*.c data/*.c train/*.c \
                  train/models/*.c quantize/*.c)) build/gen/embedded_files.c
 TEST_SRC    := $(wildcard tests/test_*.c)
 DOUBLE_SRC  := $(wildcard tests/double_*.c)
+FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
 HELPER_SRC  := $(filter-out $(TEST_SRC) $(DOUBLE_SRC),$(wildcard tests/*.c))
-TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%)
+TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%) $(FUZZ_SRC:%.c=build/san/%)
 EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini))
 
 # One short line a step; `make V=1` shows the commands.
@@ -28,7 +30,7 @@ say = $(if $(V),,@echo '  $@';)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test bench clean format FORCE
+.PHONY: all help deps demo test bench fuzz clean format FORCE
 all: build/sotto build/libsotto.a ## the program build/sotto and the library build/libsotto.a
 
 # As many jobs as there are processors unless somebody said -j.
@@ -46,7 +48,7 @@ endif
 # reads on, so that a bare system is set up by the first command, and asks pkg-config only then.
 
 GOALS  := $(filter-out help deps clean format,$(or $(MAKECMDGOALS),all))
-LEVELS := $(if $(filter test build/%/tests/%,$(GOALS)),test) $(if $(filter demo,$(GOALS)),demo)
+LEVELS := $(if $(filter test fuzz build/%/tests/%,$(GOALS)),test) $(if $(filter demo,$(GOALS)),demo)
 ifneq ($(GOALS),)
 include $(LEVELS:%=build/flags/%.mk) build/flags/build.mk
 endif
@@ -85,7 +87,15 @@ build/$(1)/tests/%: build/$(1)/tests/%.o build/$(1)/tests/libhelp.a build/$(1)/l
 build/$(1)/bench/%: build/$(1)/bench/%.o build/$(1)/libsotto.a
 	$$(say)$$(CC) $$(CFLAGS_$(1)) $$^ $$(LDFLAGS) $$(PKG_LIBS) -lm -lpthread -o $$@
 endef
-$(foreach m,release san double,$(eval $(call MODE,$(m))))
+$(foreach m,release san double fuzz,$(eval $(call MODE,$(m))))
+
+# Fuzz targets are linked with libFuzzer, or for `make test` with what replays their corpus.
+FUZZ_PARTS := models edit
+$(FUZZ_SRC:%.c=build/fuzz/%): $(FUZZ_PARTS:%=build/fuzz/tests/fuzz/%.o)
+build/san/tests/fuzz/seeds: build/san/tests/fuzz/models.o
+$(FUZZ_SRC:%.c=build/san/%): $(FUZZ_PARTS:%=build/san/tests/fuzz/%.o) build/san/tests/fuzz/replay.o
+build/fuzz/%: CC := clang
+build/fuzz/tests/fuzz/%: LDFLAGS += -fsanitize=fuzzer
 
 build/sotto: build/release/sotto
 	@cp -f $< $@
@@ -120,6 +130,11 @@ demo: build/sotto ## the main job on the best data there is, under five minutes
 
 bench: build/sotto ## the speed of every stage beside what else there is (bench/table.sh)
 	@CC="$(CC)" bench/table.sh
+
+FUZZ_TARGET  := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
+FUZZ_SECONDS := 60
+fuzz: $(FUZZ_TARGET:%=build/fuzz/tests/fuzz/fuzz_%) ## damaged files for FUZZ_SECONDS each (clang); FUZZ_TARGET="tflite hdf5"
+	@for t in $(FUZZ_TARGET); do tests/fuzz/run.sh $$t $(FUZZ_SECONDS) || exit; done
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile

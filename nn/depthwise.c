@@ -34,6 +34,11 @@ static void run_packed(const void *p, const int8_t *const *x, int8_t *y, void *s
     sotto_dwconv2d_w4(p, x[0], y, scratch);
 }
 
+/* Weights are [taps][channels], the same for every band. */
+static const nn_q8_products sums[] = {
+    {"weight", "bias", "multiplier", "shift", "channels", 255, NN_Q8_BOUND_I8},
+};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_dwconv2d",
     .header = "dwconv2d.h",
@@ -41,6 +46,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_dwconv2d_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run,
 };
 
@@ -110,6 +117,8 @@ static const nn_q8_kernel bands_kernel = {
     .size = sizeof(sotto_dwconv2d_bands_t),
     .fields = bands_fields,
     .n_fields = BASE_COUNT(bands_fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run_bands,
 };
 

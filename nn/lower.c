@@ -60,11 +60,11 @@ static double channel_scale(const nn_q8_context *c, double scale, double bias, d
     return (double)(float)(scale < least ? least : scale);
 }
 
-/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum; sums of 16-bit
- * inputs have 64 bits. */
+/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum, to which a zero
+ * point is added in the end; sums of 16-bit inputs have 64 bits. */
 double nn_q8_room(const nn_q8_context *c, size_t fan)
 {
-    return 2147483647.0 - (c->wide ? 0.0 : 127.0 * 255.0 * (double)fan);
+    return c->wide ? 2147483647.0 : NN_Q8_BOUND_I8 - 127.0 * 255.0 * (double)fan;
 }
 
 bool nn_q8_factor(const nn_q8_context *c, double real, int32_t *multiplier, int32_t *shift)

@@ -56,6 +56,10 @@ int8_t nn_q8_value(nn_quant q, double real);
 base_status nn_q8_lower_table(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                               base_err *err);
 
+/* The layer that looks its results up: values[x + 128], which are then clamped. */
+base_status nn_q8_table(const nn_node *n, const nn_q8_context *c, const int8_t values[256],
+                        nn_q8_layer *layer, base_err *err);
+
 /* The sum of values quantized as a and b, into c->out; n elements. */
 base_status nn_q8_sum(const nn_node *n, const nn_q8_context *c, nn_quant a, nn_quant b,
                       sotto_add_t *p, base_err *err);

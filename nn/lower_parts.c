@@ -33,23 +33,31 @@ static const nn_q8_kernel kernel = {
     .in_place = true,
 };
 
+base_status nn_q8_table(const nn_node *n, const nn_q8_context *c, const int8_t values[256],
+                        nn_q8_layer *layer, base_err *err)
+{
+    enum { VALUES = 256 };
+    sotto_lut_t *p = nn_q8_layer_new(&kernel, c, layer);
+    int8_t *table = base_arena_alloc(c->arena, VALUES, sizeof *table);
+    if (!p || !table) return base_nomem(err, VALUES);
+    for (int i = 0; i < VALUES; i++) table[i] = sotto_clamp_i8(values[i], c->lo, c->hi);
+    *p = (sotto_lut_t){(int32_t)nn_count(n->shape), table};
+    layer->count[0] = VALUES;
+    return BASE_OK;
+}
+
 base_status nn_q8_lower_table(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     enum { VALUES = 256 };
     nn_real x[VALUES], y[VALUES];
+    int8_t table[VALUES];
     BASE_TRY(nn_q8_check(n, c, err));
-    sotto_lut_t *p = nn_q8_layer_new(&kernel, c, layer);
-    int8_t *table = base_arena_alloc(c->arena, VALUES, sizeof *table);
-    if (!p || !table) return base_nomem(err, VALUES);
     for (int i = 0; i < VALUES; i++) x[i] = (nn_real)((i - 128 - c->in[0].zero) * c->in[0].scale);
     nn_node all = *n;
     all.shape = (nn_shape){1, {VALUES}};
     n->op->forward(&all, &(nn_args){.batch = 1, .x = {x}, .y = y});
-    for (int i = 0; i < VALUES; i++)
-        table[i] = sotto_clamp_i8(nn_q8_value(c->out, (double)y[i]), c->lo, c->hi);
-    *p = (sotto_lut_t){(int32_t)nn_count(n->shape), table};
-    layer->count[0] = VALUES;
-    return BASE_OK;
+    for (int i = 0; i < VALUES; i++) table[i] = nn_q8_value(c->out, (double)y[i]);
+    return nn_q8_table(n, c, table, layer, err);
 }
 
 /* ---- parts ---- */

@@ -81,6 +81,7 @@ typedef struct nn_q8_field {
     const char *name;
     nn_q8_type type;
     size_t offset;
+    int32_t most; /* of an array: the largest absolute value; 0: any */
 } nn_q8_field;
 
 /* How many numbers hold so many elements. */
@@ -88,6 +89,24 @@ static inline size_t nn_q8_stored(nn_q8_type type, size_t count)
 {
     return type == NN_Q8_I4S ? (count + 1) / 2 : count;
 }
+
+/* Arrays of a kernel that sums of products are made of, by the names of their fields. What a model
+ * file says of them is checked by this: no sum may leave 32 bits, also when shifted. */
+typedef struct nn_q8_products {
+    const char *weight, *bias, *multiplier, *shift; /* one multiplier an output; biases may be
+                                                     * fewer (those of the last outputs) or NULL */
+    const char *channels; /* an int: weights are [taps][channels], else [outputs][taps] */
+    int32_t most;         /* the largest absolute value of what is multiplied with a weight */
+    double bound;         /* requantized sums stay below it */
+} nn_q8_products;
+
+/* Sums that become int8; those of fixed point, of which a few are added up. */
+#define NN_Q8_BOUND_I8    (2147483647.0 - 256.0)
+#define NN_Q8_BOUND_FIXED (536870912.0 + 1.0)
+#define NN_Q8_SUM_I8                                                                               \
+    {                                                                                              \
+        "weight", "bias", "multiplier", "shift", NULL, 255, NN_Q8_BOUND_I8                         \
+    }
 
 /* A kernel of quantize/runtime/: `void name(const name_t *p, const int8_t *x..., int8_t *y)` in
  * header `header`, with a last argument `void *scratch` where layers have scratch (aligned to 4, of
@@ -100,6 +119,8 @@ struct nn_q8_kernel {
     size_t size; /* of its struct */
     const nn_q8_field *fields;
     int n_fields;
+    const nn_q8_products *sums;
+    int n_sums;
     void (*run)(const void *p, const int8_t *const *x, int8_t *y);
     /* in place of run, for kernels with scratch */
     void (*run_in)(const void *p, const int8_t *const *x, int8_t *y, void *scratch);
@@ -111,19 +132,24 @@ struct nn_q8_kernel {
 /* Rows of a field table: `type` is the kernel's struct. */
 #define NN_Q8_INT_OF(type, field)                                                                  \
     {                                                                                              \
-#field, NN_Q8_INT, offsetof(type, field)                                                   \
+#field, NN_Q8_INT, offsetof(type, field), 0                                                \
     }
 #define NN_Q8_I8S_OF(type, field)                                                                  \
     {                                                                                              \
-#field, NN_Q8_I8S, offsetof(type, field)                                                   \
+#field, NN_Q8_I8S, offsetof(type, field), 0                                                \
+    }
+/* _WITHIN: elements are within -limit .. limit. */
+#define NN_Q8_I32S_WITHIN(type, field, limit)                                                      \
+    {                                                                                              \
+#field, NN_Q8_I32S, offsetof(type, field), limit                                           \
     }
 #define NN_Q8_I4S_OF(type, field)                                                                  \
     {                                                                                              \
-#field, NN_Q8_I4S, offsetof(type, field)                                                   \
+#field, NN_Q8_I4S, offsetof(type, field), 0                                                \
     }
 #define NN_Q8_I32S_OF(type, field)                                                                 \
     {                                                                                              \
-#field, NN_Q8_I32S, offsetof(type, field)                                                  \
+#field, NN_Q8_I32S, offsetof(type, field), 0                                               \
     }
 
 enum { NN_Q8_MAX_ARRAYS = 12 };

@@ -10,8 +10,8 @@
  *   /q8/golden_in, golden_out   inputs of the self-test and what they give
  *
  * Loading lays the layers out anew from graph and quantization (so a damaged file cannot make a
- * kernel read outside its buffers), demands that every integer agrees with the file, and takes the
- * arrays from the file.
+ * kernel read outside its buffers), demands that every integer agrees with the file, takes the
+ * arrays from the file, and looks whether any sum of theirs may overflow (q8_check).
  */
 #include "nn/h5.h"
 #include "quantize/internal.h"
@@ -119,24 +119,6 @@ static base_status damaged(h5_file *f, const char *layer, const char *what, int6
                      layer, what, (long long)found, (long long)wanted);
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-    const size_t length = strlen(name), n = strlen(end);
-    return length >= n && strcmp(name + length - n, end) == 0;
-}
-
-/* Shifts and multipliers that sotto_requant is not made for. */
-static base_status check_array(h5_file *f, const char *layer, const char *name, const int32_t *v,
-                               size_t count, base_err *err)
-{
-    const bool shift = ends_in(name, "shift"), multiplier = ends_in(name, "multiplier");
-    for (size_t i = 0; i < count; i++) {
-        if (shift && (v[i] < -31 || v[i] > 30)) return damaged(f, layer, "a shift", v[i], 0, err);
-        if (multiplier && v[i] == INT32_MIN) return damaged(f, layer, "a multiplier", v[i], 0, err);
-    }
-    return BASE_OK;
-}
-
 /* Each half of a byte is -7 .. 7, a half beyond the last weight 0. */
 static base_status check_packed(h5_file *f, const q8_layer *layer, const int8_t *v, size_t count,
                                 base_err *err)
@@ -159,7 +141,7 @@ static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_fie
     void *v = (void *)(uintptr_t)a.v; /* the arena's memory, made by the lowering */
     BASE_TRY(h5_read(f, name, a.bytes ? H5_I8 : H5_I32, v, a.n, err));
     if (field->type == NN_Q8_I4S) return check_packed(f, layer, v, layer->l.count[array], err);
-    return a.bytes ? BASE_OK : check_array(f, layer->name, field->name, v, a.n, err);
+    return BASE_OK;
 }
 
 static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
@@ -211,7 +193,13 @@ static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
     if (!scale || !zero || !m->quant) return base_nomem(err, n * sizeof *m->quant);
     BASE_TRY(h5_read(f, "q8/scale", H5_F64, scale, n, err));
     BASE_TRY(h5_read(f, "q8/zero", H5_I32, zero, n, err));
-    for (size_t i = 0; i < n; i++) m->quant[i] = (nn_quant){scale[i], zero[i]};
+    for (size_t i = 0; i < n; i++) {
+        m->quant[i] = (nn_quant){scale[i], zero[i]};
+        if (!(scale[i] >= 0) || scale[i] > 1e30 || zero[i] < -128 || zero[i] > 127)
+            return base_fail(err, BASE_DATA, "'%s': quantization of node '%s' is %g, %d",
+                             h5_path(f), nn_graph_node(m->folded.graph, (int)i)->name, scale[i],
+                             (int)zero[i]);
+    }
     if (!h5_has(f, "q8/wide")) return BASE_OK;
     m->wide = base_arena_alloc(m->arena, n, sizeof *m->wide);
     if (!m->wide) return base_nomem(err, n * sizeof *m->wide);
@@ -262,8 +250,11 @@ static base_status load(q8_model *m, h5_file *f, base_err *err)
         return BASE_DATA;
     }
     base_status status = BASE_OK;
+    char where[160];
+    snprintf(where, sizeof where, "'%.150s'", h5_path(f));
     for (int i = 0; i < m->n_layers && status == BASE_OK; i++)
         status = load_layer(f, &m->layers[i], err);
+    if (status == BASE_OK) status = q8_check(m, where, err);
     if (status == BASE_OK) status = load_golden(m, f, err);
     if (status != BASE_OK)
         base_hint(err, "the file is damaged, or was made by another version: quantize again");

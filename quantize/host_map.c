@@ -76,6 +76,7 @@ static void start(adder *d, const q8_step *s, int8_t *y, int8_t *work)
     *d = (adder){.s = s, .a = s->data, .y = y, .work = work};
     d->gemm = d->a->gemm;
     d->gemm.scale.bias = d->sum;
+    d->gemm.weight = d->sum; /* none is read, but C adds nothing to a null pointer, not even 0 */
 }
 
 static void flush(adder *d)

@@ -121,6 +121,10 @@ base_status q8_unpack(const nn_q8_layer *l, base_arena *arena, nn_q8_layer *plai
 /* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);
 
+/* Whether the arrays of all layers can do no harm: BASE_DATA "where: layer 'c1': bias 3 is
+ * 2147483647: ..." when a sum may overflow or a number is none that a lowering makes. */
+base_status q8_check(const q8_model *m, const char *where, base_err *err);
+
 /* The lower-level half of q8_quantize: layers and values from m->folded and m->quant, all in
  * m->arena. */
 base_status q8_lower(q8_model *m, base_err *err);

@@ -119,6 +119,10 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     if (o.activations) BASE_TRY(widen(q, inputs, n, o.activations, err));
     BASE_TRY(q8_lower(q, err));
     if (o.correct_bias && !m->quant) BASE_TRY(q8_correct_bias(q, inputs, n, err));
+    if (q8_check(q, "int8", err) != BASE_OK) {
+        if (err) err->status = BASE_USAGE; /* no file: the scales are too far apart */
+        return BASE_USAGE;
+    }
     return q8_pick_golden(q, inputs, n, err);
 }
 

@@ -276,6 +276,42 @@ base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], 
     return add_bias(e, n, &e->t.tensor[*weights], y.channels, bias);
 }
 
+base_status tfl_ones(tfl_exporter *e, const nn_node *n, const int dim[4], int axis, float scale,
+                     int *weights, int *bias)
+{
+    char name[2 * NN_MAX_NAME];
+    const int channels = dim[axis];
+    snprintf(name, sizeof name, "%s.ones", n->name);
+    tfl_tensor *w = tensor_new(e, name, TFL_INT8, 4, dim);
+    void *one = w ? data_new(e, w, 1) : NULL;
+    float *of_weights = one ? scales_new(e, w, (size_t)channels, axis) : NULL;
+    *weights = e->t.n_tensors - 1;
+    snprintf(name, sizeof name, "%s.bias", n->name);
+    tfl_tensor *b = of_weights ? tensor_new(e, name, TFL_INT32, 1, &channels) : NULL;
+    float *of_bias = b && data_new(e, b, 4) ? scales_new(e, b, (size_t)channels, 0) : NULL;
+    *bias = e->t.n_tensors - 1;
+    if (!of_bias) return base_nomem(e->err, (size_t)channels);
+    memset(one, 1, e->t.tensor[*weights].bytes);
+    for (int o = 0; o < channels; o++) {
+        of_weights[o] = scale;
+        of_bias[o] = (float)(e->q->quant[n->in[0]->index].scale * (double)scale);
+    }
+    return BASE_OK;
+}
+
+bool tfl_clamps(const tfl_exporter *e, const nn_node *n)
+{
+    const nn_q8_layer *l = layer_of(e, n);
+    for (int f = 0; l && f < l->kernel->n_fields; f++) {
+        const nn_q8_field *field = &l->kernel->fields[f];
+        if (field->type != NN_Q8_INT) continue;
+        const int32_t v = *q8_field_int(l, field);
+        if (strcmp(field->name, "lo") == 0 && v > -128) return true;
+        if (strcmp(field->name, "hi") == 0 && v < 127) return true;
+    }
+    return false;
+}
+
 /* ---- the file ---- */
 
 static void put_metadata(tfl_exporter *e, const char *name, const void *data, size_t bytes)

@@ -33,6 +33,14 @@ int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v);
 base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], int rank, int axis,
                            int *weights, int *bias);
 
+/* int8 weights of 1 of this scale, [1 or outputs][kernel][kernel][inputs], for one output or (axis
+ * 3) for each channel, and biases of 0. */
+base_status tfl_ones(tfl_exporter *e, const nn_node *n, const int dim[4], int axis, float scale,
+                     int *weights, int *bias);
+
+/* The kernel's clamp of an int8 layer does something. */
+bool tfl_clamps(const tfl_exporter *e, const nn_node *n);
+
 /* Whether one scale does for all weights of an int8 layer; true for float. */
 bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n);
 

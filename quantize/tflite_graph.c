@@ -51,25 +51,29 @@ static const char *own_name(const tfl_tensor *c, const char *suffix, char name[N
     return name;
 }
 
-/* "same", "valid", or what is put around the input by an operator before. */
+/* "same", "valid", or what is put around the input by an operator before. TensorFlow's rule of what
+ * "same" is, which a node has for kernels that fit the input only, is written out for others. */
 static base_status padding(const tfl_importer *in, const tfl_op *op, const int kernel[2],
                            const nn_node *x, char text[64])
 {
     const int *p = in->pad[op->in[0]], stride[] = {op->o.stride_h, op->o.stride_w};
-    int around[4] = {p[0], p[1], p[2], p[3]};
+    const int dilation[] = {op->o.dilation_h, op->o.dilation_w}; /* 0 of pools */
+    const bool same = op->o.padding == TFL_SAME && x->shape.n == 3;
+    int64_t around[4] = {p[0], p[1], p[2], p[3]};
     if (op->o.padding != TFL_SAME && op->o.padding != TFL_VALID)
         return tfl_refuse(in, op, "padding %d is not known here", op->o.padding);
-    bool explicit = p[0] || p[1] || p[2] || p[3];
-    for (int i = 0; op->o.padding == TFL_SAME && i < 2 && x->shape.n == 3; i++) {
-        const int size = x->shape.d[i];
-        if (stride[i] < 1 || size >= kernel[i]) continue;
-        explicit = true; /* TensorFlow's rule, which a node has for smaller kernels only */
-        const int need = (size - 1) / stride[i] * stride[i] + kernel[i] - size;
+    const bool large = same && (kernel[0] > x->shape.d[0] || kernel[1] > x->shape.d[1]);
+    for (int i = 0; large && i < 2 && stride[i] > 0; i++) {
+        const int64_t size = x->shape.d[i], apart = dilation[i] > 1 ? dilation[i] : 1;
+        const int64_t last = (size - 1) / stride[i] * stride[i] + (kernel[i] - 1) * apart;
+        const int64_t need = last < size ? 0 : last + 1 - size;
         around[2 * i] = need / 2;
         around[2 * i + 1] = need - need / 2;
     }
     snprintf(text, 64, "%s", op->o.padding == TFL_SAME ? "same" : "valid");
-    if (explicit) snprintf(text, 64, "%d,%d,%d,%d", around[0], around[1], around[2], around[3]);
+    if (large || p[0] || p[1] || p[2] || p[3])
+        snprintf(text, 64, "%lld,%lld,%lld,%lld", (long long)around[0], (long long)around[1],
+                 (long long)around[2], (long long)around[3]);
     return BASE_OK;
 }
 
@@ -234,8 +238,10 @@ static base_status import_reduce(tfl_importer *in, const tfl_op *op)
     for (int i = 0, used = 0; i < n; i++)
         used += snprintf(axes + used, sizeof axes - (size_t)used, "%s%d", i ? "," : "",
                          (v[i] < 0 ? v[i] + x->shape.n + 1 : v[i]) - 1);
-    return tfl_compute(in, op, op->o.activation, "", op->code == TFL_MEAN ? "mean" : "max", &x, 1,
-                       &y, "axes=%s keep=%s", axes, op->o.keep_dims ? "yes" : "no");
+    const bool mean = op->code == TFL_MEAN;
+    return tfl_compute(in, op, op->o.activation, "", mean ? "mean" : "max", &x, 1, &y,
+                       "axes=%s keep=%s%s", axes, op->o.keep_dims ? "yes" : "no",
+                       mean && in->int8 ? " tflite=yes" : "");
 }
 
 /* A layer with one scale for each output, which FULLY_CONNECTED has not: a convolution between two
@@ -407,6 +413,11 @@ static base_status import_bound(tfl_importer *in, const tfl_op *op)
     if (both) {
         BASE_TRY(bound_of(in, next, &v[1]));
         in->done[next - in->t->op] = true;
+    }
+    if (in->int8 && v[0] >= v[1]) { /* one value is left: a quarter of a step to both sides of it */
+        const double quarter = in->quant[x->index].scale / 4;
+        v[0] = v[1] - quarter;
+        v[1] += quarter;
     }
     return tfl_compute(in, both ? next : op, TFL_NONE, "", "clip", &x, 1, &y, "lo=%.17g hi=%.17g",
                        v[0], v[1]);

@@ -89,16 +89,6 @@ static double product_of(const tfl_weights *w, size_t o)
     return single ? (double)(in * scale) : (double)in * (double)scale;
 }
 
-/* Whether output o's sum stays within 32 bits whatever the input is, also when requantized. */
-static bool sum_fits(const tfl_weights *w, size_t o, int32_t bias, int32_t shift)
-{
-    double most = fabs((double)bias);
-    for (size_t tap = 0; tap < w->taps; tap++)
-        for (size_t i = 0; i < w->inner; i++)
-            most += 255.0 * abs((int8_t)w->w->data[place(w, o, tap, i)]);
-    return ldexp(most, shift > 0 ? shift : 0) < 2147483647.0 - 256.0;
-}
-
 /* Replaces what the lowering made of the float weights by what the file says. */
 static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, const q8_layer *l)
 {
@@ -118,10 +108,6 @@ static base_status fill_layer(const tfl_importer *in, const tfl_weights *w, cons
                              "%g / %g",
                              in->t->file, o, w->w->name, w->in.scale, scale_of(w->w, o),
                              w->out.scale);
-        if (!sum_fits(w, o, bias[o], shift[o]))
-            return base_fail(in->err, BASE_DATA,
-                             "'%s': output %zu of weights '%s' may overflow 32 bits: bias %d",
-                             in->t->file, o, w->w->name, (int)bias[o]);
     }
     return BASE_OK;
 }
@@ -142,6 +128,9 @@ static base_status finish_int8(tfl_importer *in, q8_model *q)
         for (int i = 0; i < q->n_layers; i++)
             if (q->layers[i].node == in->weights[k].node->index)
                 BASE_TRY(fill_layer(in, &in->weights[k], &q->layers[i]));
+    char where[160];
+    snprintf(where, sizeof where, "'%.150s'", in->t->file);
+    BASE_TRY(q8_check(q, where, in->err));
     return q8_pick_golden(q, NULL, 0, in->err);
 }
 

@@ -1,6 +1,7 @@
 /* tflite_nodes: the nodes of a folded graph as operators of a .tflite file, in order. relu and
  * relu6 become part of the operator before them where nothing else reads that.
  */
+#include "nn/lower.h"
 #include "quantize/tflite_export.h"
 
 #include <math.h>
@@ -194,6 +195,34 @@ static base_status make_reduce(tfl_exporter *e, const nn_node *n, const tfl_form
                (tfl_options){.keep_dims = *keep});
 }
 
+/* The sum of an int8 mean is that of a convolution with weights of 1 in a scale of 1 / count: by
+ * channels where the last axis stays, else with one output. MEAN rounds in other ways. */
+static base_status make_mean(tfl_exporter *e, const nn_node *n, const tfl_form *f)
+{
+    if (!e->q || *(const bool *)q8_attribute(n, "tflite", NN_YESNO)) return make_reduce(e, n, f);
+    const sotto_reduce_t r = nn_q8_reduce(n, *(const nn_list *)q8_attribute(n, "axes", NN_LIST));
+    const bool stays = !(r.reduced[1] > 1 && r.reduced_step[1] == 1);
+    const int high = r.reduced[0], wide = stays ? r.reduced[1] : 1;
+    const int map[] = {stays ? high : r.kept[0] * high, stays ? r.kept[0] * wide : r.kept[1],
+                       stays ? r.kept[1] : r.reduced[1]};
+    const int out[] = {stays ? 1 : r.kept[0], stays ? r.kept[0] : r.kept[1], stays ? r.kept[1] : 1};
+    const float share = 1.0F / (float)(nn_count(n->in[0]->shape) / nn_count(n->shape));
+    int x = put_reshape(e, n->in[0], input_of(e, n, 0), part_of(n, "in").s, 3, map), w, b;
+    BASE_TRY(tfl_ones(e, n, (const int[]){1, high, wide, map[2]}, stays ? 3 : 0, share, &w, &b));
+    const int sum = tfl_value(e, n, part_of(n, "map").s, 3, out);
+    tfl_op *op =
+        tfl_op_new(e, stays ? TFL_DEPTHWISE_CONV_2D : TFL_CONV_2D, (const int[]){x, w, b}, 3, sum);
+    if (x < 0 || sum < 0 || !op) return base_nomem(e->err, 1);
+    op->o = (tfl_options){.padding = TFL_VALID,
+                          .stride_h = stays ? 1 : high,
+                          .stride_w = wide,
+                          .dilation_h = 1,
+                          .dilation_w = 1,
+                          .depth_multiplier = stays};
+    e->tensor[n->index] = put_reshape(e, n, sum, n->name, n->shape.n, n->shape.d);
+    return e->tensor[n->index] < 0 ? base_nomem(e->err, 1) : BASE_OK;
+}
+
 static base_status make_transpose(tfl_exporter *e, const nn_node *n, const tfl_form *f)
 {
     const nn_list *order = q8_attribute(n, "order", NN_LIST);
@@ -227,6 +256,15 @@ static base_status make_pad(tfl_exporter *e, const nn_node *n, const tfl_form *f
         return nn_op_fail(n, e->err, "there is a TensorFlow Lite form of value=0 only");
     const int c = tfl_int_constant(e, part_of(n, "around").s, 2, (const int[]){4, 2}, around);
     return put(e, n, f->code, (const int[]){input_of(e, n, 0), c}, 2, (tfl_options){0});
+}
+
+static base_status make_hardswish(tfl_exporter *e, const nn_node *n, const tfl_form *f)
+{
+    const double in = e->q ? e->q->quant[n->in[0]->index].scale : 0;
+    if (e->q && in >= 127.9 * e->q->quant[n->index].scale)
+        return nn_op_fail(n, e->err, "TensorFlow Lite has no HARD_SWISH from scale %g to %g", in,
+                          e->q->quant[n->index].scale);
+    return make_plain(e, n, f);
 }
 
 /* x s(x) */
@@ -316,12 +354,12 @@ static const tfl_form forms[] = {
     {"softmax", make_plain, TFL_SOFTMAX, false},
     {"sigmoid", make_plain, TFL_LOGISTIC, false},
     {"tanh", make_plain, TFL_TANH, false},
-    {"hardswish", make_plain, TFL_HARD_SWISH, false},
+    {"hardswish", make_hardswish, TFL_HARD_SWISH, false},
     {"relu", make_plain, TFL_RELU, false},
     {"relu6", make_plain, TFL_RELU6, false},
     {"clip", make_clip, TFL_MAXIMUM, false},
     {"silu", make_silu, TFL_LOGISTIC, false},
-    {"mean", make_reduce, TFL_MEAN, false},
+    {"mean", make_mean, TFL_MEAN, false},
     {"max", make_reduce, TFL_REDUCE_MAX, false},
     {"transpose", make_transpose, TFL_TRANSPOSE, false},
     {"slice", make_slice, TFL_STRIDED_SLICE, false},
@@ -330,10 +368,14 @@ static const tfl_form forms[] = {
     {"reshape", make_reshape, TFL_RESHAPE, false},
 };
 
-/* The activation behind n that its operator can do as well, or NULL. */
+/* The activation behind n that its operator can do as well, or NULL. TensorFlow Lite 2.2.0 leaves
+ * out that of an int8 DEPTHWISE_CONV_2D. */
 static const nn_node *activation_of(const tfl_exporter *e, const nn_node *n)
 {
+    const bool by_channel =
+        strcmp(n->op->name, "conv2d") == 0 || strcmp(n->op->name, "dwconv2d") == 0;
     if (e->chains.readers[n->index] != 1) return NULL;
+    if (e->q && by_channel && tfl_clamps(e, n)) return NULL;
     const nn_node *next = nn_graph_node(e->g, e->chains.only[n->index]);
     const bool is = strcmp(next->op->name, "relu") == 0 || strcmp(next->op->name, "relu6") == 0;
     return is ? next : NULL;

@@ -124,7 +124,9 @@ static void add(const q8_call *q)
 static void mul(const q8_call *q)
 {
     const nn_quant *in = q->c->in;
-    const q8_factor f = q8_factor_of(in[0].scale * in[1].scale / q->c->out.scale);
+    const float product = (float)((double)(float)in[0].scale * (double)(float)in[1].scale);
+    const q8_factor f =
+        q8_factor_of((double)(float)((double)product / (double)(float)q->c->out.scale));
     for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
         const place at = place_of(q->node->shape, i);
         const int64_t a = q->x[0][flat_of(q->node->in[0]->shape, at)] - in[0].zero;
@@ -194,13 +196,42 @@ static gathered gather(const q8_call *q, int64_t out)
     return g;
 }
 
+/* Halves away from zero. */
+static int64_t divided(int64_t a, int64_t by)
+{
+    return a < 0 ? -((-a * 2 + by) / (by * 2)) : (a * 2 + by) / (by * 2);
+}
+
+/* The three ways of TensorFlow Lite 2.2.0. */
+static int64_t tflite_mean(const q8_call *q, gathered g)
+{
+    const nn_quant in = q->c->in[0], out = q->c->out;
+    int axes[NN_MAX_DIMS];
+    const bool two = numbers(q->node, "axes", axes) == 2 && axes[0] + axes[1] == 1;
+    const float scale = (float)in.scale / (float)out.scale;
+    if (two && oracle_yes(q->node, "keep") && q->node->in[0]->shape.n == 3) {
+        const q8_factor f = q8_factor_of(in.scale / out.scale);
+        return divided(q8_times(g.sum - g.count * in.zero, f, q->c->single), g.count) + out.zero;
+    }
+    if (!(in.scale < out.scale) && !(in.scale > out.scale) && in.zero == out.zero)
+        return g.sum < 0 ? -(-g.sum / g.count) : g.sum / g.count;
+    const float mean = (float)((double)g.sum / (double)g.count);
+    const float offset = (float)((double)(float)(-in.zero * (double)scale) + 0.5);
+    const float v = (float)((double)(float)((double)mean * (double)scale) + (double)offset);
+    return q8_steps((double)v, 1, 0) + out.zero;
+}
+
 static void mean(const q8_call *q)
 {
     for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
         const gathered g = gather(q, i);
         const nn_quant in = q->c->in[0], out = q->c->out;
-        const q8_factor f = q8_factor_of(in.scale / (out.scale * (double)g.count));
-        q->y[i] = q8_clamped(q->c, q8_times(g.sum - g.count * in.zero, f, q->c->single) + out.zero);
+        const double share = (double)(float)(1.0L / (long double)g.count);
+        const q8_factor f = q8_factor_of(in.scale * share / out.scale);
+        q->y[i] =
+            oracle_yes(q->node, "tflite")
+                ? q8_clamped(q->c, tflite_mean(q, g))
+                : q8_clamped(q->c, q8_times(g.sum - g.count * in.zero, f, q->c->single) + out.zero);
     }
 }
 
@@ -359,6 +390,54 @@ static void weighted(const q8_call *q)
     free(f);
 }
 
+/* ---- hardswish ---- */
+
+/* v / 2^times, halves away from zero. */
+static wide halved(wide v, int times)
+{
+    const wide by = (wide)1 << times, size = (v < 0 ? -v : v) + by / 2;
+    return v < 0 ? -(size / by) : size / by;
+}
+
+static int64_t within16(int64_t v)
+{
+    return v < -32768 ? -32768 : v > 32767 ? 32767 : v;
+}
+
+/* A factor in 16 bits. */
+static q8_factor short_factor(double real)
+{
+    q8_factor f = q8_factor_of(real);
+    f.multiplier = (f.multiplier + 32768) / 65536;
+    if (f.multiplier > 32767) f.multiplier = 32767; /* the largest that there is */
+    return f;
+}
+
+/* TensorFlow Lite 2.2.0's, in 16 bits: x with 7 bits behind the point times its gate. */
+static void hardswish(const q8_call *q)
+{
+    const nn_quant in = q->c->in[0], out = q->c->out;
+    const float fine = (float)in.scale / 128;
+    const q8_factor g = short_factor((double)(fine / (3.0F / 32768)));
+    const q8_factor f = short_factor((double)(fine / (float)out.scale));
+    for (int64_t i = 0; i < nn_count(q->node->shape); i++) {
+        const int64_t x = 128 * (q->x[0][i] - in.zero);
+        int64_t gate = x, y;
+        if (f.shift > 0) { /* a table of rounded results */
+            const double v = in.scale * (q->x[0][i] - in.zero), h = v / 6 + 0.5;
+            q->y[i] = q8_clamped(q->c, q8_steps(v * fmin(1, fmax(0, h)), out.scale, out.zero));
+            continue;
+        }
+        for (int k = 1; k < g.shift; k++) gate = within16(2 * gate);
+        gate = (int64_t)floor_div(gate * g.multiplier + (1 << 14), 1 << 15);
+        gate = g.shift > 0 ? within16(2 * gate) : (int64_t)halved(gate, -g.shift);
+        y = (int64_t)floor_div(x * f.multiplier + (1 << 14), 1 << 15);
+        y *= (int64_t)floor_div(gate + 32768, 2);
+        y = y < 0 ? -(-y >> 15) : y >> 15;
+        q->y[i] = q8_clamped(q->c, (int64_t)halved(y, -f.shift) + out.zero);
+    }
+}
+
 /* ---- softmax and layernorm ---- */
 
 /* TFLite's fixed point (gemmlowp): products of 31-bit fractions, halves up; powers of two, halves
@@ -366,12 +445,6 @@ static void weighted(const q8_call *q)
 static wide product(wide a, wide b)
 {
     return floor_div(a * b + ((wide)1 << 30), (wide)1 << 31);
-}
-
-static wide halved(wide v, int times)
-{
-    const wide by = (wide)1 << times, size = (v < 0 ? -v : v) + by / 2;
-    return v < 0 ? -(size / by) : size / by;
 }
 
 static wide saturated(wide v)
@@ -491,6 +564,7 @@ q8_oracle *q8_oracle_find(const char *op)
         {"split", split},
         {"pad", pad},
         {"transpose", transpose},
+        {"hardswish", hardswish},
         {"softmax", softmax},
         {"layernorm", layernorm},
         {"matmul", matmul},

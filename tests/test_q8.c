@@ -3,6 +3,7 @@
  * operator, a file brings back every integer, and what cannot be quantized is refused by name.
  */
 #include "nn/h5.h"
+#include "quantize/internal.h"
 #include "tests/q8_nets.h"
 
 #include <setjmp.h>
@@ -499,6 +500,64 @@ static void profiles_in_files_are_checked(void **state)
     unlink(path);
 }
 
+/* The int32 array `name` of the first layer. */
+static int32_t *numbers_of(const q8_model *q, const char *name)
+{
+    const nn_q8_layer *l = &q->layers[0].l;
+    for (int f = 0; f < l->kernel->n_fields; f++)
+        if (strcmp(l->kernel->fields[f].name, name) == 0)
+            return (int32_t *)(uintptr_t)*q8_field_array(l, &l->kernel->fields[f]);
+    fail_msg("no array '%s'", name);
+    return NULL;
+}
+
+/* A model file with that number in it is refused, naming file, layer, key and value. */
+static void number_is_refused(const char *net, const char *name, size_t i, int32_t v,
+                              const char *part)
+{
+    char path[64];
+    temp_path(path);
+    base_err err = {0};
+    nn_model *m = q8_random_model(net, 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE), *back = NULL;
+    q->n_golden = 0; /* the kernels must not run with it */
+    numbers_of(q, name)[i] = v;
+    assert_int_equal(q8_save(q, path, &err), BASE_OK);
+    assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
+    if (!strstr(err.message, part) || !strstr(err.message, path))
+        fail_msg("'%s' lacks '%s'", err.message, part);
+    q8_model_free(q);
+    base_free(x);
+    nn_model_free(m);
+    unlink(path);
+}
+
+static void numbers_that_would_overflow_are_refused(void **state)
+{
+    (void)state;
+    const char *dense = q8_nets[4], *lstm = "x = input 5x4; y = lstm(x) units=3";
+    const char *gru = "x = input 5x4; y = gru(x) units=3",
+               *norm = "x = input 5x8; y = layernorm(x)";
+    const char *svdf = "x = input 9x1x4; y = svdf(x) units=5 memory=3";
+    number_is_refused(q8_nets[1], "bias", 3, INT32_MIN,
+                      "layer 'c1': bias 3 is -2147483648: its sum");
+    number_is_refused(q8_nets[6], "bias", 7, INT32_MAX, "layer 'c': bias 7 is 2147483647: its sum");
+    number_is_refused(dense, "bias", 0, INT32_MAX, "layer 'd1': bias 0 is 2147483647: its sum");
+    number_is_refused(dense, "shift", 2, 30, "layer 'd1': bias 2 is");
+    number_is_refused(dense, "shift", 2, 31, "layer 'd1': shift 2 is 31: it must be within");
+    number_is_refused(dense, "shift", 2, -32, "layer 'd1': shift 2 is -32");
+    number_is_refused(dense, "multiplier", 1, 5, "layer 'd1': multiplier 1 is 5: neither 0 nor");
+    number_is_refused(dense, "multiplier", 1, INT32_MIN, "layer 'd1': multiplier 1 is -2147483648");
+    number_is_refused(gru, "bias", 8, INT32_MIN, "layer 'y': bias 8 is -2147483648");
+    number_is_refused(gru, "recurrent_bias", 1, INT32_MAX, "layer 'y': recurrent_bias 1 is");
+    number_is_refused(gru, "recurrent_shift", 1, 20, "layer 'y': recurrent_shift 1 is 20: its sum");
+    number_is_refused(lstm, "weight_shift", 11, 20, "layer 'y': bias 11 is");
+    number_is_refused(svdf, "time_shift", 4, 25, "layer 'y': bias 4 is");
+    number_is_refused(norm, "gamma", 4, 8192, "layer 'y': gamma 4 is 8192: it is too large");
+    number_is_refused(norm, "beta", 4, INT32_MIN, "layer 'y': beta 4 is -2147483648");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +577,7 @@ int main(void)
         cmocka_unit_test(profiles_are_told_apart),
         cmocka_unit_test(profiles_in_files_are_checked),
         cmocka_unit_test(float_models_and_other_results_are_refused),
+        cmocka_unit_test(numbers_that_would_overflow_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,25 @@ static void int8_gives_the_recorded_bytes(void **state)
     h5_close(f);
 }
 
+/* One at a time, with scales over nine decades, zero points and biases at their ends. */
+static void operators_give_the_recorded_bytes(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    int64_t n;
+    h5_file *f = NULL;
+    assert_int_equal(h5_open("tests/vectors/tflite_ops.h5", &f, &err), BASE_OK);
+    assert_int_equal(h5_check(f, "tflite vectors", 1, &err), BASE_OK);
+    assert_int_equal(h5_get_int(f, "/", "operators", &n, &err), BASE_OK);
+    assert_true(n > 30);
+    for (int64_t k = 0; k < n; k++) {
+        char group[32];
+        snprintf(group, sizeof group, "%d", (int)k);
+        check_int8(f, group);
+    }
+    h5_close(f);
+}
+
 static void float_gives_the_recorded_numbers(void **state)
 {
     (void)state;
@@ -389,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(int8_gives_the_recorded_bytes),
+        cmocka_unit_test(operators_give_the_recorded_bytes),
         cmocka_unit_test(float_gives_the_recorded_numbers),
         cmocka_unit_test(mlperf_gives_the_recorded_bytes),
         cmocka_unit_test(int8_models_come_back),

@@ -129,7 +129,7 @@ static void a_bias_beyond_32_bits_is_refused(void **state)
     tfl_tensor *bias = &t->tensor[op_of(t, TFL_DEPTHWISE_CONV_2D)->in[2]];
     memcpy((void *)(uintptr_t)(bias->data + 8), (const int32_t[]){INT32_MIN}, 4);
     assert_int_equal(tflite_import(t, &(tflite_given){0}, &f, &again, &err), BASE_DATA);
-    assert_non_null(strstr(err.message, "output 2 of weights 'd1.weight' may overflow"));
+    assert_non_null(strstr(err.message, "layer 'd1': bias 2 is -2147483648: its sum may overflow"));
     tflite_free(t);
     base_str_free(&bytes);
     base_free(x);

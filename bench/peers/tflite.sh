@@ -1,10 +1,11 @@
 #!/bin/bash
-# sotto's .tflite files beside TensorFlow Lite's own C library: MLPerf Tiny's reference model layer by
-# layer, models of the zoo and of tests/vectors/tflite.txt exported with random weights. int8 must
-# agree in every bit, float within 1e-5.
+# sotto's .tflite files beside TensorFlow Lite's own C library: every operator by itself with random
+# shapes, scales and zero points, MLPerf Tiny's reference model layer by layer, models of the zoo and
+# of tests/vectors/tflite.txt exported with random weights. int8 must agree in every bit, float within
+# 1e-5.
 #
 # usage: bench/peers/tflite.sh [N]         N inputs each, 100 when not given
-#        bench/peers/tflite.sh --record    tests/vectors/tflite.h5 anew
+#        bench/peers/tflite.sh --record    tests/vectors/tflite.h5 and tflite_ops.h5 anew
 # Settings: SOTTO (build/sotto), TFLITE (libtensorflowlite_c.so 2.2.0; else npm fetches it into
 # TFLITE_DIR, build/peers), SOTTO_MLPERF_KWS (kws_ref_model.tflite of MLPerf Tiny v1.x), PACK (a pack
 # with test clips, for real features). What is absent is named and left out.
@@ -35,12 +36,13 @@ if [ -z "${TFLITE:-}" ]; then
 fi
 echo "$sha256  $TFLITE" | sha256sum --check --quiet - || { echo "tflite.sh: another library than the one that is known" >&2; exit 1; }
 
-make -s build/sotto build/release/bench/peers/tflite_compare
+make -s build/sotto build/release/bench/peers/tflite_compare build/release/bench/peers/tflite_ops
 compare() { build/release/bench/peers/tflite_compare "$TFLITE" "$@" || echo "$*" >>"$temp/failed"; }
 
 if [ "${1:-}" = --record ]; then
     [ -f "$mlperf" ] || absent "$mlperf is not there (SOTTO_MLPERF_KWS)"
     compare 200 record tests/vectors/tflite.h5 tests/vectors/tflite.txt "$mlperf"
+    build/release/bench/peers/tflite_ops "$TFLITE" record tests/vectors/tflite_ops.h5 2>/dev/null
     [ ! -e "$temp/failed" ]
     exit
 fi
@@ -54,6 +56,7 @@ if ${CXX:-g++} -O2 -I. -I/usr/include/gemmlowp bench/peers/gemmlowp_softmax.cc -
 else
     echo "tflite.sh: gemmlowp is not there (libgemmlowp-dev)" >&2
 fi
+build/release/bench/peers/tflite_ops "$TFLITE" $((10 * n)) 2>/dev/null || echo operators >>"$temp/failed"
 if [ -f "$mlperf" ]; then
     compare "$n" "$mlperf" ${PACK:+"$PACK"}
 else

@@ -13,64 +13,15 @@
  * one after the other, so that every intermediate result is somebody's output. int8 must agree in
  * every bit, float within 1e-5 of the largest output. Exit code 1 when it does not.
  */
+#include "bench/peers/tflite_library.h"
 #include "nn/h5.h"
 #include "quantize/evaluate.h"
 #include "quantize/runtime/requant.h"
 #include "quantize/tflite.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What of tensorflow/lite/c/c_api.h is used, by name. */
-typedef struct library {
-    void *handle;
-    void *(*model_create)(const void *data, size_t size);
-    void (*model_delete)(void *model);
-    void *(*create)(void *model, void *options);
-    void (*delete)(void *interpreter);
-    int (*allocate)(void *interpreter);
-    int (*invoke)(void *interpreter);
-    void *(*input)(void *interpreter, int32_t index);
-    const void *(*output)(const void *interpreter, int32_t index);
-    int (*copy_in)(void *tensor, const void *data, size_t size);
-    int (*copy_out)(const void *tensor, void *data, size_t size);
-    size_t (*bytes)(const void *tensor);
-} library;
-
-typedef void (*function)(void);
-
-static void find(const library *l, const char *name, void *to)
-{
-    void *symbol = dlsym(l->handle, name);
-    if (!symbol) {
-        fprintf(stderr, "%s is not in the library\n", name);
-        exit(2);
-    }
-    memcpy(to, &symbol, sizeof(function));
-}
-
-static library open_library(const char *path)
-{
-    library l = {.handle = dlopen(path, RTLD_NOW)};
-    if (!l.handle) {
-        fprintf(stderr, "%s\n", dlerror());
-        exit(2);
-    }
-    find(&l, "TfLiteModelCreate", &l.model_create);
-    find(&l, "TfLiteModelDelete", &l.model_delete);
-    find(&l, "TfLiteInterpreterCreate", &l.create);
-    find(&l, "TfLiteInterpreterDelete", &l.delete);
-    find(&l, "TfLiteInterpreterAllocateTensors", &l.allocate);
-    find(&l, "TfLiteInterpreterInvoke", &l.invoke);
-    find(&l, "TfLiteInterpreterGetInputTensor", &l.input);
-    find(&l, "TfLiteInterpreterGetOutputTensor", &l.output);
-    find(&l, "TfLiteTensorCopyFromBuffer", &l.copy_in);
-    find(&l, "TfLiteTensorCopyToBuffer", &l.copy_out);
-    find(&l, "TfLiteTensorByteSize", &l.bytes);
-    return l;
-}
 
 static void check(base_status status, const base_err *err)
 {
@@ -79,25 +30,13 @@ static void check(base_status status, const base_err *err)
     exit(2);
 }
 
-/* n inputs of `in` bytes through the library: n outputs of `out` bytes. */
 static void run_library(const library *l, const base_str *bytes, size_t n, const void *x, size_t in,
                         void *y, size_t out)
 {
-    void *model = l->model_create(bytes->s, bytes->len);
-    void *run = model ? l->create(model, NULL) : NULL;
-    if (!run || l->allocate(run) != 0 || l->bytes(l->input(run, 0)) != in ||
-        l->bytes(l->output(run, 0)) != out) {
-        fprintf(stderr, "the library does not take the model, or sizes differ\n");
-        exit(2);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (l->copy_in(l->input(run, 0), (const char *)x + i * in, in) != 0 ||
-            l->invoke(run) != 0 || l->copy_out(l->output(run, 0), (char *)y + i * out, out) != 0) {
-            fprintf(stderr, "the library does not run the model\n");
-            exit(2);
-        }
-    l->delete (run);
-    l->model_delete(model);
+    const char *why = library_run(l, bytes, n, x, in, y, out);
+    if (!why) return;
+    fprintf(stderr, "%s\n", why);
+    exit(2);
 }
 
 /* ---- sotto ---- */
@@ -328,7 +267,8 @@ static base_status quantized(const nn_model *m, q8_model **q, base_err *err)
 {
     enum { SAMPLES = 64 };
     nn_real *x = random_inputs(m->graph, false, SAMPLES);
-    const base_status status = q8_quantize(m, x, SAMPLES, Q8_RANGE_MSE, NULL, q, err);
+    const base_status status =
+        q8_quantize(m, x, SAMPLES, (q8_options){.range = Q8_RANGE_MSE}, NULL, q, err);
     base_free(x);
     return status;
 }
@@ -531,7 +471,7 @@ static void record_all(const library *l, size_t n, const char *out, char **files
 int main(int argc, char **argv)
 {
     if (argc < 4) return 2;
-    const library l = open_library(argv[1]);
+    const library l = library_open(argv[1]);
     const size_t n = (size_t)atoi(argv[2]);
     if (argc > 5 && strcmp(argv[3], "record") == 0) {
         record_all(&l, n, argv[4], argv + 5, argc - 5);

@@ -283,6 +283,8 @@ static void run_packed(const void *p, const int8_t *const *x, int8_t *y, void *s
     sotto_conv2d_w4(p, x[0], y, scratch);
 }
 
+static const nn_q8_products sums[] = {NN_Q8_SUM_I8};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_conv2d",
     .header = "conv2d.h",
@@ -290,6 +292,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_conv2d_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run_q8,
 };
 

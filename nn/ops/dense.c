@@ -58,8 +58,9 @@ static void cost(const nn_node *n, nn_cost *c)
     NN_Q8_INT_OF(sotto_dense_t, in_n), NN_Q8_INT_OF(sotto_dense_t, out_n),                         \
         NN_Q8_INT_OF(sotto_dense_t, in_zero), NN_Q8_INT_OF(sotto_dense_t, out_zero),               \
         NN_Q8_INT_OF(sotto_dense_t, lo), NN_Q8_INT_OF(sotto_dense_t, hi),                          \
-        WEIGHTS_OF(sotto_dense_t, weight), NN_Q8_I32S_OF(sotto_dense_t, bias),                     \
-        NN_Q8_I32S_OF(sotto_dense_t, multiplier), NN_Q8_I32S_OF(sotto_dense_t, shift)
+        NN_Q8_INT_OF(sotto_dense_t, single), WEIGHTS_OF(sotto_dense_t, weight),                    \
+        NN_Q8_I32S_OF(sotto_dense_t, bias), NN_Q8_I32S_OF(sotto_dense_t, multiplier),              \
+        NN_Q8_I32S_OF(sotto_dense_t, shift)
 
 static const nn_q8_field fields[] = {FIELDS(NN_Q8_I8S_OF)};
 static const nn_q8_field packed_fields[] = {FIELDS(NN_Q8_I4S_OF)};
@@ -74,6 +75,8 @@ static void run_packed(const void *p, const int8_t *const *x, int8_t *y)
     sotto_dense_w4(p, x[0], y);
 }
 
+static const nn_q8_products sums[] = {NN_Q8_SUM_I8};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_dense",
     .header = "dense.h",
@@ -81,6 +84,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_dense_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run = run_q8,
 };
 

@@ -277,6 +277,12 @@ static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *scrat
     sotto_gru(p, x[0], y, scratch);
 }
 
+static const nn_q8_products sums[] = {
+    {"weight", "bias", "weight_multiplier", "weight_shift", NULL, 255, NN_Q8_BOUND_FIXED},
+    {"recurrent", "recurrent_bias", "recurrent_multiplier", "recurrent_shift", NULL, 32767,
+     NN_Q8_BOUND_FIXED},
+};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_gru",
     .header = "gru.h",
@@ -284,6 +290,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_gru_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run_in = run_q8,
 };
 

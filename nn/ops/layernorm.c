@@ -138,12 +138,17 @@ static void cost(const nn_node *n, nn_cost *c)
 }
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_layernorm_t, rows),       NN_Q8_INT_OF(sotto_layernorm_t, n),
-    NN_Q8_INT_OF(sotto_layernorm_t, epsilon),    NN_Q8_INT_OF(sotto_layernorm_t, out_zero),
-    NN_Q8_INT_OF(sotto_layernorm_t, multiplier), NN_Q8_INT_OF(sotto_layernorm_t, shift),
-    NN_Q8_INT_OF(sotto_layernorm_t, lo),         NN_Q8_INT_OF(sotto_layernorm_t, hi),
-    NN_Q8_INT_OF(sotto_layernorm_t, single),     NN_Q8_I32S_OF(sotto_layernorm_t, gamma),
-    NN_Q8_I32S_OF(sotto_layernorm_t, beta),
+    NN_Q8_INT_OF(sotto_layernorm_t, rows),
+    NN_Q8_INT_OF(sotto_layernorm_t, n),
+    NN_Q8_INT_OF(sotto_layernorm_t, epsilon),
+    NN_Q8_INT_OF(sotto_layernorm_t, out_zero),
+    NN_Q8_INT_OF(sotto_layernorm_t, multiplier),
+    NN_Q8_INT_OF(sotto_layernorm_t, shift),
+    NN_Q8_INT_OF(sotto_layernorm_t, lo),
+    NN_Q8_INT_OF(sotto_layernorm_t, hi),
+    NN_Q8_INT_OF(sotto_layernorm_t, single),
+    NN_Q8_I32S_WITHIN(sotto_layernorm_t, gamma, 8191),
+    NN_Q8_I32S_WITHIN(sotto_layernorm_t, beta, 1 << 30),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)

@@ -105,7 +105,10 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     BASE_TRY(nn_q8_check(n, c, err));
     sotto_mul_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
-    const double a = c->in[0].scale, b = c->in[1].scale, factor = a * b / c->out.scale;
+    /* in single precision, as TensorFlow Lite computes it */
+    const float a = (float)c->in[0].scale, b = (float)c->in[1].scale, out = (float)c->out.scale;
+    const float product = a * b, quotient = product / out;
+    const double factor = (double)quotient;
     nn_q8_broadcast(n, p->length, p->step0, p->step1);
     p->x0_zero = c->in[0].zero;
     p->x1_zero = c->in[1].zero;
@@ -115,7 +118,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     p->single = c->single;
     /* products have 16 bits and a sign, which must not be shifted out */
     if (!(factor < 1 << 13) || !nn_q8_factor(c, factor, &p->multiplier, &p->shift))
-        return nn_op_fail(n, err, "cannot be requantized: scales %g * %g / %g", a, b, c->out.scale);
+        return nn_op_fail(n, err, "cannot be requantized: scales %g * %g / %g", (double)a,
+                          (double)b, c->out.scale);
     return BASE_OK;
 }
 

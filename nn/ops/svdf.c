@@ -191,6 +191,11 @@ static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *scrat
     sotto_svdf(p, x[0], y, scratch);
 }
 
+static const nn_q8_products sums[] = {
+    {"feature", NULL, "feature_multiplier", "feature_shift", NULL, 255, NN_Q8_BOUND_FIXED},
+    {"time", "bias", "time_multiplier", "time_shift", NULL, 32768, NN_Q8_BOUND_FIXED},
+};
+
 static const nn_q8_kernel kernel = {
     .name = "sotto_svdf",
     .header = "svdf.h",
@@ -198,6 +203,8 @@ static const nn_q8_kernel kernel = {
     .size = sizeof(sotto_svdf_t),
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
+    .sums = sums,
+    .n_sums = BASE_COUNT(sums),
     .run_in = run_q8,
 };
 
@@ -213,9 +220,9 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
 {
     const geometry g = geometry_of(n);
     const size_t in = (size_t)g.in, units = (size_t)g.units, memory = (size_t)g.memory;
-    const int zero = c->in[0].zero, most = zero > 0 ? zero + 128 : 127 - zero;
     nn_q8_weights w, t;
     BASE_TRY(nn_q8_check(n, c, err));
+    const int zero = c->in[0].zero, most = zero > 0 ? zero + 128 : 127 - zero;
     double *x = nn_q8_scales(c, units, c->in[0].scale), *f = nn_q8_scales(c, units, 0);
     double *y = nn_q8_scales(c, units, c->out.scale);
     sotto_svdf_t *p = nn_q8_layer_new(&kernel, c, layer);

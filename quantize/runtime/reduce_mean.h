@@ -1,4 +1,4 @@
-/* reduce_mean: int8 mean over some axes (TFLite's MEAN): the sum is requantized once, by in_scale /
+/* reduce_mean: int8 mean over some axes: the sum is requantized once, by in_scale /
  * (out_scale * count).
  *   y = clamp(out_zero + requant(sum of (x - in_zero)))
  *

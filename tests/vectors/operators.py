@@ -377,3 +377,7 @@ loss("x = input 12; t = input 12; z = input 12; "
 loss("a = input 8; p = input 8; n = input 8; y = triplet(a, p, n)", triplet, inputs={1: "normal"})
 loss("a = input 3x2x2; p = input 3x2x2; n = input 3x2x2; y = triplet(a, p, n) margin=60",
      lambda a, p, n: triplet(a, p, n, 60.0), inputs={1: "normal"})
+
+# In float an attribute of int8 changes nothing.
+case("x = input 5x4x6; y = mean(x) axes=0,1 tflite=yes",
+     lambda x: torch.mean(x, dim=(1, 2), keepdim=True))
