@@ -34,6 +34,9 @@ base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *qua
 /* A node's attribute of this key and type, or NULL. */
 const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type);
 
+/* A node's parameter of this name among the graph's weights, or NULL. */
+const nn_real *q8_param(const nn_node *n, const nn_real *weights, const char *name);
+
 /* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
 base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
 
@@ -68,6 +71,10 @@ extern const nn_q8_kernel q8_clamp_kernel;
 /* The field of a kernel's struct: where an int lies, and an array. */
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
+
+/* The layer that computes node n, or NULL; an array of its kernel's struct by name, or NULL. */
+const q8_layer *q8_layer_of(const q8_model *m, const nn_node *n);
+const void *q8_layer_array(const q8_layer *l, const char *name);
 
 /* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);

@@ -2,6 +2,8 @@
 #include "quantize/internal.h"
 #include "quantize/runtime/clamp.h"
 
+#include <string.h>
+
 static void run_clamp(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_clamp(p, x[0], y);
@@ -32,6 +34,21 @@ int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f)
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f)
 {
     return (const void **)(void *)((char *)l->p + f->offset);
+}
+
+const q8_layer *q8_layer_of(const q8_model *m, const nn_node *n)
+{
+    for (int i = 0; i < m->n_layers; i++)
+        if (m->layers[i].node == n->index) return &m->layers[i];
+    return NULL;
+}
+
+const void *q8_layer_array(const q8_layer *l, const char *name)
+{
+    for (int f = 0; f < l->l.kernel->n_fields; f++)
+        if (strcmp(l->l.kernel->fields[f].name, name) == 0)
+            return *q8_field_array(&l->l, &l->l.kernel->fields[f]);
+    return NULL;
 }
 
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch)
