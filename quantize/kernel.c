@@ -43,12 +43,22 @@ const q8_layer *q8_layer_of(const q8_model *m, const nn_node *n)
     return NULL;
 }
 
-const void *q8_layer_array(const q8_layer *l, const char *name)
+static const nn_q8_field *field_of(const q8_layer *l, const char *name)
 {
     for (int f = 0; f < l->l.kernel->n_fields; f++)
-        if (strcmp(l->l.kernel->fields[f].name, name) == 0)
-            return *q8_field_array(&l->l, &l->l.kernel->fields[f]);
+        if (strcmp(l->l.kernel->fields[f].name, name) == 0) return &l->l.kernel->fields[f];
     return NULL;
+}
+
+const void *q8_layer_array(const q8_layer *l, const char *name)
+{
+    const nn_q8_field *f = field_of(l, name);
+    return f ? *q8_field_array(&l->l, f) : NULL;
+}
+
+int32_t q8_layer_int(const q8_layer *l, const char *name)
+{
+    return *q8_field_int(&l->l, field_of(l, name));
 }
 
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch)

@@ -139,7 +139,7 @@ const char *onnx_constant(onnx_exporter *e, const char *name, nn_shape s, bool p
 {
     const size_t count = (size_t)nn_count(s), channels = (size_t)s.d[s.n - 1];
     float *to = base_arena_alloc(e->arena, count, sizeof *to);
-    for (size_t i = 0; to && i < count; i++)
+    for (size_t i = 0; to && v && i < count; i++)
         to[planes ? i % channels * (count / channels) + i / channels : i] = (float)v[i];
     const int front[] = {s.d[2], s.d[0], s.d[1]};
     return onnx_tensor(e, name, ONNX_FLOAT, s.n, planes ? front : s.d, to);
