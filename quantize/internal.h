@@ -72,11 +72,10 @@ extern const nn_q8_kernel q8_clamp_kernel;
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
 
-/* The layer that computes node n, or NULL; fields of its kernel's struct by name: an array, NULL
- * when there is none, and a number that is there. */
-const q8_layer *q8_layer_of(const q8_model *m, const nn_node *n);
-const void *q8_layer_array(const q8_layer *l, const char *name);
-int32_t q8_layer_int(const q8_layer *l, const char *name);
+/* Fields of a layer's struct by name: an array, NULL when there is none, and a number that is
+ * there. */
+const void *q8_layer_array(const nn_q8_layer *l, const char *name);
+int32_t q8_layer_int(const nn_q8_layer *l, const char *name);
 
 /* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);

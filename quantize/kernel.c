@@ -36,29 +36,22 @@ const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f)
     return (const void **)(void *)((char *)l->p + f->offset);
 }
 
-const q8_layer *q8_layer_of(const q8_model *m, const nn_node *n)
+static const nn_q8_field *field_of(const nn_q8_layer *l, const char *name)
 {
-    for (int i = 0; i < m->n_layers; i++)
-        if (m->layers[i].node == n->index) return &m->layers[i];
+    for (int f = 0; f < l->kernel->n_fields; f++)
+        if (strcmp(l->kernel->fields[f].name, name) == 0) return &l->kernel->fields[f];
     return NULL;
 }
 
-static const nn_q8_field *field_of(const q8_layer *l, const char *name)
-{
-    for (int f = 0; f < l->l.kernel->n_fields; f++)
-        if (strcmp(l->l.kernel->fields[f].name, name) == 0) return &l->l.kernel->fields[f];
-    return NULL;
-}
-
-const void *q8_layer_array(const q8_layer *l, const char *name)
+const void *q8_layer_array(const nn_q8_layer *l, const char *name)
 {
     const nn_q8_field *f = field_of(l, name);
-    return f ? *q8_field_array(&l->l, f) : NULL;
+    return f ? *q8_field_array(l, f) : NULL;
 }
 
-int32_t q8_layer_int(const q8_layer *l, const char *name)
+int32_t q8_layer_int(const nn_q8_layer *l, const char *name)
 {
-    return *q8_field_int(&l->l, field_of(l, name));
+    return *q8_field_int(l, field_of(l, name));
 }
 
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch)

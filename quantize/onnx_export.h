@@ -61,6 +61,9 @@ const char *onnx_rounded(onnx_exporter *e, const nn_node *n, const char *x, cons
 
 /* ---- numbers of layers ---- */
 
+/* int8: the layer that computes n, or NULL. */
+const nn_q8_layer *onnx_layer_of(const onnx_exporter *e, const nn_node *n);
+
 /* Weights and bias ("": none) of n, a convolution or a dense layer, for operator `out`. dim: as the
  * file wants the weights, outputs first. */
 base_status onnx_weights_of(onnx_exporter *e, const nn_node *n, const char *out, int rank,

@@ -30,7 +30,7 @@ static numbers float_numbers(const onnx_exporter *e, const nn_node *n)
 }
 
 /* The factor of sums of row o of the layer's array `name`. */
-static double factor_of(const q8_layer *l, const char *name, int o)
+static double factor_of(const nn_q8_layer *l, const char *name, int o)
 {
     char multiplier[32], shift[32];
     snprintf(multiplier, sizeof multiplier, "%s_multiplier", name);
@@ -44,7 +44,7 @@ static double factor_of(const q8_layer *l, const char *name, int o)
 static const nn_real *product(onnx_exporter *e, const nn_node *n, const char *name, double from,
                               double to)
 {
-    const q8_layer *l = q8_layer_of(e->q, n);
+    const nn_q8_layer *l = onnx_layer_of(e, n);
     const int8_t *q = q8_layer_array(l, name);
     if (!q) return NULL;
     int k = 0;
@@ -62,7 +62,7 @@ static const nn_real *product(onnx_exporter *e, const nn_node *n, const char *na
 static const nn_real *biases(onnx_exporter *e, const nn_node *n, const char *name, const char *sums,
                              int all, int count, double to)
 {
-    const q8_layer *l = q8_layer_of(e->q, n);
+    const nn_q8_layer *l = onnx_layer_of(e, n);
     const int32_t *q = q8_layer_array(l, name);
     if (!q) return NULL;
     nn_real *b = base_arena_alloc(e->arena, (size_t)all, sizeof *b);
@@ -89,7 +89,7 @@ static numbers gru_numbers(onnx_exporter *e, const nn_node *n, int h)
 static numbers lstm_numbers(onnx_exporter *e, const nn_node *n, int h)
 {
     if (!e->q) return float_numbers(e, n);
-    const q8_layer *l = q8_layer_of(e->q, n);
+    const nn_q8_layer *l = onnx_layer_of(e, n);
     const double in = e->q->quant[n->in[0]->index].scale;
     const double fed = ldexp(q8_layer_int(l, "out_multiplier"), q8_layer_int(l, "out_shift") - 31) *
                        e->q->quant[n->index].scale;

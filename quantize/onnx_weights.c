@@ -7,18 +7,26 @@
 #include <math.h>
 #include <string.h>
 
-/* What the sums of output o are worth. Zeros may have any scale but 0. */
-static double worth_of(const onnx_exporter *e, const q8_layer *l, size_t o)
+const nn_q8_layer *onnx_layer_of(const onnx_exporter *e, const nn_node *n)
 {
+    for (int i = 0; i < e->q->n_layers; i++)
+        if (e->q->layers[i].node == n->index) return &e->q->layers[i].l;
+    return NULL;
+}
+
+/* What the sums of output o of n are worth. Zeros may have any scale but 0. */
+static double worth_of(const onnx_exporter *e, const nn_node *n, size_t o)
+{
+    const nn_q8_layer *l = onnx_layer_of(e, n);
     const int32_t *multiplier = q8_layer_array(l, "multiplier"),
                   *shift = q8_layer_array(l, "shift");
     const double real = multiplier[o] ? ldexp(multiplier[o], shift[o] - 31) : ldexp(1, -40);
-    return real * e->q->quant[l->node].scale;
+    return real * e->q->quant[n->index].scale;
 }
 
-static bool by_bands(const q8_layer *l)
+static bool by_bands(const nn_q8_layer *l)
 {
-    return strcmp(l->l.kernel->name, "sotto_dwconv2d_bands") == 0;
+    return strcmp(l->kernel->name, "sotto_dwconv2d_bands") == 0;
 }
 
 /* The scale of the weights of channel o, fan of them, where multipliers have factors of bands in
@@ -40,7 +48,7 @@ static void arrange(const onnx_exporter *e, const nn_node *n, size_t channels, s
                     void *to)
 {
     const size_t inner = n->param[0].count / channels / taps;
-    const q8_layer *l = e->q ? q8_layer_of(e->q, n) : NULL;
+    const nn_q8_layer *l = e->q ? onnx_layer_of(e, n) : NULL;
     const int8_t *from8 = l ? q8_layer_array(l, "weight") : NULL;
     const nn_real *from = e->weights + n->param[0].offset;
     const bool by_tap = strcmp(n->op->name, "dwconv2d") == 0;
@@ -72,14 +80,14 @@ static const char *dequantized(onnx_exporter *e, const char *name, onnx_type typ
 static base_status int8_weights(onnx_exporter *e, const nn_node *n, int rank, const int *dim,
                                 const void *w, const char **weights, const char **bias)
 {
-    const q8_layer *l = q8_layer_of(e->q, n);
+    const nn_q8_layer *l = onnx_layer_of(e, n);
     const size_t channels = (size_t)dim[0];
     const double in = e->q->quant[n->in[0]->index].scale;
     float *scale = base_arena_alloc(e->arena, channels, sizeof *scale);
     float *sums = base_arena_alloc(e->arena, channels, sizeof *sums);
     if (!scale || !sums) return base_nomem(e->err, channels);
     for (size_t o = 0; o < channels; o++) {
-        scale[o] = (float)(by_bands(l) ? scale_by_bands(e, n, o) : worth_of(e, l, o) / in);
+        scale[o] = (float)(by_bands(l) ? scale_by_bands(e, n, o) : worth_of(e, n, o) / in);
         sums[o] = (float)in * scale[o];
     }
     *weights = dequantized(e, *weights, ONNX_INT8, rank, dim, w, scale);
@@ -90,9 +98,9 @@ static base_status int8_weights(onnx_exporter *e, const nn_node *n, int rank, co
 }
 
 /* Whether the kernel's weights are those of the node, as int8. */
-static bool knows(const nn_node *n, const q8_layer *l)
+static bool knows(const nn_node *n, const nn_q8_layer *l)
 {
-    return by_bands(l) || strcmp(l->l.kernel->name + strlen("sotto_"), n->op->name) == 0;
+    return by_bands(l) || strcmp(l->kernel->name + strlen("sotto_"), n->op->name) == 0;
 }
 
 base_status onnx_weights_of(onnx_exporter *e, const nn_node *n, const char *out, int rank,
@@ -102,9 +110,9 @@ base_status onnx_weights_of(onnx_exporter *e, const nn_node *n, const char *out,
     const size_t taps = rank == 4 ? (size_t)dim[2] * (size_t)dim[3] : 1;
     void *w = base_arena_alloc(e->arena, count, e->q ? 1 : sizeof(float));
     if (!w) return base_nomem(e->err, count);
-    if (e->q && !knows(n, q8_layer_of(e->q, n)))
+    if (e->q && !knows(n, onnx_layer_of(e, n)))
         return nn_op_fail(n, e->err, "there is no ONNX form of its kernel %s",
-                          q8_layer_of(e->q, n)->l.kernel->name);
+                          onnx_layer_of(e, n)->kernel->name);
     arrange(e, n, channels, taps, w);
     *weights = onnx_name(e, out, "weight");
     *bias = onnx_name(e, out, "bias");
@@ -123,12 +131,12 @@ base_status onnx_weights_of(onnx_exporter *e, const nn_node *n, const char *out,
 static void fused_affine(const onnx_exporter *e, const nn_node *head, int bands, double *mul,
                          double *add)
 {
-    const q8_layer *l = q8_layer_of(e->q, head);
+    const nn_q8_layer *l = onnx_layer_of(e, head);
     const int32_t *bias = q8_layer_array(l, "bias"), *multiplier = q8_layer_array(l, "multiplier");
     const double in = e->q->quant[head->in[0]->index].scale;
     const int channels = head->shape.d[2];
     for (int i = 0; i < bands * channels; i++) {
-        const double worth = multiplier[i] ? worth_of(e, l, (size_t)i) : 0;
+        const double worth = multiplier[i] ? worth_of(e, head, (size_t)i) : 0;
         mul[i] = worth / (in * (double)(float)scale_by_bands(e, head, (size_t)(i % channels)));
         add[i] = worth * bias[i];
     }

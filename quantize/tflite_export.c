@@ -126,6 +126,21 @@ tfl_op *tfl_op_new(tfl_exporter *e, tfl_code code, const int *in, int n_in, int 
 
 /* ---- weights ---- */
 
+static const q8_layer *layer_of(const tfl_exporter *e, const nn_node *n)
+{
+    for (int i = 0; i < e->q->n_layers; i++)
+        if (e->q->layers[i].node == n->index) return &e->q->layers[i];
+    return NULL;
+}
+
+static const void *array_of(const q8_layer *l, const char *name)
+{
+    for (int f = 0; f < l->l.kernel->n_fields; f++)
+        if (strcmp(l->l.kernel->fields[f].name, name) == 0)
+            return *q8_field_array(&l->l, &l->l.kernel->fields[f]);
+    return NULL;
+}
+
 /* The scale of weights that gives this multiplier and shift again: TensorFlow Lite multiplies it by
  * the input's in single precision where all outputs have one (`one`), else in double. False when no
  * number of single precision does. */
@@ -151,9 +166,8 @@ bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
 {
     float scale;
     if (!e->q) return true;
-    const q8_layer *l = q8_layer_of(e->q, n);
-    const int32_t *multiplier = q8_layer_array(l, "multiplier"),
-                  *shift = q8_layer_array(l, "shift");
+    const q8_layer *l = layer_of(e, n);
+    const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
     for (int o = 1; o < n->shape.d[n->shape.n - 1]; o++)
         if (multiplier[o] != multiplier[0] || shift[o] != shift[0]) return false;
     return scale_back(e, n, multiplier[0], shift[0], true, &scale);
@@ -162,9 +176,8 @@ bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
 static base_status weight_scales(tfl_exporter *e, const nn_node *n, tfl_tensor *t, size_t channels,
                                  int axis)
 {
-    const q8_layer *l = q8_layer_of(e->q, n);
-    const int32_t *multiplier = q8_layer_array(l, "multiplier"),
-                  *shift = q8_layer_array(l, "shift");
+    const q8_layer *l = layer_of(e, n);
+    const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
     const bool one = t->rank == 2; /* of FULLY_CONNECTED, which has no scale by channel */
     float *scale = scales_new(e, t, one ? 1 : channels, axis);
     if (!scale) return base_nomem(e->err, channels);
@@ -203,8 +216,8 @@ static size_t place(const layout *y, size_t o, size_t tap, size_t i)
 
 static void fill_weights(const tfl_exporter *e, const nn_node *n, const layout *y, void *to)
 {
-    const q8_layer *l = e->q ? q8_layer_of(e->q, n) : NULL;
-    const int8_t *from8 = l ? q8_layer_array(l, "weight") : NULL;
+    const q8_layer *l = e->q ? layer_of(e, n) : NULL;
+    const int8_t *from8 = l ? array_of(l, "weight") : NULL;
     const nn_real *from = e->weights + n->param[0].offset;
     const bool by_tap = strcmp(n->op->name, "dwconv2d") == 0;
     for (size_t o = 0; o < y->channels; o++)
@@ -234,7 +247,7 @@ static base_status add_bias(tfl_exporter *e, const nn_node *n, const tfl_tensor 
     *bias = e->t.n_tensors - 1;
     for (size_t o = 0; o < channels; o++)
         if (e->q)
-            ((int32_t *)to)[o] = ((const int32_t *)q8_layer_array(q8_layer_of(e->q, n), "bias"))[o];
+            ((int32_t *)to)[o] = ((const int32_t *)array_of(layer_of(e, n), "bias"))[o];
         else if (n->n_params > 1)
             ((float *)to)[o] = (float)e->weights[n->param[1].offset + o];
     if (!e->q) return BASE_OK;
@@ -250,7 +263,7 @@ base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], 
 {
     char name[2 * NN_MAX_NAME];
     const layout y = layout_of(n, dim, rank, axis);
-    const char *kernel = e->q ? q8_layer_of(e->q, n)->l.kernel->name : NULL;
+    const char *kernel = e->q ? layer_of(e, n)->l.kernel->name : NULL;
     if (kernel && strcmp(kernel + strlen("sotto_"), n->op->name) != 0)
         return nn_op_fail(n, e->err, "there is no TensorFlow Lite form of its kernel %s", kernel);
     snprintf(name, sizeof name, "%s.weight", n->name);
