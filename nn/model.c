@@ -39,18 +39,18 @@ static base_status save_stats(const nn_model *m, h5_file *f, base_err *err)
     return h5_write(f, "std", H5_F32, 1, &n, m->std, err);
 }
 
-static base_status save_quant(const nn_model *m, h5_file *f, base_err *err)
+base_status nn_quant_write(h5_file *f, const nn_quant *quant, size_t n, base_err *err)
 {
-    const int64_t n = nn_graph_nodes(m->graph);
-    double *scale = base_alloc((size_t)n, sizeof *scale);
-    int32_t *zero = base_alloc((size_t)n, sizeof *zero);
-    base_status s = scale && zero ? BASE_OK : base_nomem(err, (size_t)n * sizeof *scale);
-    for (int64_t i = 0; s == BASE_OK && i < n; i++) {
-        scale[i] = m->quant[i].scale;
-        zero[i] = m->quant[i].zero;
+    const int64_t dim = (int64_t)n;
+    double *scale = base_alloc(n, sizeof *scale);
+    int32_t *zero = base_alloc(n, sizeof *zero);
+    base_status s = scale && zero ? BASE_OK : base_nomem(err, n * sizeof *scale);
+    for (size_t i = 0; s == BASE_OK && i < n; i++) {
+        scale[i] = quant[i].scale;
+        zero[i] = quant[i].zero;
     }
-    if (s == BASE_OK) s = h5_write(f, "quant/scale", H5_F64, 1, &n, scale, err);
-    if (s == BASE_OK) s = h5_write(f, "quant/zero", H5_I32, 1, &n, zero, err);
+    if (s == BASE_OK) s = h5_write(f, "quant/scale", H5_F64, 1, &dim, scale, err);
+    if (s == BASE_OK) s = h5_write(f, "quant/zero", H5_I32, 1, &dim, zero, err);
     base_free(scale);
     base_free(zero);
     return s;
@@ -69,7 +69,7 @@ base_status nn_model_write(const nn_model *m, h5_file *f, base_err *err)
     BASE_TRY(h5_write_text(f, "features", m->features ? m->features : "", err));
     BASE_TRY(h5_write_text(f, "provenance", m->provenance ? m->provenance : "", err));
     BASE_TRY(save_stats(m, f, err));
-    if (m->quant) BASE_TRY(save_quant(m, f, err));
+    if (m->quant) BASE_TRY(nn_quant_write(f, m->quant, (size_t)nn_graph_nodes(m->graph), err));
     return save_weights(m, f, err);
 }
 
@@ -116,24 +116,31 @@ static base_status load_stats(nn_model *m, h5_file *f, base_err *err)
     return h5_read(f, "std", H5_F32, m->std, m->n_stats, err);
 }
 
-static base_status load_quant(nn_model *m, h5_file *f, base_err *err)
+base_status nn_quant_read(h5_file *f, const nn_graph *g, nn_quant *quant, base_err *err)
 {
-    const size_t n = (size_t)nn_graph_nodes(m->graph);
+    const size_t n = (size_t)nn_graph_nodes(g);
     double *scale = base_alloc(n, sizeof *scale);
     int32_t *zero = base_alloc(n, sizeof *zero);
-    m->quant = base_alloc(n, sizeof *m->quant);
-    base_status s = scale && zero && m->quant ? BASE_OK : base_nomem(err, n * sizeof *scale);
+    base_status s = scale && zero ? BASE_OK : base_nomem(err, n * sizeof *scale);
     if (s == BASE_OK) s = h5_read(f, "quant/scale", H5_F64, scale, n, err);
     if (s == BASE_OK) s = h5_read(f, "quant/zero", H5_I32, zero, n, err);
     for (size_t i = 0; s == BASE_OK && i < n; i++) {
-        m->quant[i] = (nn_quant){scale[i], zero[i]};
+        quant[i] = (nn_quant){scale[i], zero[i]};
         if (!(scale[i] >= 0) || scale[i] > 1e30 || zero[i] < -128 || zero[i] > 127)
             s = base_fail(err, BASE_DATA, "'%s': quantization of node '%s' is %g, %d", h5_path(f),
-                          nn_graph_node(m->graph, (int)i)->name, scale[i], (int)zero[i]);
+                          nn_graph_node(g, (int)i)->name, scale[i], (int)zero[i]);
     }
     base_free(scale);
     base_free(zero);
     return s;
+}
+
+static base_status load_quant(nn_model *m, h5_file *f, base_err *err)
+{
+    const size_t n = (size_t)nn_graph_nodes(m->graph);
+    m->quant = base_alloc(n, sizeof *m->quant);
+    return m->quant ? nn_quant_read(f, m->graph, m->quant, err)
+                    : base_nomem(err, n * sizeof *m->quant);
 }
 
 base_status nn_model_read(h5_file *f, nn_model *m, base_err *err)

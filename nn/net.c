@@ -30,11 +30,13 @@ typedef struct place {
     int fresh;       /* node whose backward is the first to add to grad */
     int clamp_by;    /* the clamp (relu ...) behind it that this node does as well, -1 if none */
     bool absorbed;   /* is such a clamp: value and gradient are its producer's */
+    bool replaced;   /* int8 gives its value, and backward wants nothing else of forward */
     nn_clamp within; /* its bounds */
 } place;
 
 typedef struct workspace {
     nn_real *block;
+    int8_t *twin;
 } workspace;
 
 struct nn_net {
@@ -79,9 +81,23 @@ static int consumers(const nn_net *net, int i, int *last)
     return count;
 }
 
+/* The node whose inputs int8 computes node i from, or -1. */
+static int twin_head(const nn_net *net, int i)
+{
+    return net->o.twin && i < net->o.twin->nodes ? net->o.twin->head[i] : -1;
+}
+
+/* Int8 computes some node from the inputs of node i. */
+static bool is_twin_head(const nn_net *net, int i)
+{
+    int j = i;
+    while (j < net->nodes && twin_head(net, j) != i) j++;
+    return j < net->nodes;
+}
+
 static bool may_share(const nn_net *net, const nn_node *n)
 {
-    if (!(n->op->flags & NN_INPLACE)) return false;
+    if (!(n->op->flags & NN_INPLACE) || is_twin_head(net, n->index)) return false;
     const nn_node *in = n->in[0];
     int last;
     return !net->at[in->index].external && in != net->o.watch &&
@@ -97,6 +113,9 @@ static int value_end(const nn_net *net, int i)
     if (consumers(net, i, &last) == 0) return n_steps(net); /* the result */
     for (int j = i + 1; j < net->nodes; j++) {
         const nn_node *c = nn_graph_node(net->graph, j);
+        const int head = twin_head(net, j);
+        for (int k = 0; head >= 0 && k < nn_graph_node(net->graph, head)->n_in; k++)
+            if (nn_graph_node(net->graph, head)->in[k] == n && end < j) end = j;
         for (int k = 0; k < c->n_in; k++) {
             if (c->in[k] != n) continue;
             if (end < j) end = j;
@@ -150,6 +169,11 @@ static void mark_nodes(nn_net *net)
         p->fresh = p->clamp_by = -1;
         consumers(net, i, &p->fresh);
         absorb(net, i);
+    }
+    for (int i = 0; i < net->nodes; i++) {
+        place *p = &net->at[i];
+        const int end = p->clamp_by >= 0 ? p->clamp_by : i;
+        p->replaced = twin_head(net, end) == i && !nn_graph_node(net->graph, i)->op->saved;
     }
     if (net->o.training) drop_dead_gradients(net);
 }
@@ -216,6 +240,7 @@ static base_status allocate(nn_net *net, base_err *err)
     ok = net->weights && net->grads && net->shard_grads && net->loss && net->space && net->idle;
     for (int i = 0; ok && i < net->n_spaces; i++) {
         ok = (net->space[i].block = base_alloc(net->block, sizeof(nn_real))) != NULL;
+        if (ok && o->twin) ok = (net->space[i].twin = base_alloc(o->twin->work, 1)) != NULL;
         net->idle[net->n_idle++] = i;
     }
     if (ok && o->watch)
@@ -264,7 +289,10 @@ base_status nn_net_new(const nn_graph *g, nn_net_options o, nn_net **result, bas
 void nn_net_free(nn_net *net)
 {
     if (!net) return;
-    for (int i = 0; net->space && i < net->n_spaces; i++) base_free(net->space[i].block);
+    for (int i = 0; net->space && i < net->n_spaces; i++) {
+        base_free(net->space[i].block);
+        base_free(net->space[i].twin);
+    }
     for (int k = 0; k < NN_MAX_IN; k++) base_free(net->input_grad[k]);
     base_free(net->weights);
     base_free(net->grads);
@@ -337,6 +365,7 @@ static void give_space(nn_net *net, int i)
 typedef struct shard {
     const run *r;
     nn_real *block;
+    int8_t *twin;
     nn_real *grads; /* of this shard, NULL in evaluation */
     int first, batch;
 } shard;
@@ -376,14 +405,16 @@ static nn_args args_of(const shard *s, const nn_node *n)
     return a;
 }
 
-/* y as the last node of a chain gives it in int8. */
-static void simulate(nn_quant q, const nn_node *n, const nn_args *a)
+/* The value of node i as int8 gives it. */
+static void run_twin(const shard *s, int i, nn_real *y)
 {
-    const nn_node *head = n;
-    while (head->op->clamp || head->op->flags & NN_IDENTITY) head = head->in[0];
-    if (q.scale > 0)
-        nn_simulate(q, head->op->flags & NN_SAME_QUANT, a->y,
-                    (size_t)(a->batch * nn_count(n->shape)));
+    const nn_net *net = s->r->net;
+    const int head = twin_head(net, i);
+    const nn_real *x[NN_MAX_IN] = {0};
+    if (head < 0) return;
+    const nn_node *n = nn_graph_node(net->graph, head);
+    for (int k = 0; k < n->n_in; k++) x[k] = value_of(s, n->in[k]);
+    net->o.twin->compute(net->o.twin->ctx, i, s->batch, x, y, s->twin);
 }
 
 static void run_forward(const shard *s)
@@ -391,9 +422,10 @@ static void run_forward(const shard *s)
     const nn_graph *g = s->r->net->graph;
     for (int i = 0; i < s->r->net->nodes; i++) {
         const nn_node *n = nn_graph_node(g, i);
+        const place *p = &s->r->net->at[i];
         nn_args a = args_of(s, n);
-        if (!s->r->net->at[i].absorbed || s->r->observe) n->op->forward(n, &a);
-        if (s->r->net->o.quant && a.y) simulate(s->r->net->o.quant[i], n, &a);
+        if (s->r->observe || (!p->absorbed && !p->replaced)) n->op->forward(n, &a);
+        run_twin(s, i, a.y);
         if (s->r->observe) s->r->observe(s->r->observer, n, value_of(s, n), s->batch);
     }
 }
@@ -474,7 +506,8 @@ static void forward_job(void *ctx, int job)
     run *r = ctx;
     nn_net *net = r->net;
     int space = take_space(net), first = job * r->chunk;
-    shard s = {.r = r, .block = net->space[space].block, .first = first};
+    shard s = {.r = r, .block = net->space[space].block, .twin = net->space[space].twin};
+    s.first = first;
     s.batch = r->n - first < r->chunk ? r->n - first : r->chunk;
     run_forward(&s);
     const nn_node *last = nn_graph_output(net->graph);
@@ -508,6 +541,7 @@ static void step_job(void *ctx, int job)
         next = (int)((int64_t)r->n * (job + 1) / shards);
     shard s = {.r = r,
                .block = net->space[space].block,
+               .twin = net->space[space].twin,
                .grads = net->shard_grads + (size_t)job * net->params,
                .first = first,
                .batch = next - first};

@@ -212,28 +212,40 @@ typedef struct nn_quant {
     int zero;
 } nn_quant;
 
-/* While training, what int8 will make of values (Jacob et al., arXiv 1712.05877, 3.1): each becomes
- * the nearest of the 256 that int8 has, halves away from zero; pooled: away from where the integer
- * is zero, as kernels do that keep their input's quantization. Gradients pass as if it were not so.
- */
-void nn_simulate(nn_quant q, bool pooled, nn_real *v, size_t n);
+/* Each value becomes the nearest of the 256 that int8 has, halves away from zero; NaN stays. */
+void nn_simulate(nn_quant q, nn_real *v, size_t n);
 /* Weights as they will be (nn_q8_quantize): per output channel, the last axis, the nearest of
  * 255 values, symmetric, the largest weight exact. Tensors that are no weights are copied.
  */
 void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to);
 
+/* An int8 model beside a net of its graph. While the net runs, the values of nodes become those of
+ * the integers that the kernels give for the values before them; gradients pass as if they were
+ * float's ("straight through", Jacob et al., arXiv 1712.05877, 3.1). */
+typedef struct nn_twin {
+    void *ctx;
+    int nodes;       /* that head knows; nodes behind them stay float */
+    const int *head; /* of a node: that whose inputs its integers are computed from (itself, or the
+                      * layer that it is fused into); -1: it stays float */
+    size_t work;     /* bytes of memory that compute wants, on a boundary of 64 */
+    /* y [batch, shape of node] from x, the inputs of head[node]. Called from several threads, each
+     * with work of its own. */
+    void (*compute)(void *ctx, int node, int batch, const nn_real *const *x, nn_real *y,
+                    int8_t *work);
+} nn_twin;
+
 /* ---- net ---- */
 
 typedef struct nn_net nn_net;
 typedef struct nn_net_options {
-    int batch;             /* most samples of one nn_net_step, or at work in nn_net_forward */
-    int shards;            /* training: a batch is cut into this many parts, 1 .. batch */
-    bool training;         /* gradients, batch statistics, dropout; the last node is the loss */
-    bool input_grads;      /* also gradients of the inputs (nn_net_input_grad) */
-    const nn_node *watch;  /* a node whose values nn_net_watched shows after a step, or NULL */
-    const nn_quant *quant; /* of every node: what its values are simulated with, scale 0: not;
-                            * borrowed, NULL: none. Inputs are the caller's to simulate */
-    base_pool *pool;       /* borrowed; NULL runs inline */
+    int batch;            /* most samples of one nn_net_step, or at work in nn_net_forward */
+    int shards;           /* training: a batch is cut into this many parts, 1 .. batch */
+    bool training;        /* gradients, batch statistics, dropout; the last node is the loss */
+    bool input_grads;     /* also gradients of the inputs (nn_net_input_grad) */
+    const nn_node *watch; /* a node whose values nn_net_watched shows after a step, or NULL */
+    const nn_twin *twin;  /* int8 that is simulated, borrowed; NULL: none. Inputs are the caller's
+                           * to round (nn_simulate) */
+    base_pool *pool;      /* borrowed; NULL runs inline */
 } nn_net_options;
 
 /* graph is borrowed and must outlive the net. Weights start at zero: nn_net_init or copy. */
@@ -371,6 +383,9 @@ struct h5_file;
 base_status nn_model_write(const nn_model *m, struct h5_file *f, base_err *err);
 base_status nn_model_read(struct h5_file *f, nn_model *m, base_err *err);
 void nn_model_clear(nn_model *m);
+/* Quantization of n nodes; reading: of every node of g. */
+base_status nn_quant_write(struct h5_file *f, const nn_quant *quant, size_t n, base_err *err);
+base_status nn_quant_read(struct h5_file *f, const nn_graph *g, nn_quant *quant, base_err *err);
 /* path itself, or path/model.h5 when path is a run directory. Freed with free(). */
 base_status nn_model_path(const char *path, char **file, base_err *err);
 

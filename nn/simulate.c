@@ -3,16 +3,13 @@
 
 #include <math.h>
 
-void nn_simulate(nn_quant q, bool pooled, nn_real *v, size_t n)
+void nn_simulate(nn_quant q, nn_real *v, size_t n)
 {
-    /* Means of whole numbers often lie half way: not to be missed for float rounding. */
-    const nn_real scale = (nn_real)q.scale, half = (nn_real)(pooled ? 0.5001 : 0.5);
-    const nn_real zero = (nn_real)(pooled ? 0 : q.zero), shift = (nn_real)(pooled ? q.zero : 0);
-    const nn_real lo = -128 - zero, hi = 127 - zero;
+    const nn_real scale = (nn_real)q.scale, lo = (nn_real)(-128 - q.zero),
+                  hi = (nn_real)(127 - q.zero);
     for (size_t i = 0; i < n; i++) {
-        const nn_real x = v[i] / scale + shift, c = x > lo ? x < hi ? x : hi : lo;
-        const nn_real r = scale * ((nn_real)(int32_t)(c + (c < 0 ? -half : half)) - shift);
-        v[i] = isnan(x) ? x : r;
+        const nn_real x = (nn_real)round((double)(v[i] / scale));
+        v[i] = scale * (x < lo ? lo : x > hi ? hi : x);
     }
 }
 

@@ -165,8 +165,7 @@ static void cut_by_share(const seen *s, const moments *m, double share, double *
     *hi = fmax(s->lo + (s->hi - s->lo) * b / BINS, 0.0);
 }
 
-/* Scale (single precision, as TFLite keeps it) and the zero point nearest to where 0 lies. */
-static nn_quant quant_of(double lo, double hi)
+nn_quant q8_quant_of_range(double lo, double hi)
 {
     lo = fmin(lo, 0.0);
     hi = fmax(hi, 0.0);
@@ -179,13 +178,13 @@ static nn_quant quant_of(double lo, double hi)
 static nn_quant choose(const seen *s, q8_options o, moments *m)
 {
     double lo = s->lo, hi = s->hi;
-    if (hi <= lo) return quant_of(lo, hi);
+    if (hi <= lo) return q8_quant_of_range(lo, hi);
     if (o.range != Q8_RANGE_MINMAX) sum_up(s, m);
     const double kept = o.percentile > 0.0 ? o.percentile : 99.99;
     if (o.range == Q8_RANGE_PERCENTILE) cut_by_share(s, m, (100.0 - kept) / 200.0, &lo, &hi);
     if (o.range == Q8_RANGE_MSE) cut_by_error(s, m, &lo, &hi);
     if (o.range == Q8_RANGE_KL) cut_by_divergence(s, m, &lo, &hi);
-    return quant_of(lo, hi);
+    return q8_quant_of_range(lo, hi);
 }
 
 /* One pass over the calibration samples. */

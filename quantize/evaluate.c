@@ -321,26 +321,6 @@ base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_rea
 
 /* ---- simulation ---- */
 
-static base_status simulated(const nn_model *m, const char *pack_path, int threads,
-                             nn_model **start, base_err *err)
-{
-    enum { CLIPS = 512 };
-    data_pack *pack = NULL;
-    data_task *task = NULL;
-    nn_real *inputs = NULL;
-    size_t n = CLIPS;
-    base_status status = data_pack_open(pack_path, &pack, err);
-    if (status == BASE_OK) status = quant_task(m, pack, &task, err);
-    const quant_source s = {.model = m, .task = task, .split = DATA_TRAIN, .threads = threads};
-    if (status == BASE_OK) status = quant_inputs(&s, 0, &n, &inputs, err);
-    if (status == BASE_OK)
-        status = q8_simulated(m, inputs, n, (q8_options){.range = Q8_RANGE_MSE}, start, err);
-    base_free(inputs);
-    data_task_free(task);
-    data_pack_close(pack);
-    return status;
-}
-
 base_status quant_float_model(const char *path, nn_model **m, base_err *err)
 {
     char *file = NULL;
@@ -356,19 +336,45 @@ base_status quant_float_model(const char *path, nn_model **m, base_err *err)
     return status;
 }
 
-base_status quant_simulated(const char *path, const char *pack, int threads, nn_model **start,
-                            base_err *err)
+static base_status load_inputs(quant_training *t, const nn_model *m, const char *pack_path,
+                               int threads, base_err *err)
+{
+    data_pack *pack = NULL;
+    data_task *task = NULL;
+    base_status status = data_pack_open(pack_path, &pack, err);
+    if (status == BASE_OK) status = quant_task(m, pack, &task, err);
+    const quant_source s = {.model = m, .task = task, .split = DATA_TRAIN, .threads = threads};
+    if (status == BASE_OK) status = quant_inputs(&s, 0, &t->n, &t->inputs, err);
+    data_task_free(task);
+    data_pack_close(pack);
+    return status;
+}
+
+base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
+                                size_t clips, int threads, base_err *err)
 {
     nn_model *m = NULL;
-    *start = NULL;
+    *t = (quant_training){.options = o, .n = clips};
     BASE_TRY(quant_float_model(path, &m, err));
-    if (m->quant) {
-        *start = m;
-        return BASE_OK;
+    base_status status = load_inputs(t, m, pack, threads, err);
+    if (status == BASE_OK && m->quant) {
+        t->start = m;
+        m = NULL;
+    } else if (status == BASE_OK) {
+        status = q8_simulated(m, t->inputs, t->n, o, &t->start, err);
     }
-    const base_status status = simulated(m, pack, threads, start, err);
+    if (status == BASE_OK) status = q8_twin_new(t->start, &t->twin, err);
     nn_model_free(m);
+    if (status != BASE_OK) quant_training_close(t);
     return status;
+}
+
+void quant_training_close(quant_training *t)
+{
+    q8_twin_free(t->twin);
+    nn_model_free(t->start);
+    base_free(t->inputs);
+    *t = (quant_training){0};
 }
 
 base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, char hex[65],

@@ -44,10 +44,19 @@ base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, ch
 /* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
 base_status quant_float_model(const char *path, nn_model **m, base_err *err);
 
-/* What training with simulated int8 starts from: a float model (or run) folded, with quantization
- * from some training clips of the pack; one that was trained so already as it is. Freed with
- * nn_model_free. */
-base_status quant_simulated(const char *path, const char *pack, int threads, nn_model **start,
-                            base_err *err);
+/* What training with simulated int8 works with. */
+typedef struct quant_training {
+    nn_model *start; /* a float model folded, with quantization (q8_simulated) */
+    q8_twin *twin;
+    q8_options options;
+    nn_real *inputs; /* n training clips' features, for the ranges */
+    size_t n;
+} quant_training;
+
+/* From a float model (or run) and so many training clips of the pack; a model that was trained so
+ * already starts as it is. */
+base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
+                                size_t clips, int threads, base_err *err);
+void quant_training_close(quant_training *t); /* a zeroed one is fine */
 
 #endif

@@ -121,18 +121,23 @@ size_t q8_host_work(const q8_host *plan)
     return plan->model->work + plan->work + 64;
 }
 
+void q8_host_layer(const q8_host *plan, int k, const int8_t *const *x, int8_t *y, int8_t *work)
+{
+    int8_t *own = work + plan->model->work;
+    own += -(uintptr_t)own % 64;
+    plan->steps[k].run(&plan->steps[k], x, y, own);
+}
+
 void q8_host_run(const q8_host *plan, const int8_t *in, int8_t *out, int8_t *work)
 {
     const q8_model *m = plan->model;
-    int8_t *own = work + m->work;
-    own += -(uintptr_t)own % 64;
     for (int k = 0; k < m->n_layers; k++) {
-        const q8_step *s = &plan->steps[k];
         const int8_t *x[NN_MAX_IN] = {0};
         for (int j = 0; j < m->layers[k].n_in; j++) {
             const int v = m->layers[k].in[j];
             x[j] = v == 0 ? in : work + m->values[v].offset;
         }
-        s->run(s, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset, own);
+        q8_host_layer(plan, k, x, k + 1 == m->n_layers ? out : work + m->values[k + 1].offset,
+                      work);
     }
 }

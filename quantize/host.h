@@ -35,5 +35,7 @@ size_t q8_host_work(const q8_host *plan);
 /* One inference. in: q8_input_size, out: q8_output_size, work: q8_host_work bytes, one per thread;
  * in and out do not overlap it. A plan may run in several threads at once. */
 void q8_host_run(const q8_host *plan, const int8_t *in, int8_t *out, int8_t *work);
+/* The same of layer k alone, with its own inputs and output. */
+void q8_host_layer(const q8_host *plan, int k, const int8_t *const *x, int8_t *y, int8_t *work);
 
 #endif

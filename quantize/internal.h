@@ -28,6 +28,13 @@ base_status q8_chains_make(const nn_graph *g, base_arena *arena, q8_chains *c, b
 base_status q8_copy_text(const nn_model *from, const char *calibration, nn_model *to,
                          base_err *err);
 
+/* Scale (single precision, as TFLite keeps it) and the zero point nearest to where 0 lies, of a
+ * range that is widened to hold 0. */
+nn_quant q8_quant_of_range(double lo, double hi);
+
+/* Quantization of every node of g from that of the ends of its chains (of_end, one per node). */
+base_status q8_quant_of_ends(const nn_graph *g, const nn_quant *of_end, nn_quant *quant,
+                             base_err *err);
 /* Quantization of every node of g, m's folded graph, from that which m was trained with. */
 base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *quant, base_err *err);
 

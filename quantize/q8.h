@@ -4,7 +4,8 @@
  *   merge      parallel convolutions whose outputs are summed into one
  *   equalize   channels of consecutive layers scaled to like ranges, by option
  *   calibrate  a range for every node from the values that real clips give
- *   simulate   training that sees what int8 rounds (nn_simulate), from a calibrated model on
+ *   simulate   what training with simulated int8 starts from, and its ranges as it goes on
+ *   twin       the int8 model that such training computes with
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   bias       the mean error of every layer taken out through its bias, by option
  *   run        the same kernels on the host: what a device computes, bit for bit
@@ -109,6 +110,20 @@ base_status q8_quantize(const nn_model *m, const nn_real *inputs, size_t n, q8_o
  * nodes at which int8 rounds (quant), chosen from n input samples. Freed with nn_model_free. */
 base_status q8_simulated(const nn_model *m, const nn_real *inputs, size_t n, q8_options o,
                          nn_model **start, base_err *err);
+
+/* The ranges of quant (0: none) moved by this share, 0 .. 1, of the way to what q8_calibrate finds
+ * with these weights. */
+base_status q8_move_ranges(const nn_graph *g, const nn_real *weights, const nn_real *inputs,
+                           size_t n, q8_options o, double share, nn_quant *quant, base_err *err);
+
+/* The int8 model of a folded graph whose weights and ranges change (nn_twin). `start`, of
+ * q8_simulated, is borrowed. q8_twin_set lowers again, while no net runs with it; whatever it
+ * fails with, no net may run until one has succeeded. weights are not kept. */
+typedef struct q8_twin q8_twin;
+base_status q8_twin_new(const nn_model *start, q8_twin **twin, base_err *err);
+base_status q8_twin_set(q8_twin *t, const nn_real *weights, const nn_quant *quant, base_err *err);
+const nn_twin *q8_twin_net(const q8_twin *t);
+void q8_twin_free(q8_twin *t);
 
 /* ---- files ---- */
 

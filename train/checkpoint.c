@@ -34,6 +34,7 @@ static base_status write_extras(const checkpoint *c, h5_file *f, base_err *err)
     int64_t n = (int64_t)nn_graph_params(c->graph), m = (int64_t)c->n_state;
     if (m > 0) BASE_TRY(h5_write(f, "optimizer", NN_H5_REAL, 1, &m, c->state, err));
     if (c->ema) BASE_TRY(h5_write(f, "ema", NN_H5_REAL, 1, &n, c->ema, err));
+    if (c->quant) BASE_TRY(nn_quant_write(f, c->quant, (size_t)nn_graph_nodes(c->model), err));
     if (c->grad_norm) BASE_TRY(h5_set_real(f, "/", "grad_norm", *c->grad_norm, err));
     if (!c->plateau) return BASE_OK;
     BASE_TRY(h5_set_real(f, "/", "plateau_best", c->plateau->best, err));
@@ -46,6 +47,7 @@ static base_status read_extras(checkpoint *c, h5_file *f, base_err *err)
     size_t n = nn_graph_params(c->graph);
     if (c->n_state > 0) BASE_TRY(h5_read(f, "optimizer", NN_H5_REAL, c->state, c->n_state, err));
     if (c->ema) BASE_TRY(h5_read(f, "ema", NN_H5_REAL, c->ema, n, err));
+    if (c->quant) BASE_TRY(nn_quant_read(f, c->model, c->quant, err));
     if (c->grad_norm) BASE_TRY(h5_get_real(f, "/", "grad_norm", c->grad_norm, err));
     if (!c->plateau) return BASE_OK;
     BASE_TRY(h5_get_real(f, "/", "plateau_best", &c->plateau->best, err));
@@ -124,4 +126,13 @@ base_status checkpoint_load(checkpoint *c, const char *path, base_err *err)
     base_status s = read_all(c, f, err);
     h5_close(f);
     return s;
+}
+
+base_status checkpoint_simulates(const char *path, bool *does, base_err *err)
+{
+    h5_file *f;
+    BASE_TRY(h5_open(path, &f, err));
+    *does = h5_has(f, "quant");
+    h5_close(f);
+    return BASE_OK;
 }

@@ -20,11 +20,15 @@ typedef struct checkpoint {
     nn_real *weights;      /* nn_graph_params(graph) reals */
     nn_real *state;        /* of the optimizer, n_state reals */
     size_t n_state;
-    nn_real *ema;        /* averaged weights, as many as weights; NULL: the run has none */
-    nn_plateau *plateau; /* of the schedule, NULL: the run has another */
-    double *grad_norm;   /* sum over the steps of that epoch; NULL: the run clips none */
+    nn_real *ema;          /* averaged weights, as many as weights; NULL: the run has none */
+    const nn_graph *model; /* train.qat: of whose nodes quant is */
+    nn_quant *quant;       /* NULL: the run simulates no int8 */
+    nn_plateau *plateau;   /* of the schedule, NULL: the run has another */
+    double *grad_norm;     /* sum over the steps of that epoch; NULL: the run clips none */
 } checkpoint;
 
+/* Whether it is of epochs with simulated int8. */
+base_status checkpoint_simulates(const char *path, bool *does, base_err *err);
 base_status checkpoint_save(const checkpoint *c, const char *path, base_err *err);
 /* Fills everything; graph, n_state and what the pointers show are the caller's and must fit the
  * file (BASE_DATA otherwise). */

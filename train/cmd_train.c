@@ -11,6 +11,8 @@
 /* What the hooks know: clips done by an earlier process are not part of this one's rate. */
 typedef struct talk {
     cli *c;
+    quant_training training; /* train.qat: what int8 shows of */
+    train_int8 int8;
     bool begun;
     int64_t first;
 } talk;
@@ -122,6 +124,36 @@ static void put_result(cli *c, const char *dir, const train_result *r)
     cli_put_real(c, "clips_per_s", r->clips_per_s, 0);
 }
 
+static base_status set_int8(void *ctx, const nn_real *weights, const nn_quant *quant, base_err *err)
+{
+    return q8_twin_set(((quant_training *)ctx)->twin, weights, quant, err);
+}
+
+static base_status move_ranges(void *ctx, const nn_real *weights, double share, nn_quant *quant,
+                               base_err *err)
+{
+    const quant_training *t = ctx;
+    return q8_move_ranges(t->start->graph, weights, t->inputs, t->n, t->options, share, quant, err);
+}
+
+static base_status simulate(void *ctx, const train_setup *s, const train_int8 **int8, base_err *err)
+{
+    talk *t = ctx;
+    const q8_options o = {.range = (q8_range)s->quantize.range,
+                          .percentile = s->quantize.percentile,
+                          .equalize = s->quantize.equalize};
+    quant_training_close(&t->training);
+    BASE_TRY(quant_training_open(&t->training, s->train.init, s->data.pack, o,
+                                 (size_t)s->quantize.clips, t->c->threads, err));
+    t->int8 = (train_int8){.ctx = &t->training,
+                           .start = t->training.start,
+                           .twin = q8_twin_net(t->training.twin),
+                           .set = set_int8,
+                           .move = move_ranges};
+    *int8 = &t->int8;
+    return BASE_OK;
+}
+
 static base_status train(cli *c, const train_setup *s, const config *cfg, bool resume,
                          const char *command, base_err *err)
 {
@@ -138,10 +170,12 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
                          .epoch = on_epoch,
                          .note = on_note,
                          .stop = cli_interrupt(c),
+                         .simulate = simulate,
                          .threads = c->threads};
     train_result r;
     base_status status = train_run(s, &out, &hooks, &r, err);
     cli_progress_end(c);
+    quant_training_close(&t.training);
     if (status == BASE_OK) put_result(c, out.dir, &r);
     base_str_free(&text);
     return status;
@@ -163,12 +197,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
         base_str_free(&text);
     } else if (status == BASE_OK) {
         make_absolute(cfg, &s);
-        nn_model *start = NULL;
-        if (s.train.qat)
-            status = quant_simulated(s.train.init, s.data.pack, c->threads, &start, err);
-        s.start = start;
-        if (status == BASE_OK) status = train(c, &s, cfg, resume, command, err);
-        nn_model_free(start);
+        status = train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);
     return status;

@@ -70,7 +70,7 @@ static base_status open_optim(session *s, base_err *err)
 /* The graph to simulate int8 in, of the model that the run starts from. */
 static base_status open_simulation(session *s, base_err *err)
 {
-    const nn_model *m = s->setup->start;
+    const nn_model *m = s->setup->int8->start;
     bool same = m->n_labels == (size_t)s->classes;
     for (int i = 0; same && i < s->classes; i++) same = strcmp(m->labels[i], s->labels[i]) == 0;
     dsp_config theirs;
@@ -90,38 +90,40 @@ static base_status open_simulation(session *s, base_err *err)
 
 static base_status open_master(session *s, base_err *err)
 {
-    const nn_model *m = s->setup->start;
+    const nn_model *m = s->setup->int8->start;
     const size_t n = nn_graph_params(s->losses);
     s->master = base_alloc(n, sizeof *s->master);
-    s->quant = base_alloc((size_t)nn_graph_nodes(s->losses), sizeof *s->quant);
+    const size_t nodes = (size_t)nn_graph_nodes(s->graph);
+    s->quant = base_alloc(nodes, sizeof *s->quant);
     if (!s->master || !s->quant) return base_nomem(err, n * sizeof *s->master);
-    memcpy(s->quant, m->quant, (size_t)nn_graph_nodes(m->graph) * sizeof *s->quant);
+    memcpy(s->quant, m->quant, nodes * sizeof *s->quant);
     return BASE_OK;
 }
 
 static base_status open_graphs(session *s, base_err *err)
 {
-    if (s->setup->start)
+    if (s->setup->int8)
         BASE_TRY(open_simulation(s, err));
     else
         BASE_TRY(train_graph_new(s->setup, s->classes, &s->graph, err));
     BASE_TRY(objective_graph(s->graph, &s->setup->train, s->classes, &s->losses, err));
-    return s->setup->start ? open_master(s, err) : BASE_OK;
+    return s->setup->int8 ? open_master(s, err) : BASE_OK;
 }
 
 static base_status open_nets(session *s, int threads, base_err *err)
 {
     const train_settings *t = &s->setup->train;
     BASE_TRY(open_graphs(s, err));
+    const nn_twin *twin = s->setup->int8 ? s->setup->int8->twin : NULL;
     BASE_TRY(base_pool_new(threads, &s->pool, err));
     nn_net_options train = {.batch = (int)t->batch,
                             .shards = (int)t->shards,
                             .training = true,
                             .watch = nn_graph_node(s->losses, nn_graph_nodes(s->graph) - 1),
-                            .quant = s->quant,
+                            .twin = twin,
                             .pool = s->pool};
     BASE_TRY(nn_net_new(s->losses, train, &s->net, err));
-    nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .quant = s->quant, .pool = s->pool};
+    nn_net_options eval = {.batch = EVAL_BATCH, .shards = 1, .twin = twin, .pool = s->pool};
     BASE_TRY(nn_net_new(s->graph, eval, &s->eval, err));
     BASE_TRY(open_optim(s, err));
     size_t batch = (size_t)t->batch, inputs = (size_t)(s->frames * s->bins);
@@ -194,7 +196,7 @@ static base_status open_loader(session *s, int threads, base_err *err)
 static void simulate_input(const session *s, nn_real *x, size_t n)
 {
     const nn_node *in = nn_graph_input(s->graph, 0);
-    if (s->quant) nn_simulate(s->quant[in->index], false, x, n * (size_t)nn_count(in->shape));
+    if (s->quant) nn_simulate(s->quant[in->index], x, n * (size_t)nn_count(in->shape));
 }
 
 /* Features of the validation split, computed once. */
@@ -230,7 +232,6 @@ static base_status load_validation(session *s, int threads, base_err *err)
         s->n_val += b.n;
     }
     data_loader_free(loader);
-    simulate_input(s, s->val_x, (size_t)s->n_val);
     return status;
 }
 
@@ -303,9 +304,19 @@ nn_real *session_trained(const session *s)
     return s->master ? s->master : nn_net_weights(s->net);
 }
 
-void session_refresh(session *s)
+base_status session_refresh(session *s, base_err *err)
 {
-    if (s->master) nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
+    if (!s->master) return BASE_OK;
+    nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
+    return s->setup->int8->set(s->setup->int8->ctx, s->master, s->quant, err);
+}
+
+base_status session_move_ranges(session *s, base_err *err)
+{
+    if (!s->master) return BASE_OK;
+    const train_int8 *q = s->setup->int8;
+    BASE_TRY(q->move(q->ctx, s->master, s->setup->quantize.range_share, s->quant, err));
+    return session_refresh(s, err);
 }
 
 const nn_real *session_weights(const session *s)
@@ -321,6 +332,26 @@ int session_argmax(const nn_real *logits, int classes)
     return best;
 }
 
+/* train.qat: with the int8 model of these weights, inputs as its first range rounds them. */
+static base_status forward_validation(session *s, const nn_real *weights, nn_real *y, base_err *err)
+{
+    const size_t inputs = (size_t)s->n_val * (size_t)(s->frames * s->bins);
+    const nn_real *x = s->val_x;
+    nn_real *rounded = NULL;
+    base_status status = BASE_OK;
+    if (s->master) {
+        rounded = base_alloc(inputs, sizeof *rounded);
+        if (!rounded) return base_nomem(err, inputs * sizeof *rounded);
+        memcpy(rounded, s->val_x, inputs * sizeof *rounded);
+        simulate_input(s, rounded, (size_t)s->n_val);
+        x = rounded;
+        status = s->setup->int8->set(s->setup->int8->ctx, weights, s->quant, err);
+    }
+    if (status == BASE_OK) nn_net_forward(s->eval, (const nn_real *const[]){x}, s->n_val, y);
+    base_free(rounded);
+    return status == BASE_OK ? session_refresh(s, err) : status;
+}
+
 base_status session_validate(session *s, const nn_real *weights, double *loss, double *accuracy,
                              base_err *err)
 {
@@ -328,11 +359,12 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
     nn_real *y = base_alloc(n * (2 * k + 1), sizeof *y);
     if (!y) return base_nomem(err, n * (2 * k + 1) * sizeof *y);
     nn_real *target = y + n * k, *losses = target + n * k;
-    if (s->master)
-        nn_simulate_weights(s->graph, weights, nn_net_weights(s->eval));
-    else
-        memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
-    nn_net_forward(s->eval, (const nn_real *const[]){s->val_x}, s->n_val, y);
+    memcpy(nn_net_weights(s->eval), weights, nn_graph_params(s->graph) * sizeof *weights);
+    const base_status status = forward_validation(s, weights, y, err);
+    if (status != BASE_OK) {
+        base_free(y);
+        return status;
+    }
     for (size_t i = 0; i < n; i++) target[i * k + (size_t)s->val_label[i]] = 1;
     nn_net_forward(s->measure_net, (const nn_real *const[]){y, target}, s->n_val, losses);
     int correct = 0;

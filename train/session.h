@@ -18,7 +18,7 @@ typedef struct session {
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
     nn_real *master; /* train.qat: weights before they are rounded for net; NULL otherwise */
-    nn_quant *quant; /* train.qat: of every node of losses */
+    nn_quant *quant; /* train.qat: of every node of graph */
     nn_real *ema;    /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
@@ -52,7 +52,9 @@ void session_convert(session *s, const data_batch *b);
 /* The weights that the optimizer changes, as of losses. */
 nn_real *session_trained(const session *s);
 /* What net computes with, after those have changed. */
-void session_refresh(session *s);
+base_status session_refresh(session *s, base_err *err);
+/* train.qat: ranges follow the weights. */
+base_status session_move_ranges(session *s, base_err *err);
 /* What a model of this session is made of: averaged weights where there are any. */
 const nn_real *session_weights(const session *s);
 int session_argmax(const nn_real *logits, int classes);

@@ -1,4 +1,4 @@
-/* settings: the tables of [model] and [train]; [features] as a section. */
+/* settings: the tables of [model], [train] and [quantize]; [features] as a section. */
 #include "train/settings.h"
 
 #include "train/zoo.h"
@@ -15,6 +15,7 @@ static const char *const schedules[] = {[NN_CONSTANT] = "constant",
                                         [NN_PLATEAU] = "plateau",
                                         [NN_POLYNOMIAL] = "poly",
                                         NULL};
+static const char *const ranges[] = {"minmax", "percentile", "mse", "kl", NULL};
 static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
 static const char *const losses[] = {[TRAIN_CROSS_ENTROPY] = "cross_entropy",
                                      [TRAIN_HINGE] = "hinge",
@@ -92,10 +93,21 @@ static const config_key train_keys[] = {
     REAL(T, distill_alpha, 0, 1, "share of the teacher in the loss"),
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     TEXT(T, init, "run or model whose weights training starts from"),
-    BOOL(T, qat, "train what int8 will compute, starting from init"),
+    BOOL(T, qat, "int8 is simulated (quantize.epochs), from init on or after epochs"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
+};
+
+#define Q quantize_settings
+static const config_key quantize_keys[] = {
+    CHOICE(Q, range, ranges, "qat: how the range of an activation is chosen"),
+    REAL(Q, percentile, 50, 100, "percentile: share of the values within it, in %"),
+    BOOL(Q, equalize, "channels of consecutive layers scaled to like ranges before"),
+    INT(Q, clips, 1, 1000000, "training clips that ranges are measured on"),
+    REAL(Q, range_share, 0, 1, "how far an epoch moves ranges to what its weights want"),
+    INT(Q, epochs, 1, 100000, "times through the training clips with simulated int8"),
+    REAL(Q, lr_share, 1e-6, 10, "share of train.lr that they begin with"),
 };
 
 model_settings model_settings_default(void)
@@ -125,6 +137,17 @@ train_settings train_settings_default(void)
         .val_every = 1,
         .keep = TRAIN_KEEP_BEST,
     };
+}
+
+quantize_settings quantize_settings_default(void)
+{
+    return (quantize_settings){.range = 2,
+                               .percentile = 99.99,
+                               .equalize = true,
+                               .clips = 512,
+                               .range_share = 0.5,
+                               .epochs = 15,
+                               .lr_share = 0.1};
 }
 
 static base_status model_check(const void *settings, base_err *err)
@@ -166,10 +189,6 @@ static base_status check_loss(const train_settings *s, base_err *err)
 
 static base_status check_optimizer(const train_settings *s, base_err *err)
 {
-    if (s->qat && !s->init[0]) {
-        base_fail(err, BASE_USAGE, "qat = yes starts from a trained model, but init is empty");
-        return base_hint(err, "train one without it first, then train.init=RUN");
-    }
     if (s->nesterov && (s->optimizer != NN_SGD || s->momentum <= 0)) {
         base_fail(err, BASE_USAGE, "nesterov = yes does not fit optimizer = %s, momentum = %g",
                   optimizers[s->optimizer], s->momentum);
@@ -206,6 +225,14 @@ static base_status train_check(const void *settings, base_err *err)
     BASE_TRY(check_optimizer(s, err));
     BASE_TRY(check_loss(s, err));
     return check_schedule(s, err);
+}
+
+config_section quantize_section(quantize_settings *s)
+{
+    return (config_section){.name = "quantize",
+                            .settings = s,
+                            .keys = quantize_keys,
+                            .nkeys = BASE_COUNT(quantize_keys)};
 }
 
 config_section train_section(train_settings *s)

@@ -1,5 +1,5 @@
-/* settings: the sections [model] and [train] of a config, and [features] over dsp's settings. A
- * struct member is the value of the key of the same name.
+/* settings: the sections [model], [train] and [quantize] of a config, and [features] over dsp's
+ * settings. A struct member is the value of the key of the same name.
  */
 #ifndef TRAIN_SETTINGS_H
 #define TRAIN_SETTINGS_H
@@ -63,19 +63,32 @@ typedef struct train_settings {
     double distill_alpha;       /* its share of the loss, */
     double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     char init[1024];            /* run or model whose weights are the first; "": random ones */
-    bool qat;                   /* what int8 rounds is simulated; needs init */
+    bool qat;                   /* int8 is simulated: from init on, or after float epochs */
     int64_t seed;
     int64_t val_every; /* epochs between validations */
     int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */
 } train_settings;
 
+/* [quantize]: train.qat */
+typedef struct quantize_settings {
+    int range; /* in the order of q8_range */
+    double percentile;
+    bool equalize;
+    int64_t clips;      /* training clips that ranges are measured on */
+    double range_share; /* what ranges move by after an epoch, of the way to what weights want */
+    int64_t epochs;     /* of simulated int8: all from train.init on, else after train.epochs */
+    double lr_share;    /* of train.lr, that they begin with */
+} quantize_settings;
+
 /* The defaults. */
 model_settings model_settings_default(void);
 train_settings train_settings_default(void);
+quantize_settings quantize_settings_default(void);
 
 /* The sections over these structs, which must outlive the config. */
 config_section model_section(model_settings *s);
 config_section train_section(train_settings *s);
+config_section quantize_section(quantize_settings *s);
 /* The keys of dsp_config, after "preset", which sets all of them. */
 config_section features_section(dsp_config *s);
 

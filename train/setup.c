@@ -12,7 +12,8 @@ train_setup train_setup_default(void)
     train_setup s = {.data = data_config_default(),
                      .augment = data_augment_default(),
                      .model = model_settings_default(),
-                     .train = train_settings_default()};
+                     .train = train_settings_default(),
+                     .quantize = quantize_settings_default()};
     dsp_preset("mfcc_49x10", &s.features, NULL);
     return s;
 }
@@ -71,6 +72,7 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err)
          .takes = data_augment_takes},
         model_section(&s->model),
         train_section(&s->train),
+        quantize_section(&s->quantize),
     };
     return config_new(sections, BASE_COUNT(sections), cfg, err);
 }

@@ -5,14 +5,27 @@
 #include "data/data.h"
 #include "train/settings.h"
 
+/* Int8 as a run simulates it, which quantize/ makes; train/ does not know how. */
+typedef struct train_int8 {
+    void *ctx;
+    const nn_model *start; /* what train.init is as int8: folded, with quantization of the nodes at
+                            * which int8 rounds */
+    const nn_twin *twin;   /* its integers */
+    /* The twin becomes that of these weights and ranges. */
+    base_status (*set)(void *ctx, const nn_real *weights, const nn_quant *quant, base_err *err);
+    /* Ranges moved a share of the way to those that these weights want. */
+    base_status (*move)(void *ctx, const nn_real *weights, double share, nn_quant *quant,
+                        base_err *err);
+} train_int8;
+
 typedef struct train_setup {
     data_config data;
     dsp_config features;
     data_augment augment;
     model_settings model;
     train_settings train;
-    const nn_model *start; /* train.qat: what train.init is as int8, folded and with quantization
-                            * (q8_simulated); borrowed */
+    quantize_settings quantize;
+    const train_int8 *int8; /* train.qat: of train.init, borrowed, set by train_run; NULL: float */
 } train_setup;
 
 /* Defaults: SC-8's keywords, mfcc_49x10, ds_cnn. */

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHECKPOINT_SECONDS = 5 }; /* epochs shorter than this do not each write one */
+static const char FLOAT_FILE[] = "float.h5"; /* what the float epochs before those in int8 gave */
+enum { CHECKPOINT_SECONDS = 5 };             /* epochs shorter than this do not each write one */
 
 typedef struct trainer {
+    train_setup setup; /* of the session */
     session s;
     rundir run;
     const train_hooks *hooks;
@@ -20,6 +22,9 @@ typedef struct trainer {
     nn_schedule schedule;
     double grad_norm; /* sum over the steps of this epoch, before clipping */
     int64_t steps;    /* batches of an epoch */
+    bool float_part;  /* epochs in float that others in int8 follow */
+    int64_t first;    /* epochs of the run before those of this session, */
+    int64_t total;    /* and of the whole run */
     double started;   /* of this process */
     double before;    /* seconds trained by earlier ones */
     double saved_at;
@@ -61,12 +66,14 @@ static base_status load_checkpoint(trainer *t, base_err *err)
     char *path = rundir_file(&t->run, "checkpoint.h5");
     if (!path) return base_nomem(err, 1);
     base_status status = BASE_OK;
-    if (base_exists(path)) status = checkpoint_load(&t->c, path, err);
+    bool there = base_exists(path), simulates = true;
+    if (there && t->first > 0) status = checkpoint_simulates(path, &simulates, err);
+    if (there && simulates && status == BASE_OK) status = checkpoint_load(&t->c, path, err);
     free(path);
     BASE_TRY(status);
     nn_optim_set_steps(t->s.optim, t->c.optim_steps);
     t->before = t->c.seconds;
-    BASE_TRY(rundir_rewind(&t->run, (size_t)t->c.epoch, err));
+    BASE_TRY(rundir_rewind(&t->run, (size_t)(t->first + t->c.epoch), err));
     return rundir_clear_end(&t->run, err);
 }
 
@@ -119,7 +126,7 @@ static base_status check_finite(const trainer *t, const char *what, double v, ba
 {
     if (isfinite(v)) return BASE_OK;
     base_fail(err, BASE_MISMATCH, "the %s is %g in epoch %lld, step %lld", what, v,
-              (long long)t->c.epoch + 1, (long long)t->c.step + 1);
+              (long long)(t->first + t->c.epoch) + 1, (long long)t->c.step + 1);
     return base_hint(err, "lower train.lr (now %g) or give it some train.warmup_epochs",
                      t->s.setup->train.lr);
 }
@@ -139,8 +146,7 @@ static base_status update_weights(trainer *t, base_err *err)
     if (s->ema)
         nn_average(s->ema, weights, nn_graph_params(s->losses), set->ema,
                    nn_optim_steps(s->optim) - 1);
-    session_refresh(s);
-    return BASE_OK;
+    return session_refresh(s, err);
 }
 
 static base_status one_step(trainer *t, base_err *err)
@@ -149,7 +155,7 @@ static base_status one_step(trainer *t, base_err *err)
     data_batch b;
     BASE_TRY(data_loader_next(s->loader, &b, err));
     session_convert(s, &b);
-    uint32_t global = (uint32_t)(t->c.epoch * t->steps + t->c.step);
+    uint32_t global = (uint32_t)((t->first + t->c.epoch) * t->steps + t->c.step);
     double loss = nn_net_step(s->net, (const nn_real *const[]){s->x, s->target, s->third}, b.n,
                               (uint64_t)s->setup->train.seed, global);
     BASE_TRY(check_finite(t, "loss", loss, err));
@@ -165,10 +171,11 @@ static void show_progress(const trainer *t)
     const train_settings *set = &t->s.setup->train;
     if (!t->hooks->step) return;
     int64_t per_epoch = t->steps * set->batch;
-    train_progress p = {.done = t->c.epoch * per_epoch + t->c.step * set->batch,
-                        .total = set->epochs * per_epoch,
-                        .epoch = t->c.epoch + 1,
-                        .epochs = set->epochs,
+    const int64_t epoch = t->first + t->c.epoch;
+    train_progress p = {.done = epoch * per_epoch + t->c.step * set->batch,
+                        .total = t->total * per_epoch,
+                        .epoch = epoch + 1,
+                        .epochs = t->total,
                         .loss = t->c.loss / (double)t->c.seen,
                         .accuracy = (double)t->c.correct / (double)t->c.seen};
     t->hooks->step(t->hooks->ctx, &p);
@@ -183,11 +190,12 @@ static bool must_stop(const trainer *t)
 static base_status train_steps(trainer *t, base_err *err)
 {
     double began = base_seconds() - t->c.epoch_seconds;
+    if (t->c.epoch > 0 && t->c.step == 0) BASE_TRY(session_move_ranges(&t->s, err));
     while (t->c.step < t->steps) {
         BASE_TRY(one_step(t, err));
         t->c.epoch_seconds = base_seconds() - began;
         show_progress(t);
-        if (must_stop(t) && (t->c.step < t->steps || t->c.epoch + 1 < t->s.setup->train.epochs))
+        if (must_stop(t) && (t->c.step < t->steps || t->first + t->c.epoch + 1 < t->total))
             return BASE_INTERRUPTED;
     }
     return BASE_OK;
@@ -197,14 +205,15 @@ static base_status end_epoch(trainer *t, base_err *err)
 {
     const train_settings *set = &t->s.setup->train;
     checkpoint *c = &t->c;
-    train_epoch e = {.epoch = c->epoch + 1,
-                     .epochs = set->epochs,
+    const bool last = c->epoch + 1 == set->epochs;
+    train_epoch e = {.epoch = t->first + c->epoch + 1,
+                     .epochs = t->total,
                      .lr = lr_now(t),
                      .loss = c->loss / (double)c->seen,
                      .accuracy = (double)c->correct / (double)c->seen,
                      .seconds = c->epoch_seconds,
                      .clips_per_s = (double)c->seen / c->epoch_seconds};
-    e.validated = t->s.n_val > 0 && (e.epoch % set->val_every == 0 || e.epoch == set->epochs);
+    e.validated = t->s.n_val > 0 && (e.epoch % set->val_every == 0 || last);
     if (e.validated) {
         BASE_TRY(
             session_validate(&t->s, session_weights(&t->s), &e.val_loss, &e.val_accuracy, err));
@@ -213,7 +222,7 @@ static base_status end_epoch(trainer *t, base_err *err)
                       (long long)e.epoch);
             return base_hint(err, "lower train.lr (now %g)", set->lr);
         }
-        nn_schedule_observe(&t->schedule, (double)e.epoch, e.val_loss);
+        nn_schedule_observe(&t->schedule, (double)(c->epoch + 1), e.val_loss);
         e.best = e.val_accuracy > c->best_accuracy;
     }
     BASE_TRY(record(t, &e, err));
@@ -226,7 +235,7 @@ static base_status end_epoch(trainer *t, base_err *err)
     c->step = c->seen = c->correct = 0;
     c->loss = c->epoch_seconds = t->grad_norm = 0;
     if (t->hooks->epoch) t->hooks->epoch(t->hooks->ctx, &e);
-    bool due = base_seconds() - t->saved_at >= CHECKPOINT_SECONDS || c->epoch == set->epochs;
+    bool due = base_seconds() - t->saved_at >= CHECKPOINT_SECONDS || last;
     return due ? save_checkpoint(t, err) : BASE_OK;
 }
 
@@ -237,7 +246,7 @@ static base_status train_epochs(trainer *t, base_err *err)
         if (status == BASE_INTERRUPTED) {
             BASE_TRY(save_checkpoint(t, err));
             base_fail(err, BASE_INTERRUPTED, "stopped in epoch %lld; the checkpoint is in '%s'",
-                      (long long)t->c.epoch + 1, t->run.path);
+                      (long long)(t->first + t->c.epoch) + 1, t->run.path);
             return base_hint(err, "go on with: sotto train --resume %s", t->run.path);
         }
         BASE_TRY(status);
@@ -248,29 +257,31 @@ static base_status train_epochs(trainer *t, base_err *err)
 
 /* ---- the run ---- */
 
+/* The weights that are kept, as a file of this name; *best: those of the best epoch. */
+static base_status keep_model(const trainer *t, const char *name, bool *best, base_err *err)
+{
+    *best = t->s.setup->train.keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
+    if (!*best) return save_model(t, name, err);
+    char *from = rundir_file(&t->run, "best.h5"), *to = rundir_file(&t->run, name), *bytes = NULL;
+    size_t n;
+    base_status status = from && to ? BASE_OK : base_nomem(err, 1);
+    if (status == BASE_OK) status = base_read_file(from, SIZE_MAX / 2, &bytes, &n, err);
+    if (status == BASE_OK) status = base_write_file(to, bytes, n, err);
+    free(bytes);
+    free(from);
+    free(to);
+    return status;
+}
+
 static base_status finish(trainer *t, train_result *r, base_err *err)
 {
     const train_settings *set = &t->s.setup->train;
-    bool best = set->keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
-    char *from = rundir_file(&t->run, "best.h5"), *to = rundir_file(&t->run, "model.h5");
-    base_status status = from && to ? BASE_OK : base_nomem(err, 1);
-    if (status == BASE_OK && !best) status = save_model(t, "model.h5", err);
-    if (status == BASE_OK && best) {
-        char *bytes;
-        size_t n;
-        status = base_read_file(from, SIZE_MAX / 2, &bytes, &n, err);
-        if (status == BASE_OK) {
-            status = base_write_file(to, bytes, n, err);
-            free(bytes);
-        }
-    }
-    free(from);
-    free(to);
-    BASE_TRY(status);
-    r->epochs = t->c.epoch;
+    bool best;
+    BASE_TRY(keep_model(t, "model.h5", &best, err));
+    r->epochs = t->first + t->c.epoch;
     r->best_epoch = t->c.best_epoch;
     r->seconds = t->before + base_seconds() - t->started;
-    r->clips = t->c.epoch * t->steps * set->batch;
+    r->clips = r->epochs * t->steps * set->batch;
     r->clips_per_s = (double)r->clips / r->seconds;
     r->parameters = (int64_t)nn_graph_trainable(t->s.graph);
     r->macs = nn_graph_cost(t->s.graph).macs;
@@ -321,19 +332,21 @@ static base_status start(trainer *t, bool resume, base_err *err)
 {
     session *s = &t->s;
     const train_settings *set = &s->setup->train;
-    t->c = (checkpoint){.best_accuracy = -1, .graph = s->losses};
+    t->c = (checkpoint){.best_accuracy = -1, .graph = s->losses, .seconds = t->before};
     t->c.weights = session_trained(s);
     t->c.state = nn_optim_state(s->optim, &t->c.n_state);
     t->c.ema = s->ema;
     t->schedule = schedule_of(set);
     if (set->schedule == NN_PLATEAU) t->c.plateau = &t->schedule.plateau;
     if (set->clip_norm > 0) t->c.grad_norm = &t->grad_norm;
+    t->c.quant = s->quant;
+    t->c.model = s->graph;
     t->steps = data_loader_steps(s->loader);
     t->started = t->saved_at = base_seconds();
     BASE_TRY(make_provenance(t, err));
     nn_init_weights(s->losses, (uint64_t)set->seed, t->c.weights);
     if (s->master) {
-        const nn_model *m = s->setup->start;
+        const nn_model *m = s->setup->int8->start;
         memcpy(t->c.weights, m->weights, nn_graph_params(m->graph) * sizeof *m->weights);
         note(t, "simulating int8 in %s, folded", s->init.path);
     } else if (s->init.model) {
@@ -342,8 +355,8 @@ static base_status start(trainer *t, bool resume, base_err *err)
     }
     if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
-    session_refresh(s);
-    data_loader_seek(s->loader, t->c.epoch, t->c.step);
+    BASE_TRY(session_refresh(s, err));
+    data_loader_seek(s->loader, t->first + t->c.epoch, t->c.step);
     note(t, "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
          nn_graph_trainable(s->graph), 1e-6 * (double)nn_graph_cost(s->graph).macs,
          data_task_count(s->task, DATA_TRAIN, -1), s->n_val, s->classes);
@@ -367,13 +380,71 @@ static base_status open_run(trainer *t, const train_output *out, base_err *err)
     return status;
 }
 
+/* ---- int8 ---- */
+
+/* The session's settings become those of the epochs in int8. */
+static void settings_of_int8(train_setup *setup)
+{
+    train_settings *set = &setup->train;
+    set->epochs = setup->quantize.epochs;
+    set->lr *= setup->quantize.lr_share;
+    set->final_lr = 0;
+    set->schedule = NN_COSINE;
+    set->warmup_epochs = set->hold_epochs = 0;
+}
+
+/* They begin after the float epochs, from what those have left in `path`. */
+static base_status follow_float(trainer *t, const char *path, base_err *err)
+{
+    train_settings *set = &t->setup.train;
+    if (strlen(path) >= sizeof set->init)
+        return base_fail(err, BASE_USAGE, "the path '%s' is too long", path);
+    strcpy(set->init, path);
+    t->float_part = false;
+    t->first = set->epochs;
+    settings_of_int8(&t->setup);
+    return BASE_OK;
+}
+
+static base_status open_session(trainer *t, base_err *err)
+{
+    if (t->setup.train.qat && !t->float_part)
+        BASE_TRY(t->hooks->simulate(t->hooks->ctx, &t->setup, &t->setup.int8, err));
+    return session_open(&t->s, &t->setup, t->hooks->threads, err);
+}
+
+/* From float to int8, of the model that the float epochs have given. */
+static base_status turn_to_int8(trainer *t, base_err *err)
+{
+    bool best;
+    char *path = rundir_file(&t->run, FLOAT_FILE);
+    base_status status = path ? keep_model(t, FLOAT_FILE, &best, err) : base_nomem(err, 1);
+    if (status == BASE_OK) status = follow_float(t, path, err);
+    free(path);
+    BASE_TRY(status);
+    t->before += base_seconds() - t->started;
+    session_close(&t->s);
+    free(t->provenance);
+    t->provenance = NULL;
+    BASE_TRY(open_session(t, err));
+    return start(t, false, err);
+}
+
+static base_status train_parts(trainer *t, bool resume, base_err *err)
+{
+    BASE_TRY(start(t, resume, err));
+    BASE_TRY(train_epochs(t, err));
+    if (!t->float_part) return BASE_OK;
+    BASE_TRY(turn_to_int8(t, err));
+    return train_epochs(t, err);
+}
+
 static base_status run_open_session(trainer *t, const train_output *out, train_result *result,
                                     base_err *err)
 {
     BASE_TRY(open_run(t, out, err));
     base_err e = {0};
-    base_status status = start(t, out->resume, &e);
-    if (status == BASE_OK) status = train_epochs(t, &e);
+    base_status status = train_parts(t, out->resume, &e);
     if (status == BASE_OK) status = finish(t, result, &e);
     if (status != BASE_OK) {
         char line[sizeof e.message + 1];
@@ -385,12 +456,30 @@ static base_status run_open_session(trainer *t, const train_output *out, train_r
     return status;
 }
 
+/* Which part of its run a trainer begins with. */
+static base_status choose_part(trainer *t, const train_output *out, base_err *err)
+{
+    const train_settings *set = &t->setup.train;
+    if (set->qat && set->init[0]) settings_of_int8(&t->setup);
+    t->total = set->epochs;
+    if (!set->qat || set->init[0]) return BASE_OK;
+    t->total += t->setup.quantize.epochs;
+    t->float_part = true;
+    if (!out->resume) return BASE_OK;
+    char *path = base_path(out->dir, FLOAT_FILE);
+    if (!path) return base_nomem(err, 1);
+    const base_status status = base_exists(path) ? follow_float(t, path, err) : BASE_OK;
+    free(path);
+    return status;
+}
+
 base_status train_run(const train_setup *setup, const train_output *out, const train_hooks *hooks,
                       train_result *result, base_err *err)
 {
-    trainer t = {.hooks = hooks};
+    trainer t = {.hooks = hooks, .setup = *setup};
     *result = (train_result){0};
-    BASE_TRY(session_open(&t.s, setup, hooks->threads, err));
+    BASE_TRY(choose_part(&t, out, err));
+    BASE_TRY(open_session(&t, err));
     base_status status = run_open_session(&t, out, result, err);
     session_close(&t.s);
     free(t.provenance);

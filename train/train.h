@@ -35,6 +35,10 @@ typedef struct train_hooks {
     void (*epoch)(void *ctx, const train_epoch *e);   /* may be NULL */
     void (*note)(void *ctx, const char *text);        /* one line about the run; may be NULL */
     const volatile sig_atomic_t *stop;                /* may be NULL */
+    /* train.qat: int8 of s->train.init, alive until the next call or the end of train_run's caller
+     */
+    base_status (*simulate)(void *ctx, const train_setup *s, const train_int8 **int8,
+                            base_err *err);
     int threads;
 } train_hooks;
 
@@ -54,9 +58,11 @@ typedef struct train_output {
                               * start when there is none yet */
 } train_output;
 
-/* Train a run. Whatever is wrong with settings or data is found before the directory is made;
- * afterwards it ends in DONE, FAILED or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero,
- * after a checkpoint; BASE_MISMATCH when the loss is no longer finite. */
+/* Train a run; with train.qat quantize.epochs with simulated int8, from train.init on or, without,
+ * from what training in float before gives (file float.h5 in the run's folder). Whatever is wrong
+ * with settings or data is found before the directory is made; afterwards it ends in DONE, FAILED
+ * or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero, after a checkpoint; BASE_MISMATCH
+ * when the loss is no longer finite. */
 base_status train_run(const train_setup *s, const train_output *out, const train_hooks *hooks,
                       train_result *result, base_err *err);
 

@@ -17,11 +17,11 @@ setup() {
     base="$BATS_FILE_TMPDIR/base"
     pack="$BATS_FILE_TMPDIR/tones.h5"
     fine=(ds_cnn data.pack="$pack" data.keywords=low,high model.width=8 train.batch=20
-        train.warmup_epochs=0 train.lr=0.0005 train.qat=yes)
+        train.warmup_epochs=0 train.qat=yes)
 }
 
 @test "a run that simulates int8 starts folded and ends in its own ranges" {
-    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=3 -o fine
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=3 -o fine
     h5dump -d /graph fine/model.h5 >graph
     ! grep -qE 'bias=no|batchnorm' graph
     [ "$(h5dump -d /quant/scale fine/model.h5 | grep -c '(.*):')" -gt 0 ]
@@ -31,20 +31,57 @@ setup() {
     h5diff a.h5 b.h5 /q8/layers
     jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' a.json
     # Going on from such a run keeps its ranges.
-    "$SOTTO" train -q "${fine[@]}" train.init=fine train.epochs=1 -o finer
+    "$SOTTO" train -q "${fine[@]}" train.init=fine quantize.epochs=1 -o finer
     h5diff fine/model.h5 finer/model.h5 /quant
     ! h5diff -q fine/model.h5 finer/model.h5 /weights
 }
 
+@test "what training measures is what the int8 model does" {
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=4 train.keep=last \
+        data.unknown_share=0.1 -o same
+    "$SOTTO" quantize -q same --calibrate "$pack" -o same.h5 --format json >same.json
+    trained=$(jq -s '.[-1].val_accuracy' same/metrics.jsonl)
+    jq -e --argjson trained "$trained" '[.results[] | select(.split == "validation")] |
+        map({(.kind): .accuracy}) | add | .int8 == $trained' same.json
+    # Ranges have followed the weights.
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=1 -o first
+    ! h5diff -q first/model.h5 same/model.h5 /quant/scale
+}
+
 @test "threads, a kill and a resume do not change a bit of it" {
-    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 1 -o whole
-    "$SOTTO" train -q "${fine[@]}" train.init="$base" train.epochs=12 --threads 2 -o cut &
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=12 --threads 1 -o whole
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=12 --threads 2 -o cut &
     pid=$!
     while [ ! -s cut/metrics.jsonl ]; do sleep 0.1; done
     kill -9 $pid
     wait $pid || true
     [ ! -e cut/model.h5 ]
     "$SOTTO" train -q --resume cut --threads 3
+    h5diff whole/model.h5 cut/model.h5 /weights
+    h5diff whole/model.h5 cut/model.h5 /quant
+}
+
+@test "from scratch: float epochs, then int8, killed in either and resumed" {
+    both=("${fine[@]}" train.lr=0.005 train.epochs=30 quantize.epochs=20)
+    "$SOTTO" train -q "${both[@]}" --threads 1 -o whole
+    [ "$(wc -l <whole/metrics.jsonl)" -eq 50 ]
+    h5dump -d /graph whole/float.h5 | grep -q batchnorm
+    ! h5dump -d /graph whole/model.h5 | grep -q batchnorm
+    [ "$(h5dump -d /quant/scale whole/model.h5 | grep -c '(.*):')" -gt 0 ]
+    "$SOTTO" quantize -q whole --calibrate "$pack" -o whole.h5 --format json >whole.json
+    jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' whole.json
+    "$SOTTO" train -q "${both[@]}" --threads 2 -o cut &
+    for lines in 3 33; do
+        pid=$!
+        while [ "$(cat cut/metrics.jsonl 2>/dev/null | wc -l)" -lt $lines ]; do sleep 0.02; done
+        kill -9 $pid
+        wait $pid || true
+        [ ! -e cut/model.h5 ]
+        "$SOTTO" train -q --resume cut --threads 3 &
+    done
+    wait $!
+    [ "$(wc -l <cut/metrics.jsonl)" -eq 50 ]
+    h5diff whole/float.h5 cut/float.h5 /weights
     h5diff whole/model.h5 cut/model.h5 /weights
     h5diff whole/model.h5 cut/model.h5 /quant
 }
@@ -59,7 +96,6 @@ setup() {
         [[ "$stderr" == *"$fragment"* ]]
         [ ! -e run ]
     }
-    refuse 2 "init is empty"
     refuse 3 "there is no model at" train.init=nobody
     refuse 2 "has other features than this run" train.init="$base" features.mels=30
     refuse 2 "has other classes than this run" train.init="$base" data.keywords=low
