@@ -1,9 +1,10 @@
 #!/bin/bash
 # sotto's .onnx files in ONNX Runtime, value by value: models of the zoo and nets of
-# tests/vectors/tflite.txt with random weights, float and int8, and models that are given, on clips.
-# Float must agree within 1e-5 of the largest value. int8 rounds otherwise there: the columns say which
-# share of all values of a whole run is equal, which is more than a step apart, the largest
-# difference, and in how many of the inputs the largest output is another.
+# tests/vectors/tflite.txt with random weights, float and int8, or models that are given, on clips.
+# Each layer alone, given sotto's values before it, then the whole run: which share of the values is
+# equal, which is apart (int8: more than a step, float: more than 1e-5 of the largest), the largest
+# difference and where it is; in how many inputs the largest output is another. A float layer alone must
+# not be apart; int8 rounds otherwise there, and what one layer does the next ones see.
 #
 # usage: bench/peers/onnx.sh [N [MODEL...]]   N inputs each (20); MODEL: a run, or a model file
 # Settings: SOTTO (build/sotto), NODE_PATH (where onnxruntime-node is; else npm fetches it into

@@ -1,15 +1,15 @@
 /* onnx_compare: sotto and ONNX Runtime side by side, value by value (onnx.sh runs it).
  *
  *   onnx_compare RUN N FILE.net             the net with random weights, float and int8
- *   onnx_compare RUN N MODEL.h5 [pack.h5]   a model on random inputs, or on clips of the pack's
- * test split: all values of N of them, decisions of every one
+ *   onnx_compare RUN N MODEL.h5 [pack.h5]   a model on N random inputs, or on clips of the pack's
+ *                                           test split: N for the values, all for the decisions
  *
- * RUN FILE.onnx INPUTS DIR is the command that runs a file: output k goes to DIR/k. The files are
- * sotto's, with the values of all nodes as outputs, too: messages of protobuf that follow each
- * other are one, so that they need only be put behind. Values are those of a whole run, so what one
- * layer rounds otherwise the next ones see. A row: the largest of the last column is that of the
- * value named in it. Exit code 1 when a float value is wrong by more than 1e-5 of the largest of
- * its kind.
+ * RUN FILE.onnx DIR is the command that runs a file: input k lies in DIR/i<k>, output k goes to
+ * DIR/o<k>. Each layer is looked at alone first: the file is written once more so that what follows
+ * a value reads it from an input, where sotto's is given, and what was computed is an output.
+ * Then the whole of the file is run, and the values on the way are outputs. "apart" are values more
+ * than a step from sotto's, or in float by more than 1e-5 of the largest of the sample. Exit code 1
+ * when a float layer alone has such.
  */
 #include "nn/h5.h"
 #include "quantize/evaluate.h"
@@ -22,31 +22,36 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FLOAT_ERROR 1e-5 /* of the largest of a value */
-enum { MOST_OUTPUTS = 1024 };
+#define FLOAT_ERROR 1e-5
+enum { MOST_VALUES = 1024 };
 
 typedef struct subject {
     nn_model *m; /* float, or */
     q8_model *q; /* int8 */
 } subject;
 
-typedef struct output {
-    char name[NN_MAX_NAME]; /* of the node */
-    bool planes;            /* channels first */
-    char *values;           /* what the peer says */
-    size_t size;            /* bytes of a sample */
-} output;
+/* A value of the file that sotto has, too. */
+typedef struct value {
+    char name[2 * NN_MAX_NAME]; /* "c1/planes/int8" */
+    const nn_node *n;
+    bool planes;  /* channels first */
+    char *own;    /* sotto's for all samples, laid out so */
+    size_t count; /* elements of a sample */
+} value;
 
 typedef struct rig {
     const char *run;
     const subject *s;
-    const nn_graph *g; /* whose nodes the values belong to */
-    output out[MOST_OUTPUTS];
-    int n_out;
-    size_t n, sample;                  /* n inputs; the one that is looked at */
-    double equal, apart, values, most; /* steps, or relative to the largest value */
-    char worst[128];
+    const nn_graph *g; /* of the nodes */
+    value v[MOST_VALUES];
+    int n_values;
+    size_t n, sample, size; /* inputs; the one that is looked at; bytes of an element */
 } rig;
+
+typedef struct difference {
+    double values, equal, apart, most; /* most: steps, or relative to the largest */
+    const char *worst;
+} difference;
 
 static void check(base_status status, const base_err *err)
 {
@@ -55,7 +60,7 @@ static void check(base_status status, const base_err *err)
     exit(2);
 }
 
-/* ---- the names of values in a file ---- */
+/* ---- the file ---- */
 
 static uint64_t varint(const uint8_t **at)
 {
@@ -67,181 +72,233 @@ static uint64_t varint(const uint8_t **at)
     }
 }
 
-typedef void (*field_fn)(rig *r, uint64_t field, const uint8_t *data, size_t n);
-
-/* Calls visit for the fields of a message that have a length. */
-static void walk(rig *r, const uint8_t *at, size_t n, field_fn visit)
+/* The next field of a message: its number, where it begins and, if it has a length, its content. */
+typedef struct field {
+    uint64_t number;
+    const uint8_t *begin, *data;
+    size_t n;
+} field;
+static field next(const uint8_t **at)
 {
+    field f = {.begin = *at};
+    const uint64_t tag = varint(at);
+    f.number = (tag & 7) == 2 ? tag >> 3 : 0;
+    if (f.number) f.n = (size_t)varint(at);
+    f.data = *at;
+    if ((tag & 7) == 0) varint(at);
+    *at += (tag & 7) == 5 ? 4 : f.n;
+    return f;
+}
+
+static bool is_end(const rig *r, const nn_node *n)
+{
+    for (int i = 0; r->s->q && i < r->s->q->n_layers; i++)
+        if (r->s->q->layers[i].end == n->index) return true;
+    return !r->s->q && n->n_in > 0;
+}
+
+/* Takes note of an output of an operator that sotto has as well. */
+static void see_output(rig *r, field f)
+{
+    value *v = &r->v[r->n_values];
+    char node[sizeof v->name];
+    if (f.n >= sizeof v->name || r->n_values == MOST_VALUES) return;
+    snprintf(v->name, sizeof v->name, "%.*s", (int)f.n, (const char *)f.data);
+    const size_t length = strcspn(v->name, "/");
+    snprintf(node, sizeof node, "%.*s", (int)length, v->name);
+    v->planes = strncmp(v->name + length, "/planes", 7) == 0;
+    v->n = nn_graph_find(r->g, node);
+    const char *rest = v->name + length + (v->planes ? 7 : 0);
+    if (!v->n || !is_end(r, v->n) || strcmp(rest, r->s->q ? "/int8" : "") != 0) return;
+    v->count = (size_t)nn_count(v->n->shape);
+    v->own = base_alloc(r->n * v->count, r->size);
+    r->n_values++;
+}
+
+static const value *value_of(const rig *r, field f)
+{
+    for (int k = 0; k < r->n_values; k++)
+        if (strlen(r->v[k].name) == f.n && memcmp(r->v[k].name, f.data, f.n) == 0) return &r->v[k];
+    return NULL;
+}
+
+/* The messages model, graph and node; to: a copy in which outputs that are known are "..../own",
+ * NULL: takes note of them. */
+static void walk(rig *r, int depth, const uint8_t *at, size_t n, base_str *to)
+{
+    static const uint64_t inner[] = {MODEL_GRAPH, GRAPH_NODE, NODE_OUTPUT};
     for (const uint8_t *end = at + n; at < end;) {
-        const uint64_t tag = varint(&at);
-        if ((tag & 7) == 2) {
-            const size_t length = (size_t)varint(&at);
-            visit(r, tag >> 3, at, length);
-            at += length;
-        } else if ((tag & 7) == 5) {
-            at += 4;
-        } else {
-            varint(&at);
+        const field f = next(&at);
+        const bool wanted = f.number == inner[depth];
+        base_str part = {0};
+        if (wanted && depth < 2) {
+            walk(r, depth + 1, f.data, f.n, to ? &part : NULL);
+            if (to) pb_put_message(to, (int)f.number, &part);
+        } else if (wanted && !to) {
+            see_output(r, f);
+        } else if (wanted && value_of(r, f)) {
+            base_str_add(&part, "%s/own", value_of(r, f)->name);
+            pb_put_message(to, NODE_OUTPUT, &part);
+        } else if (to) {
+            base_str_add_n(to, (const char *)f.begin, (size_t)(at - f.begin));
         }
     }
 }
 
-/* "c1/planes/int8" of an int8 model, "c1/planes" of a float one; both layouts may be there. */
-static void see_output(rig *r, uint64_t field, const uint8_t *data, size_t n)
+static void put_value(const rig *r, base_str *graph, int number, const value *v, const char *end)
 {
-    output *o = &r->out[r->n_out];
-    const char *rest = memchr(data, '/', n), *tail = r->s->q ? "/int8" : "";
-    const size_t length = rest ? (size_t)(rest - (const char *)data) : n;
-    char end[16];
-    if (field != NODE_OUTPUT || length >= sizeof o->name || r->n_out == MOST_OUTPUTS) return;
-    snprintf(o->name, sizeof o->name, "%.*s", (int)length, (const char *)data);
-    snprintf(end, sizeof end, "%.*s", (int)(n - length), rest ? rest : "");
-    o->planes = strncmp(end, "/planes", 7) == 0;
-    if (strcmp(end + (o->planes ? 7 : 0), tail) != 0 || !nn_graph_find(r->g, o->name)) return;
-    r->n_out++;
+    base_str info = {0}, name = {0}, type = {0}, tensor = {0}, shape = {0}, batch = {0};
+    const nn_shape s = v->n->shape;
+    pb_put_string(&batch, DIM_NAME, "N");
+    pb_put_message(&shape, SHAPE_DIM, &batch);
+    for (int d = 0; d < s.n; d++) {
+        base_str dim = {0};
+        pb_put_int(&dim, DIM_VALUE, s.d[v->planes ? (d + 2) % 3 : d]);
+        pb_put_message(&shape, SHAPE_DIM, &dim);
+    }
+    pb_put_int(&tensor, TENSOR_TYPE_ELEMENT, r->s->q ? ONNX_INT8 : ONNX_FLOAT);
+    pb_put_message(&tensor, TENSOR_TYPE_SHAPE, &shape);
+    pb_put_message(&type, TYPE_TENSOR, &tensor);
+    base_str_add(&name, "%s%s", v->name, end);
+    pb_put_message(&info, VALUE_NAME, &name);
+    pb_put_message(&info, VALUE_TYPE, &type);
+    pb_put_message(graph, number, &info);
 }
 
-static void see_node(rig *r, uint64_t field, const uint8_t *data, size_t n)
+/* The file with all values as outputs behind its own; alone: every value is given as an input.
+ * Messages that follow each other are one, so that these need only be put behind. */
+static base_str exposed(rig *r, const base_str *bytes, bool alone)
 {
-    if (field == GRAPH_NODE) walk(r, data, n, see_output);
-}
-
-static void see_graph(rig *r, uint64_t field, const uint8_t *data, size_t n)
-{
-    if (field == MODEL_GRAPH) walk(r, data, n, see_node);
-}
-
-/* Makes all values outputs, in front of the graph's own. */
-static void expose(rig *r, base_str *bytes)
-{
-    base_str graph = {0}, all = {0};
-    walk(r, (const uint8_t *)bytes->s, bytes->len, see_graph);
-    for (int k = 0; k < r->n_out; k++) {
-        base_str value = {0};
-        char name[160];
-        snprintf(name, sizeof name, "%s%s%s", r->out[k].name, r->out[k].planes ? "/planes" : "",
-                 r->s->q ? "/int8" : "");
-        if (strcmp(name, nn_graph_output(r->g)->name) == 0) { /* is one */
-            memmove(&r->out[k], &r->out[k + 1], (size_t)(r->n_out - k - 1) * sizeof *r->out);
-            r->n_out--;
-            k--;
-            continue;
-        }
-        pb_put_string(&value, VALUE_NAME, name);
-        pb_put_message(&graph, GRAPH_OUTPUT, &value);
+    base_str all = {0}, graph = {0};
+    if (alone)
+        walk(r, 0, (const uint8_t *)bytes->s, bytes->len, &all);
+    else
+        base_str_add_n(&all, bytes->s, bytes->len);
+    for (int k = 0; k < r->n_values; k++) {
+        if (alone) put_value(r, &graph, GRAPH_INPUT, &r->v[k], "");
+        put_value(r, &graph, GRAPH_OUTPUT, &r->v[k], alone ? "/own" : "");
     }
     pb_put_message(&all, MODEL_GRAPH, &graph);
-    base_str_add_n(&all, bytes->s, bytes->len);
-    base_str_free(bytes);
-    *bytes = all;
-    output *last = &r->out[r->n_out++];
-    *last = (output){.planes = false};
-    snprintf(last->name, sizeof last->name, "%s", nn_graph_output(r->g)->name);
+    return all;
 }
 
 /* ---- running ---- */
 
-/* Fills r->out[].values with what the peer gives for n inputs; false when it refuses the file. */
-static bool run_peer(rig *r, const base_str *bytes, const nn_real *x, size_t n)
+static void put_file(const char *dir, const char *name, int k, const void *data, size_t n)
 {
-    char dir[] = "/tmp/onnx_compare_XXXXXX", path[64], command[1024];
+    base_err err = {0};
+    char path[64];
+    snprintf(path, sizeof path, name, dir, k);
+    check(base_write_file(path, data, n, &err), &err);
+}
+
+/* What RUN makes of the file: outputs[], freed with free; false when it refuses. given: the values
+ * are inputs. */
+static bool run_file(const rig *r, const base_str *bytes, const nn_real *x, size_t n, bool given,
+                     char **outputs, int n_outputs)
+{
+    char dir[] = "/tmp/onnx_compare_XXXXXX", text[1024];
     base_err err = {0};
     const size_t in = (size_t)nn_count(nn_graph_input(r->g, 0)->shape);
     if (!mkdtemp(dir)) exit(2);
-    snprintf(path, sizeof path, "%s/model.onnx", dir);
-    check(base_write_file(path, bytes->s, bytes->len, &err), &err);
-    snprintf(path, sizeof path, "%s/x", dir);
-    check(base_write_file(path, (const char *)x, n * in * sizeof *x, &err), &err);
-    snprintf(command, sizeof command, "%s %s/model.onnx %s/x %s", r->run, dir, dir, dir);
-    const bool ran = system(command) == 0;
-    for (int k = 0; ran && k < r->n_out; k++) {
+    put_file(dir, "%s/model.onnx", 0, bytes->s, bytes->len);
+    put_file(dir, "%s/i%d", 0, x, n * in * sizeof *x);
+    for (int k = 0; given && k < r->n_values; k++)
+        put_file(dir, "%s/i%d", k + 1, r->v[k].own, n * r->v[k].count * r->size);
+    snprintf(text, sizeof text, "%s %s/model.onnx %s", r->run, dir, dir);
+    const bool ran = system(text) == 0;
+    for (int k = 0; ran && k < n_outputs; k++) {
         size_t size;
-        snprintf(path, sizeof path, "%s/%d", dir, k);
-        check(base_read_file(path, (size_t)1 << 32, &r->out[k].values, &size, &err), &err);
-        r->out[k].size = size / n;
+        snprintf(text, sizeof text, "%s/o%d", dir, k);
+        check(base_read_file(text, (size_t)1 << 32, &outputs[k], &size, &err), &err);
     }
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    if (system(command) != 0) exit(2);
-    r->n = n;
+    snprintf(text, sizeof text, "rm -rf %s", dir);
+    if (system(text) != 0) exit(2);
     return ran;
 }
 
-/* Where element i of a value, channels last, lies where they are first. */
-static size_t place(const output *o, nn_shape s, size_t i)
+static void differ(difference *d, const value *v, double by, double unit)
 {
-    const size_t channels = (size_t)s.d[2], count = (size_t)nn_count(s);
-    return o->planes ? i % channels * (count / channels) + i / channels : i;
+    d->values++;
+    d->equal += by <= 0;
+    d->apart += !(by <= unit);
+    if (by <= d->most) return;
+    d->most = by;
+    d->worst = v->n->name;
 }
 
-static void worse(rig *r, const char *name, double d)
+static void compare_value(const rig *r, const value *v, const char *peer, difference *d)
 {
-    if (!(d > r->most)) return;
-    r->most = d;
-    snprintf(r->worst, sizeof r->worst, "%s", name);
-}
-
-static void compare_int8(rig *r, const nn_node *n, const int8_t *y)
-{
-    const size_t count = (size_t)nn_count(n->shape);
-    for (int k = 0; k + 1 < r->n_out; k++) {
-        const output *o = &r->out[k];
-        if (strcmp(o->name, n->name) != 0) continue;
-        const int8_t *peer = (const int8_t *)o->values + r->sample * count;
-        for (size_t i = 0; i < count; i++) {
-            const int d = abs(peer[place(o, n->shape, i)] - y[i]);
-            r->equal += d == 0;
-            r->apart += d > 1;
-            worse(r, n->name, d);
-        }
-        r->values += (double)count;
-        return;
+    const float *a = (const float *)(const void *)v->own, *b = (const float *)(const void *)peer;
+    for (size_t s = 0; s < r->n; s++) {
+        double largest = 0;
+        for (size_t i = s * v->count; !r->s->q && i < (s + 1) * v->count; i++)
+            largest = fmax(largest, fabs((double)a[i]));
+        for (size_t i = s * v->count; i < (s + 1) * v->count; i++)
+            if (r->s->q)
+                differ(d, v, abs(v->own[i] - peer[i]), 1);
+            else
+                differ(d, v, fabs((double)a[i] - (double)b[i]) / (largest > 0 ? largest : 1),
+                       FLOAT_ERROR);
     }
 }
 
-static void compare_float(rig *r, const nn_node *n, const nn_real *y)
+static bool compare_values(rig *r, const base_str *bytes, const nn_real *x, bool alone,
+                           difference *d)
 {
-    const size_t count = (size_t)nn_count(n->shape);
-    double largest = 0;
-    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)y[i]));
-    for (int k = 0; k < r->n_out; k++) {
-        const output *o = &r->out[k];
-        if (strcmp(o->name, n->name) != 0) continue;
-        const float *peer = (const float *)(const void *)o->values + r->sample * count;
-        for (size_t i = 0; i < count; i++) {
-            const double d = fabs((double)peer[place(o, n->shape, i)] - (double)y[i]);
-            const double share = d / (largest > 0 ? largest : 1);
-            r->equal += d <= 0;
-            r->apart += !(share <= FLOAT_ERROR);
-            worse(r, n->name, share);
-        }
-        r->values += (double)count;
-        return;
+    char *outputs[MOST_VALUES + 1] = {0};
+    base_str all = exposed(r, bytes, alone);
+    const bool ran = run_file(r, &all, x, r->n, alone, outputs, r->n_values + 1);
+    *d = (difference){.worst = ran ? "" : "refused"};
+    for (int k = 0; k <= r->n_values; k++) {
+        if (ran && k > 0) compare_value(r, &r->v[k - 1], outputs[k], d);
+        free(outputs[k]);
     }
+    base_str_free(&all);
+    return ran;
 }
 
 /* ---- this side ---- */
 
+/* Keeps the value of a node, of one sample. */
+static void keep(rig *r, const nn_node *n, const char *y)
+{
+    for (int k = 0; k < r->n_values; k++) {
+        const value *v = &r->v[k];
+        if (v->n != n) continue;
+        const size_t channels = (size_t)n->shape.d[n->shape.n - 1], rest = v->count / channels;
+        char *to = v->own + r->sample * v->count * r->size;
+        for (size_t i = 0; i < v->count; i++)
+            memcpy(to + (v->planes ? i % channels * rest + i / channels : i) * r->size,
+                   y + i * r->size, r->size);
+    }
+}
+
 static void see_layer(void *ctx, int layer, const int8_t *y)
 {
     rig *r = ctx;
-    compare_int8(r, nn_graph_node(r->g, r->s->q->layers[layer].end), y);
+    keep(r, nn_graph_node(r->g, r->s->q->layers[layer].end), (const char *)y);
 }
 
-static void see_values(void *ctx, const nn_node *n, const nn_real *y, int batch)
+static void see_node(void *ctx, const nn_node *n, const nn_real *y, int batch)
 {
     (void)batch;
-    compare_float(ctx, n, y);
+    keep(ctx, n, (const char *)y);
 }
 
-static void walk_int8(rig *r, const nn_real *x, nn_real *y)
+/* Runs all n inputs; keeps the values of the first r->n. */
+static void run_int8(rig *r, const nn_real *x, size_t n, nn_real *y)
 {
     const q8_model *q = r->s->q;
     const size_t in = q8_input_size(q), out = q8_output_size(q);
     int8_t *qx = base_alloc(in, 1), *qy = base_alloc(out, 1), *work = base_alloc(q->work + 1, 1);
     const nn_quant last = q->values[q->n_layers].quant;
-    for (r->sample = 0; r->sample < r->n; r->sample++) {
+    for (r->sample = 0; r->sample < n; r->sample++) {
         q8_quantize_input(q, x + r->sample * in, qx);
-        q8_observe(q, qx, qy, work, see_layer, r);
+        if (r->sample < r->n)
+            q8_observe(q, qx, qy, work, see_layer, r);
+        else
+            q8_run(q, qx, qy, work);
         for (size_t i = 0; i < out; i++)
             y[r->sample * out + i] = (nn_real)(last.scale * (qy[i] - last.zero));
     }
@@ -250,7 +307,7 @@ static void walk_int8(rig *r, const nn_real *x, nn_real *y)
     base_free(work);
 }
 
-static void walk_float(rig *r, const nn_real *weights, const nn_real *x, nn_real *y)
+static void run_float(rig *r, const nn_real *weights, const nn_real *x, size_t n, nn_real *y)
 {
     base_err err = {0};
     nn_net *net = NULL;
@@ -258,9 +315,9 @@ static void walk_float(rig *r, const nn_real *weights, const nn_real *x, nn_real
     const size_t out = (size_t)nn_count(nn_graph_output(r->g)->shape);
     check(nn_net_new(r->g, (nn_net_options){.batch = 1, .shards = 1}, &net, &err), &err);
     memcpy(nn_net_weights(net), weights, nn_graph_params(r->g) * sizeof *weights);
-    for (r->sample = 0; r->sample < r->n; r->sample++) {
+    for (r->sample = 0; r->sample < n; r->sample++) {
         const nn_real *from = x + r->sample * in;
-        nn_net_observe(net, &from, 1, y + r->sample * out, see_values, r);
+        nn_net_observe(net, &from, 1, y + r->sample * out, r->sample < r->n ? see_node : NULL, r);
     }
     nn_net_free(net);
 }
@@ -275,43 +332,59 @@ static size_t largest_of(const nn_real *v, size_t n)
 
 /* ---- a model ---- */
 
-/* values: of all nodes, else decisions alone. */
+static void print_difference(const difference *d)
+{
+    printf("\t%.3f %%\t%.4f %%\t%.3g\t%s", 100 * d->equal / fmax(d->values, 1),
+           100 * d->apart / fmax(d->values, 1), d->most, d->worst);
+}
+
+/* In how many of n inputs the largest output is another. */
+static size_t count_different(const rig *r, const base_str *bytes, const nn_real *x, size_t n,
+                              const nn_real *y)
+{
+    char *peer = NULL;
+    size_t different = 0;
+    const size_t out = (size_t)nn_count(nn_graph_output(r->g)->shape);
+    if (!run_file(r, bytes, x, n, false, &peer, 1)) return n;
+    const nn_real *z = (const nn_real *)(const void *)peer;
+    for (size_t i = 0; i < n; i++)
+        different += largest_of(y + i * out, out) != largest_of(z + i * out, out);
+    free(peer);
+    return different;
+}
+
+/* Values of the first n inputs, decisions of all. */
 static bool compare(const char *run, const char *what, const subject *s, const nn_real *x, size_t n,
-                    bool values)
+                    size_t all)
 {
     base_err err = {0};
     base_str bytes = {0};
     nn_graph *folded = NULL;
     nn_real *weights = NULL;
+    difference alone, whole;
     rig *r = calloc(1, sizeof *r);
     if (!r) exit(2);
-    *r = (rig){.run = run, .s = s};
+    *r = (rig){.run = run, .s = s, .n = n < all ? n : all, .size = s->q ? 1 : sizeof(float)};
     if (s->m) check(q8_fold(s->m->graph, s->m->weights, &folded, &weights, &err), &err);
     r->g = s->q ? s->q->folded.graph : folded;
-    if ((s->q ? onnx_export_q8(s->q, "0", &bytes, &err)
-              : onnx_export_float(s->m, "0", &bytes, &err)) != BASE_OK) {
-        printf("%s\t-\t-\t-\t-\t-\t-\t%s\n", what, err.message);
-        return true;
-    }
-    if (values)
-        expose(r, &bytes);
+    check(s->q ? onnx_export_q8(s->q, "0", &bytes, &err)
+               : onnx_export_float(s->m, "0", &bytes, &err),
+          &err);
+    walk(r, 0, (const uint8_t *)bytes.s, bytes.len, NULL);
+    nn_real *y = base_alloc(all * (size_t)nn_count(nn_graph_output(r->g)->shape), sizeof *y);
+    if (s->q)
+        run_int8(r, x, all, y);
     else
-        snprintf(r->out[r->n_out++].name, sizeof r->out->name, "%s", nn_graph_output(r->g)->name);
-    const size_t out = (size_t)nn_count(nn_graph_output(r->g)->shape);
-    nn_real *y = base_alloc(n * out, sizeof *y);
-    size_t different = 0;
-    const bool ran = run_peer(r, &bytes, x, n);
-    if (ran && s->q) walk_int8(r, x, y);
-    if (ran && !s->q) walk_float(r, weights, x, y);
-    const nn_real *peer = (const nn_real *)(const void *)r->out[r->n_out - 1].values;
-    for (size_t i = 0; ran && i < n; i++)
-        different += largest_of(y + i * out, out) != largest_of(peer + i * out, out);
-    printf("%s\t%zu\t%.0f\t%.3f %%\t%.4f %%\t%.3g\t%zu\t%s\n", what, n, r->values,
-           100 * r->equal / fmax(r->values, 1), 100 * r->apart / fmax(r->values, 1), r->most,
-           different, ran ? r->worst : "is refused");
+        run_float(r, weights, x, all, y);
+    bool fine = compare_values(r, &bytes, x, true, &alone);
+    fine &= compare_values(r, &bytes, x, false, &whole);
+    printf("%s\t%zu\t%.0f", what, r->n, alone.values);
+    print_difference(&alone);
+    print_difference(&whole);
+    printf("\t%zu of %zu\n", count_different(r, &bytes, x, all, y), all);
     fflush(stdout);
-    const bool fine = ran && (s->q || !(r->most > FLOAT_ERROR));
-    for (int k = 0; k < r->n_out; k++) free(r->out[k].values);
+    fine &= s->q || !(alone.most > FLOAT_ERROR);
+    for (int k = 0; k < r->n_values; k++) base_free(r->v[k].own);
     free(r);
     base_free(y);
     base_free(weights);
@@ -358,14 +431,29 @@ static bool compare_net(const char *run, size_t n, const char *path)
     subject s = {.m = random_model(path)}, int8 = {0};
     nn_real *x = random_inputs(s.m->graph, n > SAMPLES ? n : SAMPLES);
     snprintf(what, sizeof what, "%s float", path);
-    bool fine = compare(run, what, &s, x, n, true);
+    bool fine = compare(run, what, &s, x, n, n);
     snprintf(what, sizeof what, "%s int8", path);
     check(q8_quantize(s.m, x, SAMPLES, (q8_options){0}, NULL, &int8.q, &err), &err);
-    fine &= compare(run, what, &int8, x, n, true);
+    fine &= compare(run, what, &int8, x, n, n);
     base_free(x);
     q8_model_free(int8.q);
     nn_model_free(s.m);
     return fine;
+}
+
+static nn_real *clips(const nn_model *m, const char *path, size_t *n)
+{
+    base_err err = {0};
+    data_pack *pack = NULL;
+    data_task *task = NULL;
+    nn_real *x = NULL;
+    check(data_pack_open(path, &pack, &err), &err);
+    check(quant_task(m, pack, &task, &err), &err);
+    const quant_source source = {.model = m, .task = task, .split = DATA_TEST, .threads = 1};
+    check(quant_inputs(&source, 0, n, &x, &err), &err);
+    data_task_free(task);
+    data_pack_close(pack);
+    return x;
 }
 
 static bool compare_model(const char *run, size_t n, const char *path, const char *pack_path)
@@ -379,25 +467,10 @@ static bool compare_model(const char *run, size_t n, const char *path, const cha
     check(q8_is_model(file, &int8, &err), &err);
     check(int8 ? q8_load(file, &s.q, &err) : nn_model_load(file, &s.m, &err), &err);
     const nn_model *m = int8 ? &s.q->folded : s.m;
-    nn_real *x = random_inputs(m->graph, n);
-    snprintf(what, sizeof what, "%s %s, random", path, int8 ? "int8" : "float");
-    bool fine = compare(run, what, &s, x, n, true);
-    if (pack_path) {
-        data_pack *pack = NULL;
-        data_task *task = NULL;
-        size_t all = 1 << 20;
-        base_free(x);
-        check(data_pack_open(pack_path, &pack, &err), &err);
-        check(quant_task(m, pack, &task, &err), &err);
-        const quant_source source = {.model = m, .task = task, .split = DATA_TEST, .threads = 1};
-        check(quant_inputs(&source, 0, &all, &x, &err), &err);
-        snprintf(what, sizeof what, "%s %s, clips", path, int8 ? "int8" : "float");
-        fine &= compare(run, what, &s, x, n < all ? n : all, true);
-        snprintf(what, sizeof what, "%s %s, decisions", path, int8 ? "int8" : "float");
-        fine &= compare(run, what, &s, x, all, false);
-        data_task_free(task);
-        data_pack_close(pack);
-    }
+    size_t all = pack_path ? 1 << 20 : n;
+    nn_real *x = pack_path ? clips(m, pack_path, &all) : random_inputs(m->graph, n);
+    snprintf(what, sizeof what, "%s %s", path, int8 ? "int8" : "float");
+    const bool fine = compare(run, what, &s, x, n, all);
     base_free(x);
     q8_model_free(s.q);
     nn_model_free(s.m);
@@ -410,7 +483,8 @@ int main(int argc, char **argv)
     if (argc < 4) return 2;
     const size_t n = (size_t)atoi(argv[2]), length = strlen(argv[3]);
     const bool net = length > 4 && strcmp(argv[3] + length - 4, ".net") == 0;
-    printf("values of\tinputs\tvalues\tequal\tapart\tlargest\tdecisions\tworst\n");
+    printf("model\tinputs\tvalues\talone: equal\tapart\tlargest\tworst\twhole run: equal\tapart\t"
+           "largest\tworst\tother decisions\n");
     return !(net ? compare_net(argv[1], n, argv[3])
                  : compare_model(argv[1], n, argv[3], argc > 4 ? argv[4] : NULL));
 }

@@ -1,29 +1,33 @@
-// An .onnx file run by ONNX Runtime on the CPU, one thread: output k of every sample goes to DIR/k as
-// raw numbers (onnx.sh).
+// An .onnx file run by ONNX Runtime on the CPU, one thread (onnx.sh): samples of input k lie in
+// DIR/i<k> as raw numbers, of output k they go to DIR/o<k>.
 //
-// usage: NODE_PATH=.../node_modules node bench/peers/onnx_run.js FILE.onnx INPUTS DIR
-// INPUTS holds samples of float32. ONNX_RUN_OPTIMIZE: all (as people run it) or disabled.
+// usage: NODE_PATH=.../node_modules node bench/peers/onnx_run.js FILE.onnx DIR
+// ONNX_RUN_OPTIMIZE: all (as people run it) or disabled.
 const fs = require("fs");
 const ort = require("onnxruntime-node");
 
 const BATCH = 50;
 
-async function main(file, inputs, dir) {
+async function main(file, dir) {
     const session = await ort.InferenceSession.create(file, {
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
         graphOptimizationLevel: process.env.ONNX_RUN_OPTIMIZE || "all",
         logSeverityLevel: 3,
     });
-    const bytes = fs.readFileSync(inputs);
-    const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    const input = session.inputMetadata[0], shape = input.shape.slice(1);
-    const size = shape.reduce((a, b) => a * b, 1);
-    const files = session.outputNames.map((_, k) => fs.openSync(`${dir}/${k}`, "w"));
-    for (let at = 0; at < all.length; at += BATCH * size) {
-        const part = all.slice(at, at + BATCH * size);
-        const tensor = new ort.Tensor("float32", part, [part.length / size, ...shape]);
-        const results = await session.run({ [input.name]: tensor });
+    const inputs = session.inputMetadata.map((input, k) => {
+        const bytes = fs.readFileSync(`${dir}/i${k}`), shape = input.shape.slice(1);
+        const int8 = input.type === "int8", kind = int8 ? Int8Array : Float32Array;
+        const size = shape.reduce((a, b) => a * b, 1), values = new kind(bytes.length / (int8 ? 1 : 4));
+        Buffer.from(values.buffer).set(bytes);
+        return { name: input.name, type: input.type, shape, size, values, n: values.length / size };
+    });
+    const files = session.outputNames.map((_, k) => fs.openSync(`${dir}/o${k}`, "w"));
+    for (let at = 0; at < inputs[0].n; at += BATCH) {
+        const n = Math.min(BATCH, inputs[0].n - at), feeds = {};
+        for (const i of inputs)
+            feeds[i.name] = new ort.Tensor(i.type, i.values.slice(at * i.size, (at + n) * i.size), [n, ...i.shape]);
+        const results = await session.run(feeds);
         session.outputNames.forEach((name, k) => {
             const v = results[name].data;
             fs.writeSync(files[k], Buffer.from(v.buffer, v.byteOffset, v.byteLength));
