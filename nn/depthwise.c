@@ -2,6 +2,8 @@
 #include "nn/lower.h"
 #include "quantize/runtime/dwconv2d.h"
 #include "quantize/runtime/dwconv2d_bands.h"
+#include "quantize/runtime/dwconv2d_bands_i16.h"
+#include "quantize/runtime/dwconv2d_i16.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,6 +35,21 @@ static const nn_q8_kernel kernel = {
     .fields = fields,
     .n_fields = BASE_COUNT(fields),
     .run = run,
+};
+
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_dwconv2d_i16",
+    .header = "dwconv2d_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
 };
 
 static const nn_q8_field bands_fields[] = {
@@ -75,6 +92,21 @@ static const nn_q8_kernel bands_kernel = {
     .run = run_bands,
 };
 
+static void run_wide_bands(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dwconv2d_bands_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_bands_kernel = {
+    .name = "sotto_dwconv2d_bands_i16",
+    .header = "dwconv2d_bands_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_bands_i16_t),
+    .fields = bands_fields,
+    .n_fields = BASE_COUNT(bands_fields),
+    .run = run_wide_bands,
+};
+
 /* Biases and multipliers by band: mul, a factor of the output, moves into the scale of the weights,
  * which stay the same. As in nn_q8_quantize, a scale is raised where its bias would not fit: next
  * to such a bias the products make no difference. */
@@ -82,7 +114,7 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
                            nn_q8_weights *w, base_err *err)
 {
     const size_t all = (size_t)c->bands * channels;
-    const double room = nn_q8_room(fan), in = c->in[0].scale;
+    const double room = nn_q8_room(c, fan), in = c->in[0].scale;
     w->bias = base_arena_alloc(c->arena, all, sizeof *w->bias);
     w->multiplier = base_arena_alloc(c->arena, all, sizeof *w->multiplier);
     w->shift = base_arena_alloc(c->arena, all, sizeof *w->shift);
@@ -94,7 +126,7 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
         const double sum = scale > 0 ? round(real / (in * scale)) : 0;
         if (!isfinite(mul) || !isfinite(real))
             return nn_op_fail(n, err, "the batchnorm behind it is not finite");
-        if (!nn_q8_multiplier(in * scale / c->out.scale, &w->multiplier[i], &w->shift[i]))
+        if (!nn_q8_factor(c, in * scale / c->out.scale, &w->multiplier[i], &w->shift[i]))
             return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g",
                               i % channels, in, scale, c->out.scale);
         w->bias[i] = (int32_t)fmax(-room, fmin(room, mul < 0 ? -sum : sum));
@@ -106,7 +138,8 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
 static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_bands_t *p = nn_q8_layer_new(&bands_kernel, c, layer);
+    sotto_dwconv2d_bands_t *p =
+        nn_q8_layer_new(c->wide ? &wide_bands_kernel : &bands_kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_bands_t){.in_h = win[0].in,
                                   .in_w = win[1].in,
@@ -136,7 +169,7 @@ static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], i
 static base_status lower_plain(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_dwconv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_t){.in_h = win[0].in,
                             .in_w = win[1].in,
@@ -170,6 +203,8 @@ base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_w
     const size_t count[] = {fan * each, all, all, all};
     nn_q8_context own = *c;
     nn_q8_weights w;
+    if (c->wide && fan > SOTTO_I16_RUN)
+        return nn_op_fail(n, err, "windows of %zu 16-bit values (at most %d)", fan, SOTTO_I16_RUN);
     if (c->mul) own.w[1] = NULL;
     BASE_TRY(nn_q8_quantize(n, &own, fan, each, false, &w, err));
     if (c->mul) BASE_TRY(by_band(n, c, fan, each, &w, err));

@@ -5,6 +5,10 @@
 
 #include <math.h>
 
+/* A sum of so many products of 32767 and 127 and a bias has 40 bits, of 47 that can be requantized.
+ */
+enum { MOST_WIDE_FAN = 1 << 17, MOST_SHIFT = 7 };
+
 bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift)
 {
     *multiplier = 0;
@@ -57,20 +61,33 @@ static double channel_scale(const nn_q8_context *c, double largest, double bias,
     return (double)(float)(scale < least ? least : scale);
 }
 
-/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum. */
-double nn_q8_room(size_t fan)
+/* The products of 8-bit weights and 9-bit inputs leave this much of an int32 sum; sums of 16-bit
+ * inputs have 64 bits. */
+double nn_q8_room(const nn_q8_context *c, size_t fan)
 {
-    return 2147483647.0 - 127.0 * 255.0 * (double)fan;
+    return 2147483647.0 - (c->wide ? 0.0 : 127.0 * 255.0 * (double)fan);
+}
+
+bool nn_q8_factor(const nn_q8_context *c, double real, int32_t *multiplier, int32_t *shift)
+{
+    return nn_q8_multiplier(real, multiplier, shift) && !(c->wide && *shift > MOST_SHIFT);
+}
+
+/* Whether sums of `fan` products and a bias stay within what the kernels are made for. */
+static base_status check_fan(const nn_node *n, const nn_q8_context *c, size_t fan, base_err *err)
+{
+    const double most = c->wide ? MOST_WIDE_FAN : (2147483647.0 - 16777216.0) / (127.0 * 255.0);
+    if ((double)fan <= most) return BASE_OK;
+    return nn_op_fail(n, err, "%zu inputs to one output may overflow %d bits (at most %d)", fan,
+                      c->wide ? 40 : 32, (int)most);
 }
 
 base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
                            bool by_channel, nn_q8_weights *out, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    const double room = nn_q8_room(fan);
-    if (room < 16777216.0)
-        return nn_op_fail(n, err, "%zu inputs to one output may overflow 32 bits (at most %d)", fan,
-                          (int)((2147483647.0 - 16777216.0) / (127.0 * 255.0)));
+    BASE_TRY(check_fan(n, c, fan, err));
+    const double room = nn_q8_room(c, fan);
     out->weight = base_arena_alloc(c->arena, fan * channels, sizeof *out->weight);
     out->bias = base_arena_alloc(c->arena, channels, sizeof *out->bias);
     out->multiplier = base_arena_alloc(c->arena, channels, sizeof *out->multiplier);
@@ -94,8 +111,8 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
             out->weight[at] = (int8_t)fmax(-127.0, fmin(127.0, q));
         }
         out->bias[o] = (int32_t)fmax(-room, fmin(room, round(bias / (c->in[0].scale * scale))));
-        if (!nn_q8_multiplier(c->in[0].scale * scale / c->out.scale, &out->multiplier[o],
-                              &out->shift[o]))
+        if (!nn_q8_factor(c, c->in[0].scale * scale / c->out.scale, &out->multiplier[o],
+                          &out->shift[o]))
             return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g", o,
                               c->in[0].scale, scale, c->out.scale);
     }

@@ -35,7 +35,17 @@
 /* ---- parts of kernels' structs ---- */
 
 /* The largest bias of a sum of `fan` products. */
-double nn_q8_room(size_t fan);
+double nn_q8_room(const nn_q8_context *c, size_t fan);
+
+/* 16-bit values as kernels get them: at multiples of 4. */
+static inline const int16_t *nn_q8_x16(const int8_t *x)
+{
+    return (const int16_t *)(const void *)x;
+}
+static inline int16_t *nn_q8_y16(int8_t *y)
+{
+    return (int16_t *)(void *)y;
+}
 
 /* zero + round(real / scale), halves away from zero, within int8. */
 int8_t nn_q8_value(nn_quant q, double real);

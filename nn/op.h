@@ -84,7 +84,7 @@ typedef struct nn_q8_field {
 
 /* A kernel of quantize/runtime/: `void name(const name_t *p, const int8_t *x..., int8_t *y)` in
  * header `header`, with a last argument `void *scratch` where layers have scratch (aligned to 4, of
- * any content). run calls it. */
+ * any content); where values have 16 bits, pointers are to int16_t. run calls it. */
 typedef struct nn_q8_kernel {
     const char *name, *header;
     int n_in;
@@ -131,7 +131,8 @@ typedef struct nn_q8_size {
 typedef struct nn_q8_context {
     const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
     nn_quant in[NN_MAX_IN], out;
-    int lo, hi; /* clamp of the output (fused activation), within -128..127 */
+    bool wide;  /* NN_WIDE: inputs and output have 16 bits (quantize/runtime/i16.h) */
+    int lo, hi; /* clamp of the output (fused activation), within -128..127; wide: +-32767 */
     /* NN_BANDS: a fused affine node, y' = mul y + add by band and channel; NULL: none */
     int bands;
     const double *mul, *add;
@@ -151,7 +152,8 @@ enum {
     NN_CLAMPS = 128,    /* forward and backward heed a->clamp; y and dy are then those behind it */
     NN_CLAMPS_FORWARD = 256, /* only forward does: it gets one in evaluation alone */
     NN_BANDS = 512,          /* lower heeds c->bands */
-    NN_SHARES_QUANT = 1024   /* int8: inputs that nothing else reads get y's scale and zero point */
+    NN_SHARES_QUANT = 1024,  /* int8: inputs that nothing else reads get y's scale and zero point */
+    NN_WIDE = 2048           /* lower heeds c->wide */
 };
 
 struct nn_op {
@@ -260,6 +262,8 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
                            bool by_channel, nn_q8_weights *out, base_err *err);
 /* The layer of this kernel with its struct zeroed; NULL: no memory. */
 void *nn_q8_layer_new(const nn_q8_kernel *kernel, const nn_q8_context *c, nn_q8_layer *layer);
+/* nn_q8_multiplier, false also where a 16-bit kernel would shift bits out. */
+bool nn_q8_factor(const nn_q8_context *c, double real, int32_t *multiplier, int32_t *shift);
 /* BASE_USAGE when a scale is not above 0 and finite or a zero point is outside int8. */
 base_status nn_q8_check(const nn_node *n, const nn_q8_context *c, base_err *err);
 

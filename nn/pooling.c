@@ -39,6 +39,8 @@ base_status nn_pooling_lower(const nn_node *n, nn_q8_context *c, const nn_q8_ker
     nn_window w[2];
     BASE_TRY(nn_q8_check(n, c, err));
     BASE_TRY(nn_pooling_windows(n, w, err));
+    if (c->wide && (int64_t)w[0].kernel * w[1].kernel > 65536)
+        return nn_op_fail(n, err, "windows of over 65536 16-bit values");
     sotto_pool_t *p = nn_q8_layer_new(kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_pool_t){.in_h = w[0].in,

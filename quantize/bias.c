@@ -6,9 +6,10 @@
  *
  * Driven by the kernels' field tables: what has fields bias, multiplier, shift, lo, hi and out_zero
  * is y = (W x + b) multiplier, by channel. A copy of such a layer without its clamp, and with a
- * multiplier for each channel that makes the most of int8, shows W x + b of the integers. The
- * kernels are slow beside the float net, so at most MOST_CLIPS are looked at.
+ * multiplier for each channel that makes the most of 8 or 16 bits, shows W x + b of the integers.
+ * The kernels are slow beside the float net, so at most MOST_CLIPS are looked at.
  */
+#include "nn/lower.h"
 #include "quantize/internal.h"
 
 #include <math.h>
@@ -127,12 +128,13 @@ static base_status bare_layer(correcting *c, int k, nn_q8_layer *bare, double *s
         if (!*q8_field_array(bare, field)) return base_nomem(err, own.channels);
     }
     fields_of(bare, &f);
-    *f.lo = -128;
-    *f.hi = 127;
+    const int most = c->m->values[k + 1].wide ? 32767 : 127;
+    *f.lo = c->m->values[k + 1].wide ? -most : -128;
+    *f.hi = most;
     *f.out_zero = 0;
     for (size_t o = 0; o < f.channels; o++) {
         unit[o] = ldexp(own.multiplier[o], own.shift[o] - 31) * scale;
-        step[o] = 1.25 * c->of[k].largest[o] / 127.0;
+        step[o] = 1.25 * c->of[k].largest[o] / most;
         if (!(unit[o] > 0.0 && step[o] > 0.0) ||
             !nn_q8_multiplier(unit[o] / step[o], &f.multiplier[o], &f.shift[o]))
             step[o] = 0.0; /* says nothing */
@@ -142,22 +144,23 @@ static base_status bare_layer(correcting *c, int k, nn_q8_layer *bare, double *s
 
 static base_status correct_layer(correcting *c, int k, base_err *err)
 {
-    const size_t size = c->m->values[k + 1].size;
+    const q8_value *v = &c->m->values[k + 1];
+    const size_t size = (size_t)nn_count(v->shape);
     nn_q8_layer bare;
     layer_fields f;
     fields_of(&c->m->layers[k].l, &f);
     double *step = base_arena_alloc(c->arena, f.channels, sizeof *step);
     double *unit = base_arena_alloc(c->arena, f.channels, sizeof *unit);
     int64_t *sum = base_arena_alloc(c->arena, f.channels, sizeof *sum);
-    int8_t *y = base_arena_alloc(c->arena, size, 1);
+    int8_t *y = base_arena_alloc(c->arena, v->size, 1);
     if (!step || !unit || !sum || !y) return base_nomem(err, size);
     BASE_TRY(bare_layer(c, k, &bare, step, unit, err));
     for (size_t s = 0; s < c->n; s++) {
         run_layer(c, s, k, &bare, y);
-        for (size_t i = 0; i < size; i++) sum[i % f.channels] += y[i];
+        for (size_t i = 0; i < size; i++) sum[i % f.channels] += q8_integer(v, y, i);
     }
     const double count = (double)(c->n * (size / f.channels));
-    const double room = 2147483647.0 - 127.0 * 255.0 * (double)f.fan;
+    const double room = nn_q8_room(&(nn_q8_context){.wide = v->wide}, f.fan);
     for (size_t o = 0; o < f.channels; o++) {
         if (!(step[o] > 0.0)) continue;
         const double error = (double)sum[o] / count * step[o] - c->of[k].mean[o];

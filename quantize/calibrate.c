@@ -229,39 +229,40 @@ static void give(const q8_chains *c, int head, nn_quant q, nn_quant *quant)
 }
 
 /* Whether the quantization of the chain is its own: of the values that its range saw. */
-static bool chooses(const nn_node *n)
+static bool chooses(const nn_node *n, const bool *wide)
 {
-    return n->n_in == 0 ||
-           (n->op->lower && !(n->op->flags & NN_SAME_QUANT) && !(n->op->fixed.scale > 0));
+    if (n->n_in == 0 || wide[n->index]) return true; /* wide: it is narrowed to that */
+    return n->op->lower && !(n->op->flags & NN_SAME_QUANT) && !(n->op->fixed.scale > 0);
 }
 
 /* Inputs of such a node that nothing else reads are spared a second rounding. */
-static void share(const nn_graph *g, const q8_chains *c, const nn_node *n, nn_quant *quant)
+static void share(const nn_graph *g, const q8_chains *c, const nn_node *n, const bool *wide,
+                  nn_quant *quant)
 {
     for (int k = 0; k < n->n_in; k++) {
         const int from = n->in[k]->index, head = c->head[from];
-        if (c->readers[from] == 1 && chooses(nn_graph_node(g, head)))
+        if (c->readers[from] == 1 && chooses(nn_graph_node(g, head), wide))
             give(c, head, quant[n->index], quant);
     }
 }
 
 /* Hand the choice of each chain to its nodes, inputs first. */
-static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, q8_options o,
-                   moments *m, nn_quant *quant)
+static void assign(const nn_graph *g, const q8_chains *c, const seen *nodes, const bool *wide,
+                   q8_options o, moments *m, nn_quant *quant)
 {
     for (int i = 0; i < nn_graph_nodes(g); i++) {
         const nn_node *n = nn_graph_node(g, i);
         if (!c->live[i] || c->head[i] != i) continue;
         const bool fixed = n->op->fixed.scale > 0;
         give(c, i,
-             chooses(n) ? choose(&nodes[c->range[i]], o, m)
-             : fixed    ? n->op->fixed
-                        : quant[n->in[0]->index],
+             chooses(n, wide) ? choose(&nodes[c->range[i]], o, m)
+             : fixed          ? n->op->fixed
+                              : quant[n->in[0]->index],
              quant);
     }
     for (int i = nn_graph_nodes(g) - 1; i >= 0; i--) {
         const nn_node *n = nn_graph_node(g, i);
-        if (c->live[i] && (n->op->flags & NN_SHARES_QUANT)) share(g, c, n, quant);
+        if (c->live[i] && (n->op->flags & NN_SHARES_QUANT)) share(g, c, n, wide, quant);
     }
 }
 
@@ -274,7 +275,9 @@ static base_status calibrate(const nn_graph *g, const nn_real *weights, const nn
     BASE_TRY(q8_chains_make(g, arena, &c, err));
     watcher w = {.nodes = base_arena_alloc(arena, (size_t)count, sizeof *w.nodes)};
     moments *m = base_arena_alloc(arena, 1, sizeof *m);
-    if (!w.nodes || !m) return base_nomem(err, sizeof *m);
+    bool *wide = base_arena_alloc(arena, (size_t)count, sizeof *wide);
+    if (!w.nodes || !m || !wide) return base_nomem(err, sizeof *m);
+    if (o.activations) BASE_TRY(q8_choose_wide(g, o.activations, arena, wide, err));
     for (int i = 0; i < count; i++) {
         seen *s = &w.nodes[c.range[c.head[i]]];
         if (!c.live[i] || s->wanted) continue;
@@ -283,7 +286,7 @@ static base_status calibrate(const nn_graph *g, const nn_real *weights, const nn
         if (!s->bins) return base_nomem(err, BINS * sizeof *s->bins);
     }
     BASE_TRY(observe_all(g, weights, inputs, n, &w, err));
-    assign(g, &c, w.nodes, o, m, quant);
+    assign(g, &c, w.nodes, wide, o, m, quant);
     return BASE_OK;
 }
 

@@ -47,7 +47,8 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
     if (status == BASE_OK)
         status = int8 ? q8_load(file, &q8, err) : nn_model_load(file, &model, err);
     if (status == BASE_OK)
-        status = quant_costs_of_graph(int8 ? q8->folded.graph : model->graph, costs, err);
+        status = int8 ? quant_costs_of_q8(q8, costs, err)
+                      : quant_costs_of_graph(model->graph, costs, err);
     nn_model_free(model);
     q8_model_free(q8);
     free(file);

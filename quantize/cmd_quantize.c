@@ -20,6 +20,9 @@ static const cli_spec spec = {
         "the biases. Then both models run on the validation and test clips of the pack;\n"
         "intervals are Wilson's 95 %.\n"
         "\n"
+        "--activations 16 gives 16-bit inputs and outputs to every layer that has such a form,\n"
+        "c1=16,p1=16 to some, 16,c1=8 to all but some: less is rounded, for twice the RAM.\n"
+        "\n"
         "--range auto tries every rule, with and without equalization and bias correction, and\n"
         "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
         "\n"
@@ -103,6 +106,7 @@ static base_status provenance_of(cli *c, const settings *set, const quant_source
         base_str_add_real(text, how->percentile);
         base_str_add(text, "\n");
     }
+    if (how->activations) base_str_add(text, "calibration.activations = %s\n", how->activations);
     base_str_add(text, "calibration.equalize = %s\ncalibration.bias_correction = %s\n",
                  how->equalize ? "yes" : "no", how->correct_bias ? "yes" : "no");
     return text->failed ? base_nomem(err, text->len) : BASE_OK;
@@ -129,6 +133,7 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
     for (int i = 0; i < WAYS && status == BASE_OK; i++) {
         const q8_options how = {.range = (q8_range)(i / 4),
                                 .percentile = given.percentile,
+                                .activations = given.activations,
                                 .equalize = i & 2,
                                 .correct_bias = i & 1};
         q8_model *q = NULL;
@@ -392,6 +397,8 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "leave channels between layers as they were trained", NULL},
         {"no-bias-correction", 0, POPT_ARG_NONE, &biased, 0,
          "leave the mean error of each layer in", NULL},
+        {"activations", 0, POPT_ARG_STRING, &set.how.activations, 0,
+         "8 or 16 bits, of all layers that can or by name (8)", "BITS,LAYER=BITS,..."},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

@@ -296,6 +296,8 @@ static void put_value(emitter *e, int v)
         base_str_add(e->out, "in");
     else if (v == e->m->n_layers)
         base_str_add(e->out, "out");
+    else if (e->m->values[v].wide)
+        base_str_add(e->out, "(void *)(work + %zu)", e->m->values[v].offset);
     else
         base_str_add(e->out, "work + %zu", e->m->values[v].offset);
 }

@@ -213,6 +213,48 @@ base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base
     return base_fail(err, BASE_USAGE, "the graph has an input but no layer");
 }
 
+/* A layer that converts; work and size are of an element and of code as in `lowered`. */
+static void fill_conversion(quant_layer_cost *c, const q8_layer *l, const q8_value *y)
+{
+    c->kind = QUANT_OTHER;
+    c->work = y->wide ? 0.05 : 0.3;
+    c->size = y->wide ? 0.1 : 0.5;
+    c->inputs = c->outputs = nn_count(y->shape);
+    snprintf(c->name, sizeof c->name, "%.*s", NN_MAX_NAME - 1, l->name);
+    snprintf(c->op, sizeof c->op, "%s", y->wide ? "widen" : "narrow");
+}
+
+/* The layers of a graph as model m has them: value k of m is what layer k makes. */
+static void convert(const q8_model *m, const quant_layer_cost *from, quant_layer_cost *to)
+{
+    to[0] = *from++;
+    for (int k = 1; k <= m->n_layers; k++) {
+        const q8_layer *l = &m->layers[k - 1];
+        if (l->converts)
+            fill_conversion(&to[k], l, &m->values[k]);
+        else
+            to[k] = *from++;
+        to[k].wide = m->values[k].wide;
+        to[k].n_in = l->n_in;
+        memcpy(to[k].in, l->in, sizeof to[k].in);
+        if (!to[k].wide && !l->converts) continue;
+        to[k].kernel = l->l.kernel->name + strlen("sotto_");
+        to[k].in_place = l->l.kernel->in_place;
+        to[k].constants = 4 * l->l.kernel->n_fields;
+    }
+}
+
+base_status quant_costs_of_q8(const q8_model *m, quant_costs *costs, base_err *err)
+{
+    BASE_TRY(quant_costs_of_graph(m->folded.graph, costs, err));
+    if (!m->wide) return BASE_OK;
+    quant_layer_cost *all = calloc((size_t)m->n_layers + 1, sizeof *all);
+    if (all) convert(m, costs->layer, all);
+    free(costs->layer);
+    *costs = (quant_costs){all, all ? m->n_layers + 1 : 0};
+    return all ? BASE_OK : base_nomem(err, (size_t)m->n_layers * sizeof *all);
+}
+
 void quant_costs_free(quant_costs *costs)
 {
     free(costs->layer);
@@ -238,7 +280,7 @@ double quant_layer_cycles(const quant_layer_cost *layer, const quant_cycles *cyc
     }
     /* what reduces its input looks at all of it; products as in a dense layer */
     const bool reduces = layer->kernel && macs < 1 && in > out &&
-                         (!strcmp(layer->kernel, "mean") || !strcmp(layer->kernel, "max"));
+                         (!strcmp(layer->op, "mean") || !strcmp(layer->op, "max"));
     return c->fc_mac * macs + c->add_out * layer->work * (reduces ? in : out);
 }
 
@@ -247,8 +289,9 @@ static void find_lifetimes(const quant_costs *costs, int element, nn_span *value
 {
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *c = &costs->layer[i];
-        value[i] = (nn_span){
-            .size = (size_t)c->outputs * (size_t)element, .first = c->is_input ? 0 : i, .last = i};
+        value[i] = (nn_span){.size = (size_t)c->outputs * (size_t)element * (c->wide ? 2 : 1),
+                             .first = c->is_input ? 0 : i,
+                             .last = i};
         for (int k = 0; k < c->n_in; k++) value[c->in[k]].last = i;
     }
 }

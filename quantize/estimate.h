@@ -13,7 +13,7 @@
 #ifndef QUANTIZE_ESTIMATE_H
 #define QUANTIZE_ESTIMATE_H
 
-#include "nn/nn.h"
+#include "quantize/q8.h"
 #include "quantize/target.h"
 
 typedef struct quant_layer_cost {
@@ -21,6 +21,7 @@ typedef struct quant_layer_cost {
     quant_kind kind;
     const char *kernel; /* of quantize/runtime/; NULL: there is no int8 form, cycles are a guess */
     bool is_input;      /* a buffer that the caller fills: no work */
+    bool wide;          /* its output has 16 bits */
     int in[NN_MAX_IN];  /* layers whose outputs are read; all come before */
     int n_in;
     int64_t macs, inputs, outputs; /* inputs: elements of the first input */
@@ -42,10 +43,13 @@ typedef struct quant_costs {
 /* Layers of a graph in the order of execution, the loss and what only it needs left out.
  * BASE_USAGE for a graph without layers. */
 base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base_err *err);
+/* The same of an int8 model, with 16-bit layers and those that convert; cycles are those of 8 bits.
+ */
+base_status quant_costs_of_q8(const q8_model *m, quant_costs *costs, base_err *err);
 void quant_costs_free(quant_costs *costs);
 
-/* Bytes that inference needs for values of `element` bytes (1: int8, 4: float): the work buffer,
- * and all with the caller's input and output. BASE_FAILED without memory. */
+/* Bytes that inference needs for values of `element` bytes (1: int8, 4: float; wide ones twice):
+ * the work buffer, and all with the caller's input and output. BASE_FAILED without memory. */
 typedef struct quant_memory {
     int64_t work, ram;
 } quant_memory;

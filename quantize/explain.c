@@ -3,6 +3,7 @@
  * to the output through the nodes that depend on it.
  */
 #include "quantize/explain.h"
+#include "nn/lower.h"
 #include "quantize/internal.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@ typedef struct explaining explaining;
 /* What was measured on one value. */
 typedef struct found {
     const nn_node *head, *end; /* its float nodes, first and last; equal for the input */
-    size_t channels;
+    bool given;                /* the input, or a conversion: they do not compute it */
+    size_t count, channels;
     /* the whole int8 model */
     double signal, noise;
     int64_t values, beyond, codes[256];
@@ -86,19 +88,36 @@ static int capture_block(const explaining *e, capture *c, size_t first)
 
 /* ---- numbers ---- */
 
-static double real_of(nn_quant q, int8_t v)
+static int least(const q8_value *q)
 {
-    return q.scale * (v - q.zero);
+    return q->wide ? -32767 : -128;
 }
 
-static int8_t quantized(nn_quant q, double v)
+static int most(const q8_value *q)
 {
-    return (int8_t)fmax(-128.0, fmin(127.0, round(v / q.scale) + q.zero));
+    return q->wide ? 32767 : 127;
 }
 
-static bool is_beyond(nn_quant q, double v)
+static double real_of(const q8_value *q, int v)
 {
-    return v > real_of(q, 127) + 0.5 * q.scale || v < real_of(q, -128) - 0.5 * q.scale;
+    return q->quant.scale * (v - q->quant.zero);
+}
+
+/* Element i of y becomes v, quantized. */
+static void quantize(const q8_value *q, double v, int8_t *y, size_t i)
+{
+    const double r = round(v / q->quant.scale) + q->quant.zero;
+    const double bound = fmax(least(q), fmin(most(q), r));
+    if (q->wide)
+        nn_q8_y16(y)[i] = (int16_t)bound;
+    else
+        y[i] = (int8_t)bound;
+}
+
+static bool is_beyond(const q8_value *q, double v)
+{
+    const double half = 0.5 * q->quant.scale;
+    return v > real_of(q, most(q)) + half || v < real_of(q, least(q)) - half;
 }
 
 static double decibels(double signal, double noise)
@@ -119,17 +138,18 @@ static void compare(void *ctx, int layer, const int8_t *y)
     const side_by_side *s = ctx;
     found *f = &s->e->of[layer + 1];
     const q8_value *v = &s->e->m->values[layer + 1];
-    const nn_real *x = s->c->of[f->end->index] + (size_t)s->sample * v->size;
-    for (size_t i = 0; i < v->size; i++) {
-        const double a = (double)x[i], d = real_of(v->quant, y[i]) - a;
+    const nn_real *x = s->c->of[f->end->index] + (size_t)s->sample * f->count;
+    for (size_t i = 0; i < f->count; i++) {
+        const int q = q8_integer(v, y, i);
+        const double a = (double)x[i], d = real_of(v, q) - a;
         double *reach = &f->reach[i % f->channels];
         f->signal += a * a;
         f->noise += d * d;
-        f->beyond += is_beyond(v->quant, a);
-        f->codes[y[i] + 128]++;
+        f->beyond += is_beyond(v, a);
+        if (!v->wide) f->codes[q + 128]++;
         *reach = fmax(*reach, fabs(a));
     }
-    f->values += (int64_t)v->size;
+    f->values += (int64_t)f->count;
 }
 
 static base_status run_both(explaining *e, base_arena *arena, capture *c, base_err *err)
@@ -156,6 +176,8 @@ static base_status run_both(explaining *e, base_arena *arena, capture *c, base_e
 
 /* ---- one value alone ---- */
 
+/* Readers of a value in both widths count as if all read what it was narrowed to. */
+
 typedef struct alone {
     const explaining *e;
     int v;
@@ -167,6 +189,18 @@ typedef struct alone {
     nn_real *y, *out;      /* float nodes on those; the output of the model */
 } alone;
 
+static int inputs_of(const alone *a)
+{
+    return a->v > 0 ? a->e->m->layers[a->v - 1].n_in : 0;
+}
+
+/* The float node that input k of its layer stands for. */
+static const nn_node *input_of(const alone *a, int k)
+{
+    const found *f = &a->e->of[a->v];
+    return f->given ? f->end : f->head->in[k];
+}
+
 static base_status make_parts(alone *a, base_err *err)
 {
     const nn_model *m = &a->e->m->folded;
@@ -175,7 +209,7 @@ static base_status make_parts(alone *a, base_err *err)
     bool *inside = base_arena_alloc(a->arena, (size_t)n, sizeof *inside);
     bool *behind = base_arena_alloc(a->arena, (size_t)n, sizeof *behind);
     if (!inside || !behind) return base_nomem(err, (size_t)n);
-    for (const nn_node *at = f->end; a->v > 0; at = at->in[0]) {
+    for (const nn_node *at = f->end; !f->given; at = at->in[0]) {
         inside[at->index] = true;
         if (at == f->head) break;
     }
@@ -184,7 +218,7 @@ static base_status make_parts(alone *a, base_err *err)
         for (int k = 0; k < node->n_in; k++)
             behind[i] |= node->in[k] == f->end || behind[node->in[k]->index];
     }
-    if (a->v > 0)
+    if (!f->given)
         BASE_TRY(q8_part_new(m->graph, m->weights, inside, BATCH, a->arena, &a->chain, err));
     if (f->end == nn_graph_output(m->graph)) return BASE_OK;
     return q8_part_new(m->graph, m->weights, behind, BATCH, a->arena, &a->after, err);
@@ -194,25 +228,24 @@ static base_status make_alone(alone *a, base_err *err)
 {
     const q8_model *m = a->e->m;
     const found *f = &a->e->of[a->v];
-    const size_t size = m->values[a->v].size;
     BASE_TRY(make_parts(a, err));
     BASE_TRY(capture_new(&m->folded, a->arena, &a->c, err));
     BASE_TRY(want(&a->c, f->end, a->arena, err));
     BASE_TRY(want(&a->c, nn_graph_output(m->folded.graph), a->arena, err));
     for (int k = 0; k < a->after.n_in; k++)
         BASE_TRY(want(&a->c, nn_graph_node(m->folded.graph, a->after.from[k]), a->arena, err));
-    for (int k = 0; k < f->head->n_in; k++) {
-        const size_t count = (size_t)nn_count(f->head->in[k]->shape);
-        BASE_TRY(want(&a->c, f->head->in[k], a->arena, err));
-        a->qx[k] = base_arena_alloc(a->arena, count, 1);
+    for (int k = 0; k < inputs_of(a); k++) {
+        const size_t count = (size_t)nn_count(input_of(a, k)->shape);
+        BASE_TRY(want(&a->c, input_of(a, k), a->arena, err));
+        a->qx[k] = base_arena_alloc(a->arena, count, sizeof(int16_t));
         a->x[k] = base_arena_alloc(a->arena, BATCH * count, sizeof(nn_real));
         if (!a->qx[k] || !a->x[k]) return base_nomem(err, BATCH * count);
     }
     a->scratch = base_arena_alloc(a->arena, m->work + 1, 1);
-    a->qy = base_arena_alloc(a->arena, BATCH * size, 1);
-    a->y = base_arena_alloc(a->arena, BATCH * size, sizeof(nn_real));
+    a->qy = base_arena_alloc(a->arena, BATCH * f->count, sizeof(int16_t));
+    a->y = base_arena_alloc(a->arena, BATCH * f->count, sizeof(nn_real));
     a->out = base_arena_alloc(a->arena, BATCH * q8_output_size(m), sizeof(nn_real));
-    return a->scratch && a->qy && a->y && a->out ? BASE_OK : base_nomem(err, BATCH * size);
+    return a->scratch && a->qy && a->y && a->out ? BASE_OK : base_nomem(err, BATCH * f->count);
 }
 
 /* The kernel's outputs on quantized float inputs (a->qy), and the float nodes' on those (a->y). */
@@ -220,29 +253,34 @@ static void run_alone(alone *a, int n)
 {
     const q8_model *m = a->e->m;
     const found *f = &a->e->of[a->v];
-    const size_t size = m->values[a->v].size;
     if (a->v == 0) {
         const nn_real *x = a->c.of[f->end->index];
-        memcpy(a->y, x, (size_t)n * size * sizeof *x);
-        for (size_t i = 0; i < (size_t)n * size; i++)
-            a->qy[i] = quantized(m->values[0].quant, (double)x[i]);
+        memcpy(a->y, x, (size_t)n * f->count * sizeof *x);
+        for (size_t i = 0; i < (size_t)n * f->count; i++)
+            quantize(&m->values[0], (double)x[i], a->qy, i);
         return;
     }
-    const nn_q8_layer *l = &m->layers[a->v - 1].l;
+    const q8_layer *l = &m->layers[a->v - 1];
     for (int s = 0; s < n; s++) {
-        for (int k = 0; k < f->head->n_in; k++) {
-            const nn_node *in = f->head->in[k];
+        for (int k = 0; k < l->n_in; k++) {
+            const nn_node *in = input_of(a, k);
+            const q8_value *q = &m->values[l->in[k]];
             const size_t count = (size_t)nn_count(in->shape), at = (size_t)s * count;
             for (size_t i = 0; i < count; i++) {
-                a->qx[k][i] = quantized(m->quant[in->index], (double)a->c.of[in->index][at + i]);
-                a->x[k][at + i] = (nn_real)real_of(m->quant[in->index], a->qx[k][i]);
+                quantize(q, (double)a->c.of[in->index][at + i], a->qx[k], i);
+                a->x[k][at + i] = (nn_real)real_of(q, q8_integer(q, a->qx[k], i));
             }
         }
-        q8_layer_run(l, (const int8_t *const *)a->qx, a->qy + (size_t)s * size, a->scratch);
+        q8_layer_run(&l->l, (const int8_t *const *)a->qx, a->qy + (size_t)s * m->values[a->v].size,
+                     a->scratch);
+    }
+    if (f->given) {
+        memcpy(a->y, a->x[0], (size_t)n * f->count * sizeof *a->y);
+        return;
     }
     const nn_real *in[NN_MAX_IN] = {0};
     for (int j = 0; j < a->chain.n_in; j++)
-        for (int k = 0; k < f->head->n_in; k++)
+        for (int k = 0; k < l->n_in; k++)
             if (f->head->in[k]->index == a->chain.from[j]) in[j] = a->x[k];
     nn_net_forward(a->chain.net, in, n, a->y);
 }
@@ -253,11 +291,11 @@ static void take_errors(alone *a, int n)
     found *f = &a->e->of[a->v];
     const q8_value *v = &a->e->m->values[a->v];
     nn_real *x = a->c.of[f->end->index];
-    for (size_t i = 0; i < (size_t)n * v->size; i++) {
-        const size_t c = i % v->size % f->channels;
-        const double e = real_of(v->quant, a->qy[i]) - (double)a->y[i] - f->mean[c];
+    for (size_t i = 0; i < (size_t)n * f->count; i++) {
+        const size_t c = i % f->count % f->channels;
+        const double e = real_of(v, q8_integer(v, a->qy, i)) - (double)a->y[i] - f->mean[c];
         f->own += e * e;
-        f->clipped += is_beyond(v->quant, (double)a->y[i]) ? e * e : 0.0;
+        f->clipped += is_beyond(v, (double)a->y[i]) ? e * e : 0.0;
         f->shift[c] += e;
         x[i] += (nn_real)e;
     }
@@ -267,14 +305,13 @@ static void take_errors(alone *a, int n)
 static void find_means(alone *a)
 {
     found *f = &a->e->of[a->v];
-    const size_t size = a->e->m->values[a->v].size;
     for (size_t first = 0; first < a->e->n; first += BATCH) {
         const int n = capture_block(a->e, &a->c, first);
         run_alone(a, n);
         take_errors(a, n);
     }
     for (size_t c = 0; c < f->channels; c++) {
-        f->mean[c] = f->shift[c] / (double)(a->e->n * (size / f->channels));
+        f->mean[c] = f->shift[c] / (double)(a->e->n * (f->count / f->channels));
         f->shift[c] = 0.0;
     }
     f->own = f->clipped = 0.0;
@@ -367,6 +404,7 @@ static void find_fault(const found *f, quant_row *r)
     } faults[] = {
         {f->clipped > 0.5 * f->own, QUANT_CLIPPED, f->clipped / f->own},
         {shifted > 0.25 * f->own, QUANT_SHIFTED, shifted / f->own},
+        {r->wide, QUANT_WEIGHTS, 0.0},
         {coarse > 4.0, QUANT_COARSE, coarse},
         {(f->head->op->flags & NN_SAME_QUANT) && steps_used(f) < 64, QUANT_SHARED,
          (double)steps_used(f)},
@@ -405,8 +443,8 @@ void quant_advice(const quant_row *r, q8_options done, base_str *text)
     case QUANT_SHARED:
         base_str_add(text,
                      "it keeps the range of its input, of which 99.9 %% of its values use %.0f of "
-                     "256 steps: no option changes that",
-                     m);
+                     "256 steps: --activations %s=16",
+                     m, r->name);
         break;
     case QUANT_UNEVEN:
         base_str_add(text, "one channel reaches %.0f times as far as the median: ", m);
@@ -418,7 +456,18 @@ void quant_advice(const quant_row *r, q8_options done, base_str *text)
         base_str_add(text, "99.9 %% of its values use %.0f of 256 steps: --range %s", m,
                      done.range == Q8_RANGE_MSE ? "percentile" : "mse");
         break;
-    case QUANT_ROUNDING: base_str_add(text, "rounding to 8 bits, which no option changes"); break;
+    case QUANT_WEIGHTS:
+        base_str_add(text, "its values have 16 bits: it is the rounding of its weights");
+        break;
+    case QUANT_ROUNDING:
+        if (r->can_widen)
+            base_str_add(text, "rounding to 8 bits: --activations %s=16, and so for what reads it",
+                         r->name);
+        else if (strcmp(r->op, "narrow") == 0)
+            base_str_add(text, "rounding to 8 bits for what reads it");
+        else
+            base_str_add(text, "rounding to 8 bits, which no option changes");
+        break;
     }
 }
 
@@ -433,25 +482,30 @@ static base_status make_rows(const explaining *e, quant_explanation *x, base_err
     const int n = e->m->n_layers + 1;
     x->row = base_arena_alloc(x->arena, (size_t)n, sizeof *x->row);
     if (!x->row) return base_nomem(err, (size_t)n);
-    for (x->n = 0; x->n < n; x->n++) {
-        const found *f = &e->of[x->n];
-        quant_row *r = &x->row[x->n];
-        *r = (quant_row){.name = f->head->name,
-                         .op = f->head->op->name,
-                         .place = x->n,
-                         .quant = e->m->values[x->n].quant,
+    for (int v = 0; v < n; v++) {
+        const found *f = &e->of[v];
+        const q8_value *q = &e->m->values[v];
+        const bool converts = v > 0 && f->given;
+        if (converts && q->wide) continue; /* exact */
+        quant_row *r = &x->row[x->n++];
+        *r = (quant_row){.name = v > 0 ? e->m->layers[v - 1].name : f->head->name,
+                         .op = converts ? "narrow" : f->head->op->name,
+                         .place = v,
+                         .quant = q->quant,
+                         .wide = q->wide,
+                         .can_widen = !f->given && q8_has_wide(f->head),
                          .saturated = (double)f->beyond / (double)f->values,
                          .sqnr = decibels(f->signal, f->noise),
                          .own_sqnr = decibels(f->signal, f->own),
                          .error = f->out_noise / f->out_signal};
-        r->lo = real_of(r->quant, -128);
-        r->hi = real_of(r->quant, 127);
+        r->lo = real_of(q, least(q));
+        r->hi = real_of(q, most(q));
         find_fault(f, r);
         x->sum += r->error;
     }
-    for (int i = 0; i < n; i++) x->row[i].share = x->row[i].error / x->sum;
+    for (int i = 0; i < x->n; i++) x->row[i].share = x->row[i].error / x->sum;
     x->error = e->of[n - 1].noise / e->of[n - 1].signal;
-    qsort(x->row, (size_t)n, sizeof *x->row, by_error);
+    qsort(x->row, (size_t)x->n, sizeof *x->row, by_error);
     return BASE_OK;
 }
 
@@ -467,6 +521,8 @@ static base_status explain(explaining *e, int threads, quant_explanation *x, bas
         const nn_graph *g = m->folded.graph;
         f->head = v ? nn_graph_node(g, m->layers[v - 1].node) : nn_graph_input(g, 0);
         f->end = v ? nn_graph_node(g, m->layers[v - 1].end) : f->head;
+        f->given = v == 0 || m->layers[v - 1].converts;
+        f->count = (size_t)nn_count(m->values[v].shape);
         f->channels = (size_t)f->head->shape.d[f->head->shape.n - 1];
         f->reach = base_arena_alloc(x->arena, f->channels, sizeof *f->reach);
         f->shift = base_arena_alloc(x->arena, f->channels, sizeof *f->shift);

@@ -10,23 +10,25 @@ typedef enum quant_fault {
     QUANT_CLIPPED,  /* half of its error and more is of values beyond the range */
     QUANT_SHIFTED,  /* a quarter and more is the mean error of channels */
     QUANT_COARSE,   /* it is over four times what rounding the outputs gives: the weights */
+    QUANT_WEIGHTS,  /* its values have 16 bits: the weights */
     QUANT_SHARED,   /* rounding, in the range of its input, of whose 256 steps 99.9 % of the values
                      * use less than 64 (pooling) */
     QUANT_UNEVEN,   /* rounding, with one channel reaching over eight times as far as the median */
     QUANT_WIDE,     /* rounding, with 99.9 % of the values in less than 64 of the 256 steps */
 } quant_fault;
 
-/* The quantized input, or what one layer computes. */
+/* The quantized input, what one layer computes, or its 16-bit values as int8 ones ("c1:narrow"). */
 typedef struct quant_row {
     const char *name, *op; /* borrowed from the model and its graph */
     int place;             /* in the order they are computed, 0 is the input */
     nn_quant quant;
-    double lo, hi;    /* the ends of its range */
-    double saturated; /* share of values that are over half a step beyond it in float */
-    double sqnr;      /* dB: the whole int8 model's values against the float ones */
-    double own_sqnr;  /* dB: with only this layer quantized, at its own output */
-    double error;     /* the same at the model's output: mean square, relative to the output's */
-    double share;     /* of the sum of all errors */
+    bool wide, can_widen; /* it has 16 bits, or could have */
+    double lo, hi;        /* the ends of its range */
+    double saturated;     /* share of values that are over half a step beyond it in float */
+    double sqnr;          /* dB: the whole int8 model's values against the float ones */
+    double own_sqnr;      /* dB: with only this layer quantized, at its own output */
+    double error; /* the same at the model's output: mean square, relative to the output's */
+    double share; /* of the sum of all errors */
     quant_fault fault;
     double measure; /* of the fault: share, times, channel ratio or steps */
 } quant_row;

@@ -2,6 +2,7 @@
  *
  *   /q8               rounding
  *   /q8/scale, zero   quantization of every node of the graph, in its order
+ *   /q8/wide          scales of 16-bit values, 0 where a node has 8 bits; absent: all have
  *   /q8/layers        names of the layers in the order they run
  *   /q8/<layer>/      inputs: the nodes it reads; attributes kernel and its integers, by the
  *                     kernel's field table; one dataset for each of its arrays that has elements
@@ -40,8 +41,8 @@ static base_status save_layer(const q8_model *m, const q8_layer *layer, h5_file 
     char group[NAME], name[2 * NAME];
     snprintf(group, sizeof group, "q8/%s", layer->name);
     snprintf(name, sizeof name, "%s/inputs", group);
-    for (int k = 0; k < n->n_in; k++) in[k] = n->in[k]->name;
-    BASE_TRY(h5_write_list(f, name, in, (size_t)n->n_in, err));
+    for (int k = 0; k < layer->n_in; k++) in[k] = (layer->converts ? n : n->in[k])->name;
+    BASE_TRY(h5_write_list(f, name, in, (size_t)layer->n_in, err));
     BASE_TRY(h5_set_text(f, group, "kernel", l->kernel->name, err));
     for (int i = 0, array = 0; i < l->kernel->n_fields; i++) {
         const nn_q8_field *field = &l->kernel->fields[i];
@@ -65,6 +66,7 @@ static base_status save_quant(const q8_model *m, h5_file *f, base_err *err)
     }
     if (status == BASE_OK) status = h5_write(f, "q8/scale", H5_F64, 1, &n, scale, err);
     if (status == BASE_OK) status = h5_write(f, "q8/zero", H5_I32, 1, &n, zero, err);
+    if (status == BASE_OK && m->wide) status = h5_write(f, "q8/wide", H5_F64, 1, &n, m->wide, err);
     base_free(scale);
     base_free(zero);
     return status;
@@ -169,7 +171,10 @@ static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
     BASE_TRY(h5_read(f, "q8/scale", H5_F64, scale, n, err));
     BASE_TRY(h5_read(f, "q8/zero", H5_I32, zero, n, err));
     for (size_t i = 0; i < n; i++) m->quant[i] = (nn_quant){scale[i], zero[i]};
-    return BASE_OK;
+    if (!h5_has(f, "q8/wide")) return BASE_OK;
+    m->wide = base_arena_alloc(m->arena, n, sizeof *m->wide);
+    if (!m->wide) return base_nomem(err, n * sizeof *m->wide);
+    return h5_read(f, "q8/wide", H5_F64, m->wide, n, err);
 }
 
 static base_status load_golden(q8_model *m, h5_file *f, base_err *err)

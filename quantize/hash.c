@@ -33,7 +33,8 @@ base_status q8_hash(const q8_model *m, char hex[65], base_err *err)
     nn_print(m->folded.graph, &text);
     base_str_add(&text, "%s\n", m->rounding);
     for (int v = 0; v <= m->n_layers; v++)
-        base_str_add(&text, "%.17g %d\n", m->values[v].quant.scale, m->values[v].quant.zero);
+        base_str_add(&text, "%.17g %d%s\n", m->values[v].quant.scale, m->values[v].quant.zero,
+                     m->values[v].wide ? " wide" : "");
     if (text.failed) {
         base_str_free(&text);
         return base_nomem(err, text.len);

@@ -51,9 +51,9 @@ base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
  * leaves both as they are when there is none or on an error. */
 base_status q8_merge(nn_graph **g, nn_real **weights, base_err *err);
 
-/* The integer that stands for the bound v of an activation; divided in single precision, as TFLite
- * does. */
-int q8_bound(nn_quant q, double v);
+/* The integer that stands for the bound v of an activation, in 8 bits or wide; divided in single
+ * precision, as TFLite does. */
+int q8_bound(nn_quant q, bool wide, double v);
 
 /* Whether n samples of the graph's input can be calibrated with: there are some, and one input. */
 base_status q8_check_inputs(const nn_graph *g, size_t n, base_err *err);
@@ -75,6 +75,31 @@ void q8_part_free(q8_part *p);
 /* The kernel of an activation that could not be fused. */
 extern const nn_q8_kernel q8_clamp_kernel;
 
+/* ---- 16-bit activations (quantize/wide.c) ---- */
+
+/* Bits by option: "16" into *all, "c1=16" into of (one a node, 0 before), lists of them by commas.
+ * BASE_USAGE naming what is no number and, with the nearest, what is no node. */
+base_status q8_choose(const nn_graph *g, const char *option, const char *text, base_arena *arena,
+                      int *all, int *of, base_err *err);
+
+/* Which chains q8_options.activations wants wide: wide (one a node, false before) of their heads.
+ * BASE_USAGE for a node that has no such form. */
+base_status q8_choose_wide(const nn_graph *g, const char *text, base_arena *arena, bool *wide,
+                           base_err *err);
+bool q8_has_wide(const nn_node *n);
+base_status q8_no_wide(const nn_node *n, base_err *err);
+
+/* The scales of 16-bit values of these heads, from n samples of the input. */
+base_status q8_wide_scales(const nn_graph *g, const nn_real *weights, const nn_real *inputs,
+                           size_t n, const bool *wide, base_arena *arena, double *scale,
+                           base_err *err);
+
+/* The kernel of an activation that could not be fused, and layers of n's values between widths. */
+extern const nn_q8_kernel q8_clip_i16_kernel;
+base_status q8_lower_widen(const nn_node *n, const nn_q8_context *c, nn_q8_layer *l, base_err *err);
+base_status q8_lower_narrow(const nn_node *n, const nn_q8_context *c, nn_q8_layer *l,
+                            base_err *err);
+
 /* The field of a kernel's struct: where an int lies, and an array. */
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
@@ -93,6 +118,9 @@ base_status q8_lower(q8_model *m, base_err *err);
 
 /* Mean output errors taken out of the biases of m's integers, layer by layer, by n inputs. */
 base_status q8_correct_bias(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
+
+/* The integer i of a value of this kind. */
+int q8_integer(const q8_value *v, const int8_t *y, size_t i);
 
 /* Place the values and scratch of m in its work buffer: fills first, last, offsets and m->work. */
 base_status q8_place(q8_model *m, base_err *err);

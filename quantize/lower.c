@@ -3,6 +3,7 @@
  */
 #include "quantize/internal.h"
 #include "quantize/runtime/clamp.h"
+#include "quantize/runtime/clip_i16.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,31 +12,32 @@ typedef struct lowering {
     q8_model *m;
     q8_chains chains;
     int *value; /* of each node */
+    int *other; /* of each value: the same in the other width, 0: there is none yet */
 } lowering;
 
-int q8_bound(nn_quant q, double v)
+int q8_bound(nn_quant q, bool wide, double v)
 {
-    if (isinf(v)) return v < 0.0 ? -128 : 127;
+    const double lo = wide ? -32767.0 : -128.0, hi = wide ? 32767.0 : 127.0;
+    if (isinf(v)) return (int)(v < 0.0 ? lo : hi);
     const double r = round((double)((float)v / (float)q.scale)) + q.zero;
-    return (int)fmax(-128.0, fmin(127.0, r));
+    return (int)fmax(lo, fmin(hi, r));
 }
 
-/* The clamp of all activations in the chain of head i; returns whether there is one. */
-static bool chain_clamp(const lowering *w, int i, int *lo, int *hi)
+/* The clamp of all activations in the chain of head i. */
+static void chain_clamp(const lowering *w, int i, nn_q8_context *c)
 {
-    bool any = false;
-    *lo = -128;
-    *hi = 127;
+    c->lo = c->wide ? -32767 : -128;
+    c->hi = c->wide ? 32767 : 127;
     for (int at = i;; at = w->chains.only[at]) {
         const nn_node *n = nn_graph_node(w->m->folded.graph, at);
         double a, b;
         if (n->op->clamp && n->op->clamp(n, &a, &b)) {
-            const int qa = q8_bound(w->m->quant[i], a), qb = q8_bound(w->m->quant[i], b);
-            any = true;
-            *lo = *lo < qa ? qa : *lo > qb ? qb : *lo; /* what the clamp makes of the ends, also */
-            *hi = *hi < qa ? qa : *hi > qb ? qb : *hi; /* where its range lies beside theirs */
+            const int qa = q8_bound(c->out, c->wide, a), qb = q8_bound(c->out, c->wide, b);
+            /* what the clamp makes of the ends, also where its range lies beside theirs */
+            c->lo = c->lo < qa ? qa : c->lo > qb ? qb : c->lo;
+            c->hi = c->hi < qa ? qa : c->hi > qb ? qb : c->hi;
         }
-        if (at == w->chains.tail[i]) return any;
+        if (at == w->chains.tail[i]) return;
     }
 }
 
@@ -57,11 +59,26 @@ static base_status chain_affine(const lowering *w, int i, nn_q8_context *c, base
     return BASE_OK;
 }
 
+/* Whether the chain of head i computes something. */
+static bool computes(const lowering *w, int i)
+{
+    for (int at = i;; at = w->chains.only[at]) {
+        const nn_node *n = nn_graph_node(w->m->folded.graph, at);
+        double lo, hi;
+        if (n->op->lower || (n->op->clamp && n->op->clamp(n, &lo, &hi))) return true;
+        if (at == w->chains.tail[i]) return false;
+    }
+}
+
 static base_status lower_clamp(const nn_node *n, nn_q8_context *c, nn_q8_layer *l, base_err *err)
 {
-    sotto_clamp_t *p = nn_q8_layer_new(&q8_clamp_kernel, c, l);
-    if (!p) return base_nomem(err, sizeof *p);
-    *p = (sotto_clamp_t){(int32_t)nn_count(n->shape), c->lo, c->hi};
+    const int32_t count = (int32_t)nn_count(n->shape);
+    void *p = nn_q8_layer_new(c->wide ? &q8_clip_i16_kernel : &q8_clamp_kernel, c, l);
+    if (!p) return base_nomem(err, l->kernel->size);
+    if (c->wide)
+        *(sotto_clip_i16_t *)p = (sotto_clip_i16_t){count, c->lo, c->hi};
+    else
+        *(sotto_clamp_t *)p = (sotto_clamp_t){count, c->lo, c->hi};
     return BASE_OK;
 }
 
@@ -75,35 +92,85 @@ static base_status no_int8(const nn_node *n, base_err *err)
     return status;
 }
 
-static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
+/* A layer more, whose value has the shape of node n. */
+static q8_layer *layer_new(lowering *w, const nn_node *n, const nn_q8_context *c, bool wide)
 {
     q8_model *m = w->m;
-    nn_q8_context c = {.out = w->m->quant[n->index], .arena = m->arena};
-    const bool clamped = chain_clamp(w, n->index, &c.lo, &c.hi);
+    q8_layer *l = &m->layers[m->n_layers++];
+    m->values[m->n_layers] = (q8_value){.shape = n->shape,
+                                        .size = (size_t)nn_count(n->shape) * (wide ? 2 : 1),
+                                        .wide = wide,
+                                        .quant = c->out};
+    *l = (q8_layer){.node = n->index, .end = n->index};
+    return l;
+}
+
+/* Value v, which node n computes, in the other width; narrow, it is quantized as out. */
+static base_status convert(lowering *w, const nn_node *n, int v, nn_quant out, base_err *err)
+{
+    q8_model *m = w->m;
+    const bool widen = !m->values[v].wide;
+    nn_q8_context c = {.arena = m->arena, .in = {m->values[v].quant}};
+    c.out = widen ? (nn_quant){.scale = c.in[0].scale / 128.0} : out;
+    q8_layer *l = layer_new(w, n, &c, widen);
+    l->converts = true;
+    l->n_in = 1;
+    l->in[0] = v;
+    snprintf(l->name, sizeof l->name, "%.*s:%s", NN_MAX_NAME,
+             v > 0 ? m->layers[v - 1].name : n->name, widen ? "widen" : "narrow");
+    w->other[v] = m->n_layers;
+    return (widen ? q8_lower_widen : q8_lower_narrow)(n, &c, &l->l, err);
+}
+
+/* The value of node n in this width. */
+static base_status value_of(lowering *w, const nn_node *n, bool wide, int *v, base_err *err)
+{
+    *v = w->value[n->index];
+    if (w->m->values[*v].wide == wide) return BASE_OK;
+    if (!w->other[*v]) BASE_TRY(convert(w, n, *v, w->m->quant[n->index], err));
+    *v = w->other[*v];
+    return BASE_OK;
+}
+
+static base_status make_layer(lowering *w, const nn_node *n, base_err *err)
+{
+    q8_model *m = w->m;
+    nn_q8_context c = {.arena = m->arena};
+    int in[NN_MAX_IN] = {0};
+    c.wide = m->wide && m->wide[n->index] != 0.0;
+    if (c.wide && !q8_has_wide(n)) return q8_no_wide(n, err);
+    for (int k = 0; k < n->n_in; k++) {
+        BASE_TRY(value_of(w, n->in[k], c.wide, &in[k], err));
+        c.in[k] = m->values[in[k]].quant;
+    }
+    const bool same = !n->op->lower || (n->op->flags & NN_SAME_QUANT);
+    c.out = !c.wide ? m->quant[n->index] : same ? c.in[0] : (nn_quant){.scale = m->wide[n->index]};
+    chain_clamp(w, n->index, &c);
     BASE_TRY(chain_affine(w, n->index, &c, err));
+    q8_layer *l = layer_new(w, n, &c, c.wide);
+    l->end = w->chains.tail[n->index];
+    l->n_in = n->n_in;
+    memcpy(l->in, in, sizeof in);
+    snprintf(l->name, sizeof l->name, "%s", n->name);
+    for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
+    BASE_TRY((n->op->lower ? n->op->lower : lower_clamp)(n, &c, &l->l, err));
+    if (n->op->q8_size) {
+        nn_q8_size size = {0};
+        n->op->q8_size(n, &size);
+        l->l.scratch = size.scratch;
+    }
+    return BASE_OK;
+}
+
+static base_status lower_head(lowering *w, const nn_node *n, base_err *err)
+{
     const int tail = w->chains.tail[n->index];
-    int value = m->n_layers + 1;
     const bool passes = n->op->clamp || (n->op->flags & NN_IDENTITY);
+    int value = w->value[n->in[0]->index];
     if (!n->op->lower && !passes) return no_int8(n, err);
-    if (!n->op->lower && !clamped) {
-        value = w->value[n->in[0]->index];
-    } else {
-        q8_layer *l = &m->layers[m->n_layers++];
-        *l = (q8_layer){.node = n->index, .end = tail, .n_in = n->n_in};
-        memcpy(l->name, n->name, sizeof l->name);
-        for (int k = 0; k < n->n_in; k++) {
-            c.in[k] = w->m->quant[n->in[k]->index];
-            l->in[k] = w->value[n->in[k]->index];
-        }
-        for (int k = 0; k < n->n_params; k++) c.w[k] = m->folded.weights + n->param[k].offset;
-        BASE_TRY((n->op->lower ? n->op->lower : lower_clamp)(n, &c, &l->l, err));
-        if (n->op->q8_size) {
-            nn_q8_size size = {0};
-            n->op->q8_size(n, &size);
-            l->l.scratch = size.scratch;
-        }
-        m->values[value] =
-            (q8_value){.shape = n->shape, .size = (size_t)nn_count(n->shape), .quant = c.out};
+    if (computes(w, n->index)) {
+        BASE_TRY(make_layer(w, n, err));
+        value = w->m->n_layers;
     }
     for (int at = n->index;; at = w->chains.only[at]) {
         w->value[at] = value;
@@ -116,10 +183,12 @@ base_status q8_lower(q8_model *m, base_err *err)
     const int n = nn_graph_nodes(m->folded.graph);
     lowering w = {.m = m};
     BASE_TRY(q8_chains_make(m->folded.graph, m->arena, &w.chains, err));
+    const size_t most = 2 * (size_t)n + 1; /* values: a conversion of each */
     w.value = base_arena_alloc(m->arena, (size_t)n, sizeof *w.value);
-    m->layers = base_arena_alloc(m->arena, (size_t)n, sizeof *m->layers);
-    m->values = base_arena_alloc(m->arena, (size_t)n + 1, sizeof *m->values);
-    if (!w.value || !m->layers || !m->values) return base_nomem(err, (size_t)n);
+    w.other = base_arena_alloc(m->arena, most, sizeof *w.other);
+    m->layers = base_arena_alloc(m->arena, most, sizeof *m->layers);
+    m->values = base_arena_alloc(m->arena, most, sizeof *m->values);
+    if (!w.value || !w.other || !m->layers || !m->values) return base_nomem(err, most);
     for (int i = 0; i < n; i++) {
         const nn_node *node = nn_graph_node(m->folded.graph, i);
         if (!w.chains.live[i] || w.chains.head[i] != i) continue;
@@ -131,6 +200,8 @@ base_status q8_lower(q8_model *m, base_err *err)
     }
     if (m->n_layers == 0)
         return base_fail(err, BASE_USAGE, "the graph computes nothing: there is no layer");
+    int out;
+    BASE_TRY(value_of(&w, nn_graph_output(m->folded.graph), false, &out, err));
     return q8_place(m, err);
 }
 

@@ -74,6 +74,22 @@ base_status q8_pick_golden(q8_model *q, const nn_real *inputs, size_t n, base_er
     return BASE_OK;
 }
 
+/* Which layers are wide, and what follows for their scales. */
+static base_status widen(q8_model *q, const nn_real *inputs, size_t n, const char *activations,
+                         base_err *err)
+{
+    const nn_graph *g = q->folded.graph;
+    const size_t nodes = (size_t)nn_graph_nodes(g);
+    bool *wide = base_arena_alloc(q->arena, nodes, sizeof *wide), any = false;
+    if (!wide) return base_nomem(err, nodes);
+    BASE_TRY(q8_choose_wide(g, activations, q->arena, wide, err));
+    for (size_t i = 0; i < nodes; i++) any |= wide[i];
+    if (!any) return BASE_OK;
+    q->wide = base_arena_alloc(q->arena, nodes, sizeof *q->wide);
+    if (!q->wide) return base_nomem(err, nodes * sizeof *q->wide);
+    return q8_wide_scales(g, q->folded.weights, inputs, n, wide, q->arena, q->wide, err);
+}
+
 static base_status quantize(q8_model *q, const nn_model *m, const nn_real *inputs, size_t n,
                             q8_options o, const char *calibration, base_err *err)
 {
@@ -92,6 +108,7 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
         if (o.equalize) BASE_TRY(q8_equalize(g, q->folded.weights, inputs, n, NULL, err));
         BASE_TRY(q8_calibrate(g, q->folded.weights, inputs, n, o, q->quant, err));
     }
+    if (o.activations) BASE_TRY(widen(q, inputs, n, o.activations, err));
     BASE_TRY(q8_lower(q, err));
     if (o.correct_bias && !m->quant) BASE_TRY(q8_correct_bias(q, inputs, n, err));
     return q8_pick_golden(q, inputs, n, err);

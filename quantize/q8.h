@@ -6,6 +6,7 @@
  *   calibrate  a range for every node from the values that real clips give
  *   simulate   what training with simulated int8 starts from, and its ranges as it goes on
  *   twin       the int8 model that such training computes with
+ *   wide       16-bit activations of chosen layers, by option
  *   lower      layers of quantize/runtime/ kernels with integers only (nn/ops/<op>.c does it)
  *   bias       the mean error of every layer taken out through its bias, by option
  *   run        the same kernels on the host: what a device computes, bit for bit
@@ -27,16 +28,18 @@
  * of the model are the caller's memory, the others lie in one work buffer. */
 typedef struct q8_value {
     nn_shape shape;
-    size_t size;   /* bytes = elements */
+    size_t size;   /* bytes: elements, twice as many where wide */
     size_t offset; /* in the work buffer; 0 for input and output */
+    bool wide;     /* int16_t: -32767 .. 32767 with zero point 0; never input or output */
     nn_quant quant;
     int first, last; /* layers (0 ..) that write and last read it; the input is there before 0 */
 } q8_value;
 
 typedef struct q8_layer {
-    char name[NN_MAX_NAME]; /* of the node that computes, e.g. "c1" */
-    int node;               /* its index in folded.graph: cost, attributes */
-    int end;                /* index of the last node fused into it (activation), or node */
+    char name[NN_MAX_NAME + 8]; /* of the node that computes, e.g. "c1"; "c1:widen" */
+    int node;                   /* its index in folded.graph: cost, attributes */
+    int end;                    /* index of the last node fused into it (activation), or node */
+    bool converts; /* what node and end compute, between 8 and 16 bits; no node's own layer */
     int n_in;
     int in[NN_MAX_IN]; /* values */
     size_t scratch;    /* offset of the kernel's scratch in the work buffer */
@@ -47,7 +50,8 @@ typedef struct q8_model {
     nn_model folded; /* the float model without batchnorm: graph, weights, labels, features;
                       * provenance says how it was trained and calibrated */
     char *rounding;  /* "tflm" */
-    nn_quant *quant; /* of every node of folded.graph */
+    nn_quant *quant; /* of every node of folded.graph, in 8 bits */
+    double *wide; /* of every node: the scale of its 16-bit values, 0: it has 8 bits; NULL: all */
     q8_layer *layers;
     int n_layers;
     q8_value *values; /* n_layers + 1; the last one is the output */
@@ -78,6 +82,8 @@ typedef struct q8_options {
     double percentile; /* 0: 99.99 */
     bool equalize;     /* q8_equalize before calibration */
     bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
+    const char *activations; /* bits: "16" for every layer that has such a form, "c1=16,p1=16" by
+                              * node, both ("16,c1=8"); NULL: 8 */
 } q8_options;
 
 /* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or
@@ -86,11 +92,11 @@ typedef struct q8_options {
 base_status q8_fold(const nn_graph *g, const nn_real *weights, nn_graph **folded,
                     nn_real **folded_weights, base_err *err);
 
-/* Scale and zero point of every node (quant: one per node of the folded graph) from n samples of
- * its input (n x input shape). 0 is always exact. Nodes whose int8 operator keeps its input's
- * quantization, and layers that an activation is fused into, get that of their partner; inputs of a
- * concat that nothing else reads get that of the concat; some operators (sigmoid, softmax) have one
- * of their own. */
+/* Scale and zero point of every node (quant: one per node of the folded graph) in 8 bits, from n
+ * samples of its input (n x input shape). 0 is always exact. Nodes whose int8 operator keeps its
+ * input's quantization, and layers that an activation is fused into, get that of their partner;
+ * inputs of a concat that nothing else reads get that of the concat; some operators (sigmoid,
+ * softmax) have one of their own. */
 base_status q8_calibrate(const nn_graph *g, const nn_real *weights, const nn_real *inputs, size_t n,
                          q8_options o, nn_quant *quant, base_err *err);
 

@@ -1,4 +1,5 @@
 /* run: an int8 model on the host, with the kernels that a device runs. */
+#include "nn/lower.h"
 #include "quantize/internal.h"
 
 #include <math.h>
@@ -11,6 +12,11 @@ size_t q8_input_size(const q8_model *m)
 size_t q8_output_size(const q8_model *m)
 {
     return m->values[m->n_layers].size;
+}
+
+int q8_integer(const q8_value *v, const int8_t *y, size_t i)
+{
+    return v->wide ? nn_q8_x16(y)[i] : y[i];
 }
 
 void q8_quantize_input(const q8_model *m, const float *x, int8_t *q)

@@ -107,7 +107,7 @@ int tfl_number(tfl_exporter *e, const nn_node *n, const char *what, double v)
         return e->t.n_tensors - 1;
     }
     const nn_quant q = e->q->quant[n->index];
-    *(int8_t *)data = (int8_t)q8_bound(q, v);
+    *(int8_t *)data = (int8_t)q8_bound(q, false, v);
     return set_quant(e, t, q) ? e->t.n_tensors - 1 : NO_MEMORY;
 }
 
@@ -322,8 +322,21 @@ static base_status export(tfl_exporter *e, const nn_model *m, base_str *bytes)
     return status;
 }
 
+static base_status refuse_wide(const q8_model *m, base_err *err)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        const q8_layer *l = &m->layers[i];
+        if (!m->values[i + 1].wide || l->converts) continue;
+        nn_op_fail(nn_graph_node(m->folded.graph, l->node), err,
+                   "16-bit activations have no TensorFlow Lite form here");
+        return base_hint(err, "quantize without --activations, or leave '%s' at 8 bits", l->name);
+    }
+    return BASE_OK;
+}
+
 base_status tflite_export_q8(const q8_model *m, base_str *bytes, base_err *err)
 {
+    BASE_TRY(refuse_wide(m, err));
     tfl_exporter e = {.q = m, .g = m->folded.graph, .weights = m->folded.weights, .err = err};
     return export(&e, &m->folded, bytes);
 }

@@ -17,6 +17,8 @@ nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed);
 nn_model *q8_random_model(const char *text, uint64_t seed);
 /* m calibrated on the Q8_SAMPLES samples x. */
 q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range);
+/* The same in 16 bits where q8_options.activations says so. */
+q8_model *q8_quantized_wide(const nn_model *m, const nn_real *x, const char *activations);
 /* What the graph gives for n samples; freed with base_free. */
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n);
 /* Signal to quantization noise in dB of the int8 outputs against y, on n samples. */

@@ -100,9 +100,8 @@ static void memory_of_ds_cnn(void **state)
 }
 
 /* The int8 model plans its own memory and has its own tables; any weights do. */
-static void same_as_int8_model(void **state)
+static void same_as_q8_model(const char *activations)
 {
-    (void)state;
     static const char *const graphs[] = {
         DS_CNN,
         "x = input 20x10x1\nc = conv2d(x) out=8 kernel=3x3 pad=same\nr = relu(c)\n"
@@ -130,8 +129,11 @@ static void same_as_int8_model(void **state)
         size_t n = (size_t)nn_count(nn_graph_input(m.graph, 0)->shape);
         nn_real *x = base_alloc(n, sizeof *x);
         for (size_t k = 0; k < n; k++) x[k] = (nn_real)((int)(k * 7 % 13) - 6);
-        check(q8_quantize(&m, x, 1, (q8_options){.range = Q8_RANGE_MINMAX}, NULL, &q8, &err), &err);
-        check(quant_costs_of_graph(m.graph, &costs, &err), &err);
+        const q8_options o = {.range = Q8_RANGE_MINMAX, .activations = activations};
+        check(q8_quantize(&m, x, 1, o, NULL, &q8, &err), &err);
+        check(activations ? quant_costs_of_q8(q8, &costs, &err)
+                          : quant_costs_of_graph(m.graph, &costs, &err),
+              &err);
         load("nucleo-l4r5zi", &target);
         estimate(&costs, &target, &e);
         q8_table_bytes(q8, &weights, &tables);
@@ -149,6 +151,13 @@ static void same_as_int8_model(void **state)
         base_free(m.weights);
         nn_graph_free(m.graph);
     }
+}
+
+static void same_as_int8_model(void **state)
+{
+    (void)state;
+    same_as_q8_model(NULL);
+    same_as_q8_model("16");
 }
 
 /* GCC 12 makes 3.8, 3.0 and 0.75 kB of them for a Cortex-M4 with -O2, each once in a model. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define FLAGS "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
-enum { INPUTS = 200 };
+enum { INPUTS = 200, WIDE_NETS = 8 /* with most layers in 16 bits */ };
 
 typedef struct fixture {
     char dir[64];
@@ -71,7 +71,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static q8_model *some_model(size_t k)
+/* activations NULL: all in 8 bits */
+static q8_model *some_model(size_t k, const char *activations)
 {
     nn_model *m = q8_random_model(q8_nets[k], k);
     /* names that a careless emitter would trip over */
@@ -88,7 +89,7 @@ static q8_model *some_model(size_t k)
         at += strlen(labels[i]) + 1;
     }
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+    q8_model *q = q8_quantized_wide(m, x, activations);
     base_free(x);
     nn_model_free(m);
     return q;
@@ -141,11 +142,10 @@ static void same_outputs(const fixture *f, const char *compiler, const int8_t *w
     free(got);
 }
 
-static void header_equals_host_bit_for_bit(void **state)
+static void headers_equal_host(const fixture *f, const char *activations)
 {
-    const fixture *f = *state;
     for (size_t k = 0; k < Q8_NETS; k++) {
-        q8_model *q = some_model(k);
+        q8_model *q = some_model(k, activations);
         char *text = emitted(q, "kws");
         write_header(f, "model.h", text);
         int8_t *y = host_outputs(f, q);
@@ -163,6 +163,16 @@ static void header_equals_host_bit_for_bit(void **state)
     }
 }
 
+static void header_equals_host_bit_for_bit(void **state)
+{
+    headers_equal_host(*state, NULL);
+}
+
+static void so_it_does_in_16_bits(void **state)
+{
+    headers_equal_host(*state, "16");
+}
+
 /* The text with one place changed; the result is freed with free(). */
 static char *changed(const char *text, const char *from, size_t skip, const char *to, size_t cut)
 {
@@ -176,13 +186,13 @@ static char *changed(const char *text, const char *from, size_t skip, const char
 }
 
 /* The last layer's lower bound raised: the largest outputs at least are different. */
-static char *with_another_bound(const char *text)
+static char *with_another_bound(const char *text, bool wide)
 {
     static const char lo[] = ".lo = ";
     const char *last = strstr(text, lo);
     for (const char *at = last; at; at = strstr(at + 1, lo)) last = at;
     assert_non_null(last);
-    return changed(text, last, strlen(lo), "90 + ", 0);
+    return changed(text, last, strlen(lo), wide ? "40000 + " : "90 + ", 0);
 }
 
 /* A bare Cortex-M4: vectors, self-test, its result as the exit code of the emulator. */
@@ -221,11 +231,12 @@ static void a_cortex_m4_computes_the_same(void **state)
     if (!f->qemu) skip();
     write_header(f, "bare.c", bare);
     write_header(f, "bare.ld", script);
-    for (size_t k = 0; k < Q8_NETS; k++) {
-        q8_model *q = some_model(k);
+    for (size_t i = 0; i < Q8_NETS + WIDE_NETS; i++) {
+        const bool wide = i >= Q8_NETS;
+        q8_model *q = some_model(wide ? i - Q8_NETS : i, wide ? "16" : NULL);
         char *text = emitted(q, "kws");
         assert_int_equal(emulated(f, text), 0);
-        char *bad = with_another_bound(text);
+        char *bad = with_another_bound(text, wide);
         assert_in_range(emulated(f, bad), 1, q->n_golden);
         free(bad);
         free(text);
@@ -239,7 +250,7 @@ static void two_models_share_a_translation_unit(void **state)
     static const char both[] = "#include \"a.h\"\n#include \"b.h\"\n#include \"a.h\"\n"
                                "int main(void)\n{\n"
                                "    return a_selftest() != 0 || two_selftest() != 0;\n}\n";
-    q8_model *a = some_model(0), *b = some_model(2);
+    q8_model *a = some_model(0, "16"), *b = some_model(2, NULL);
     char *ta = emitted(a, "a"), *tb = emitted(b, "two");
     write_header(f, "a.h", ta);
     write_header(f, "b.h", tb);
@@ -263,7 +274,7 @@ static int selftest_of(const fixture *f, const char *text)
 static void selftest_sees_what_is_wrong(void **state)
 {
     const fixture *f = *state;
-    q8_model *q = some_model(4);
+    q8_model *q = some_model(4, NULL);
     char *text = emitted(q, "kws");
     assert_int_equal(selftest_of(f, text), 0);
 
@@ -291,14 +302,13 @@ static void selftest_sees_what_is_wrong(void **state)
 }
 
 /* Compiled without floating-point registers, what it takes from outside is memcmp at most. */
-static void inference_needs_no_float_and_no_heap(void **state)
+static void check_needs(const fixture *f, const char *activations)
 {
-    const fixture *f = *state;
     static const char unit[] = "#include \"model.h\"\n"
                                "int all(const int8_t *in, int8_t *out);\n"
                                "int all(const int8_t *in, int8_t *out)\n{\n"
                                "    kws_run(in, out);\n    return kws_selftest();\n}\n";
-    q8_model *q = some_model(1);
+    q8_model *q = some_model(1, activations);
     char *text = emitted(q, "kws");
     assert_null(strstr(text, "#include \""));
     write_header(f, "model.h", text);
@@ -319,12 +329,18 @@ static void inference_needs_no_float_and_no_heap(void **state)
     q8_model_free(q);
 }
 
+static void inference_needs_no_float_and_no_heap(void **state)
+{
+    check_needs(*state, NULL);
+    check_needs(*state, "16");
+}
+
 static void prefixes_are_checked(void **state)
 {
     (void)state;
     static const char *const bad[] = {"",    "KWS",   "1a",
                                       "a-b", "sotto", "a_name_that_is_far_too_long"};
-    q8_model *q = some_model(4);
+    q8_model *q = some_model(4, NULL);
     for (size_t i = 0; i < BASE_COUNT(bad); i++) {
         base_err err = {0};
         base_str text = {0};
@@ -339,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_equals_host_bit_for_bit),
+        cmocka_unit_test(so_it_does_in_16_bits),
         cmocka_unit_test(a_cortex_m4_computes_the_same),
         cmocka_unit_test(two_models_share_a_translation_unit),
         cmocka_unit_test(selftest_sees_what_is_wrong),

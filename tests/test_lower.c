@@ -85,7 +85,7 @@ static void real_outputs(rig *t)
         assert_non_null(w[k]);
         for (size_t i = 0; i < t->n->param[k].count; i++) w[k][i] = (double)t->c.w[k][i];
     }
-    call.y = t->real = malloc((size_t)nn_count(t->n->shape) * sizeof(double));
+    call.y = t->real = calloc((size_t)nn_count(t->n->shape), sizeof(double)); /* oracles add */
     assert_non_null(t->real);
     oracle_find(t->n->op->name)->forward(&call);
     for (int k = 0; k < NN_MAX_IN; k++) free(x[k]);

@@ -258,6 +258,23 @@ static void damaged_files_are_refused_or_read(void **state)
     assert_true(read > 1000 && refusals > 3000); /* both are met */
 }
 
+static void sixteen_bits_are_refused(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    base_str bytes = {0};
+    nn_model *m = q8_random_model(q8_nets[0], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized_wide(m, x, "p1=16,y=16");
+    assert_int_equal(tflite_export_q8(q, &bytes, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "conv2d 'p1': 16-bit"));
+    assert_non_null(strstr(err.hint, "--activations"));
+    assert_null(bytes.s);
+    q8_model_free(q);
+    base_free(x);
+    nn_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_bias_beyond_32_bits_is_refused),
         cmocka_unit_test(an_unknown_operator_is_named),
         cmocka_unit_test(what_cannot_be_exported_is_named),
+        cmocka_unit_test(sixteen_bits_are_refused),
         cmocka_unit_test(damaged_files_are_refused_or_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

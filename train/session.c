@@ -308,7 +308,10 @@ base_status session_refresh(session *s, base_err *err)
 {
     if (!s->master) return BASE_OK;
     nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
-    return s->setup->int8->set(s->setup->int8->ctx, s->master, s->quant, err);
+    const train_int8 *q = s->setup->int8;
+    if (q->set(q->ctx, s->master, s->quant, err) == BASE_OK) return BASE_OK;
+    return base_hint(err, "if the weights have diverged, lower quantize.lr (now %g)",
+                     s->setup->quantize.lr);
 }
 
 base_status session_move_ranges(session *s, base_err *err)

@@ -107,7 +107,7 @@ static const config_key quantize_keys[] = {
     INT(Q, clips, 1, 1000000, "training clips that ranges are measured on"),
     REAL(Q, range_share, 0, 1, "how far an epoch moves ranges to what its weights want"),
     INT(Q, epochs, 1, 100000, "times through the training clips with simulated int8"),
-    REAL(Q, lr_share, 1e-6, 10, "share of train.lr that they begin with"),
+    REAL(Q, lr, 1e-8, 1, "learning rate that they begin with, of Adam"),
 };
 
 model_settings model_settings_default(void)
@@ -147,7 +147,7 @@ quantize_settings quantize_settings_default(void)
                                .clips = 512,
                                .range_share = 0.5,
                                .epochs = 15,
-                               .lr_share = 0.1};
+                               .lr = 1e-4};
 }
 
 static base_status model_check(const void *settings, base_err *err)

@@ -77,7 +77,7 @@ typedef struct quantize_settings {
     int64_t clips;      /* training clips that ranges are measured on */
     double range_share; /* what ranges move by after an epoch, of the way to what weights want */
     int64_t epochs;     /* of simulated int8: all from train.init on, else after train.epochs */
-    double lr_share;    /* of train.lr, that they begin with */
+    double lr;          /* Adam's, falling to 0; folded weights have no normalization behind them */
 } quantize_settings;
 
 /* The defaults. */

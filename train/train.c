@@ -386,8 +386,14 @@ static base_status open_run(trainer *t, const train_output *out, base_err *err)
 static void settings_of_int8(train_setup *setup)
 {
     train_settings *set = &setup->train;
+    const train_settings usual = train_settings_default();
     set->epochs = setup->quantize.epochs;
-    set->lr *= setup->quantize.lr_share;
+    set->optimizer = NN_ADAM;
+    set->beta1 = usual.beta1;
+    set->beta2 = usual.beta2;
+    set->epsilon = usual.epsilon;
+    set->weight_decay = 0;
+    set->lr = setup->quantize.lr;
     set->final_lr = 0;
     set->schedule = NN_COSINE;
     set->warmup_epochs = set->hold_epochs = 0;

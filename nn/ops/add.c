@@ -5,6 +5,10 @@
 #include "nn/grid.h"
 #include "nn/lower.h"
 #include "quantize/runtime/add_broadcast.h"
+#include "quantize/runtime/add_broadcast_i16.h"
+#include "quantize/runtime/add_i16.h"
+
+#include <math.h>
 
 static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
                         ptrdiff_t s1, ptrdiff_t n)
@@ -152,9 +156,90 @@ static const nn_q8_kernel broadcast_kernel = {
     .run = run_broadcast_q8,
 };
 
+static const nn_q8_field wide_fields[] = {
+    NN_Q8_INT_OF(sotto_add_i16_t, n),
+    NN_Q8_INT_OF(sotto_add_i16_t, x0_multiplier),
+    NN_Q8_INT_OF(sotto_add_i16_t, x1_multiplier),
+    NN_Q8_INT_OF(sotto_add_i16_t, shift),
+    NN_Q8_INT_OF(sotto_add_i16_t, lo),
+    NN_Q8_INT_OF(sotto_add_i16_t, hi),
+};
+
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_add_i16(p, nn_q8_x16(x[0]), nn_q8_x16(x[1]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_add_i16",
+    .header = "add_i16.h",
+    .n_in = 2,
+    .size = sizeof(sotto_add_i16_t),
+    .fields = wide_fields,
+    .n_fields = BASE_COUNT(wide_fields),
+    .run = run_wide,
+    .in_place = true,
+};
+
+static const nn_q8_field wide_broadcast_fields[] = {
+    NN_Q8_INT4_OF(sotto_add_broadcast_i16_t, length),
+    NN_Q8_INT4_OF(sotto_add_broadcast_i16_t, step0),
+    NN_Q8_INT4_OF(sotto_add_broadcast_i16_t, step1),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.n),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.x0_multiplier),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.x1_multiplier),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.shift),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.lo),
+    NN_Q8_INT_OF(sotto_add_broadcast_i16_t, sum.hi),
+};
+
+static void run_wide_broadcast(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_add_broadcast_i16(p, nn_q8_x16(x[0]), nn_q8_x16(x[1]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_broadcast_kernel = {
+    .name = "sotto_add_broadcast_i16",
+    .header = "add_broadcast_i16.h",
+    .n_in = 2,
+    .size = sizeof(sotto_add_broadcast_i16_t),
+    .fields = wide_broadcast_fields,
+    .n_fields = BASE_COUNT(wide_broadcast_fields),
+    .run = run_wide_broadcast,
+};
+
+/* One multiplier for each input, with the shift of the larger: one of 31 bits. */
+static base_status wide_sum(const nn_node *n, const nn_q8_context *c, sotto_add_i16_t *p,
+                            base_err *err)
+{
+    const double a = c->in[0].scale / c->out.scale, b = c->in[1].scale / c->out.scale;
+    int32_t most, shift;
+    *p = (sotto_add_i16_t){.n = (int32_t)nn_count(n->shape), .lo = c->lo, .hi = c->hi};
+    if (!nn_q8_factor(c, a > b ? a : b, &most, &shift) || most == 0)
+        return nn_op_fail(n, err, "cannot be requantized: scales %g + %g to %g", c->in[0].scale,
+                          c->in[1].scale, c->out.scale);
+    p->shift = 31 - shift;
+    p->x0_multiplier = a < b ? (int32_t)round(ldexp(a, p->shift)) : most;
+    p->x1_multiplier = b < a ? (int32_t)round(ldexp(b, p->shift)) : most;
+    return BASE_OK;
+}
+
+static base_status lower_wide(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
+{
+    if (nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {
+        sotto_add_i16_t *p = nn_q8_layer_new(&wide_kernel, c, layer);
+        return p ? wide_sum(n, c, p, err) : base_nomem(err, sizeof *p);
+    }
+    sotto_add_broadcast_i16_t *p = nn_q8_layer_new(&wide_broadcast_kernel, c, layer);
+    if (!p) return base_nomem(err, sizeof *p);
+    nn_q8_broadcast(n, p->length, p->step0, p->step1);
+    return wide_sum(n, c, &p->sum, err);
+}
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
+    if (c->wide) return lower_wide(n, c, layer, err);
     if (nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {
         sotto_add_t *p = nn_q8_layer_new(&kernel, c, layer);
         return p ? nn_q8_sum(n, c, c->in[0], c->in[1], p, err) : base_nomem(err, sizeof *p);
@@ -178,7 +263,7 @@ const nn_op nn_op_add = {
     .name = "add",
     .summary = "sum of two tensors, axes of length 1 repeated",
     .n_in = 2,
-    .flags = NN_FRESH | NN_CLAMPS,
+    .flags = NN_FRESH | NN_CLAMPS | NN_WIDE,
     .shape = nn_grid_pair_shape,
     .forward = forward,
     .backward = backward,

@@ -1,7 +1,9 @@
 /* avgpool: x [H, W, C] -> y [H', W', C], the mean of x under each window; padding does not count.
  */
 #include "quantize/runtime/avgpool.h"
+#include "nn/lower.h"
 #include "nn/pooling.h"
+#include "quantize/runtime/avgpool_i16.h"
 
 #include <string.h>
 
@@ -58,9 +60,24 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_avgpool_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_avgpool_i16",
+    .header = "avgpool_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_avgpool_i16_t),
+    .fields = nn_pooling_fields,
+    .n_fields = NN_POOLING_FIELDS,
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
-    return nn_pooling_lower(n, c, &kernel, layer, err);
+    return nn_pooling_lower(n, c, c->wide ? &wide_kernel : &kernel, layer, err);
 }
 
 NN_CASES("x = input 6x5x3; y = avgpool(x) kernel=2x2 stride=2x2",
@@ -72,7 +89,7 @@ const nn_op nn_op_avgpool = {
     .name = "avgpool",
     .summary = "mean over windows",
     .n_in = 1,
-    .flags = NN_SAME_QUANT,
+    .flags = NN_SAME_QUANT | NN_WIDE,
     .attrs = nn_pooling_attrs,
     .n_attrs = NN_POOLING_ATTRS,
     .attr_size = sizeof(nn_pooling),

@@ -8,7 +8,8 @@
  */
 #include "quantize/runtime/conv2d.h"
 #include "nn/blas.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/conv2d_i16.h"
 
 #include <string.h>
 
@@ -285,13 +286,28 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_conv2d_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_conv2d_i16",
+    .header = "conv2d_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_conv2d_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const geometry g = geometry_of(n);
     const size_t out = (size_t)g.out, fan = (size_t)g.k;
     nn_q8_weights w;
     BASE_TRY(nn_q8_quantize(n, c, fan, out, true, &w, err));
-    sotto_conv2d_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_conv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_conv2d_t){.in_h = g.h.in,
                           .in_w = g.w.in,
@@ -337,7 +353,7 @@ const nn_op nn_op_conv2d = {
     .name = "conv2d",
     .summary = "two-dimensional convolution with stride, dilation and groups",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD | NN_WIDE,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(conv2d),

@@ -1,7 +1,8 @@
 /* dense: x [I] -> y [O], y = x W + b. W [I, O], b [O]. One matrix product over the batch. */
 #include "quantize/runtime/dense.h"
 #include "nn/blas.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/dense_i16.h"
 
 #include <string.h>
 
@@ -76,12 +77,27 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dense_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_dense_i16",
+    .header = "dense_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dense_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const int in = n->in[0]->shape.d[0], out = n->shape.d[0];
     nn_q8_weights w;
     BASE_TRY(nn_q8_quantize(n, c, (size_t)in, (size_t)out, true, &w, err));
-    sotto_dense_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_dense_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dense_t){in,    out,      c->in[0].zero, c->out.zero,  c->lo,
                          c->hi, w.weight, w.bias,        w.multiplier, w.shift};
@@ -97,7 +113,7 @@ const nn_op nn_op_dense = {
     .name = "dense",
     .summary = "fully connected layer",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_CLAMPS_FORWARD,
+    .flags = NN_KEEP_X | NN_CLAMPS_FORWARD | NN_WIDE,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dense),

@@ -1,6 +1,7 @@
 /* globalpool: x [H, W, C] -> y [C], y[c] = mean of x[h,w,c] over h and w. */
 #include "quantize/runtime/globalpool.h"
-#include "nn/op.h"
+#include "nn/lower.h"
+#include "quantize/runtime/globalpool_i16.h"
 
 #include <string.h>
 
@@ -55,13 +56,30 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_globalpool_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_globalpool_i16",
+    .header = "globalpool_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_globalpool_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    sotto_globalpool_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_globalpool_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     const int channels = n->shape.d[0];
     const int positions = (int)(nn_count(n->in[0]->shape) / channels);
+    if (c->wide && positions > 65536)
+        return nn_op_fail(n, err, "a mean of over 65536 16-bit values");
     *p = (sotto_globalpool_t){positions, channels, c->lo, c->hi};
     return BASE_OK;
 }
@@ -72,7 +90,7 @@ const nn_op nn_op_globalpool = {
     .name = "globalpool",
     .summary = "mean over time and frequency",
     .n_in = 1,
-    .flags = NN_SAME_QUANT,
+    .flags = NN_SAME_QUANT | NN_WIDE,
     .shape = shape,
     .forward = forward,
     .backward = backward,

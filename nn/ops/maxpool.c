@@ -1,7 +1,9 @@
 /* maxpool: x [H, W, C] -> y [H', W', C], the maximum of x under each window; padding does not
  * count. The gradient goes to the first position that holds the maximum; NaN is the largest. */
 #include "quantize/runtime/maxpool.h"
+#include "nn/lower.h"
 #include "nn/pooling.h"
+#include "quantize/runtime/maxpool_i16.h"
 
 /* Where in x (one sample, rows of `width` pixels) the maximum of channel c lies. */
 static ptrdiff_t argmax(const nn_real *x, int width, int ch, int c, nn_box u)
@@ -63,9 +65,24 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_maxpool_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_maxpool_i16",
+    .header = "maxpool_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_maxpool_i16_t),
+    .fields = nn_pooling_fields,
+    .n_fields = NN_POOLING_FIELDS,
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
-    return nn_pooling_lower(n, c, &kernel, layer, err);
+    return nn_pooling_lower(n, c, c->wide ? &wide_kernel : &kernel, layer, err);
 }
 
 NN_CASES("x = input 6x5x3; y = maxpool(x) kernel=2x2 stride=2x2",
@@ -77,7 +94,7 @@ const nn_op nn_op_maxpool = {
     .name = "maxpool",
     .summary = "maximum over windows",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_SAME_QUANT,
+    .flags = NN_KEEP_X | NN_SAME_QUANT | NN_WIDE,
     .attrs = nn_pooling_attrs,
     .n_attrs = NN_POOLING_ATTRS,
     .attr_size = sizeof(nn_pooling),

@@ -4,6 +4,7 @@
 #include "nn/grid.h"
 #include "nn/lower.h"
 #include "quantize/runtime/reduce_mean.h"
+#include "quantize/runtime/reduce_mean_i16.h"
 
 #include <string.h>
 
@@ -120,10 +121,25 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_reduce_mean_i16(p, nn_q8_x16(x[0]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_reduce_mean_i16",
+    .header = "reduce_mean_i16.h",
+    .n_in = 1,
+    .size = sizeof(sotto_reduce_mean_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    sotto_reduce_mean_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_reduce_mean_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     const mean *a = n->attrs;
     const int64_t count = nn_count(n->in[0]->shape) / nn_count(n->shape);
@@ -133,9 +149,9 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                                .out_zero = c->out.zero,
                                .lo = c->lo,
                                .hi = c->hi};
-    /* a sum has at most 8 bits more than count, and a sign */
+    /* a sum has at most 8 bits more than count, and a sign; of 16-bit values, 47 bits are enough */
     if (count > 1 << 22 || !(factor * (double)count < 1 << 22) || !(factor < 1 << 22) ||
-        !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+        !nn_q8_factor(c, factor, &p->multiplier, &p->shift))
         return nn_op_fail(n, err, "cannot be requantized: scale %g over %lld values to %g",
                           c->in[0].scale, (long long)count, c->out.scale);
     return BASE_OK;
@@ -151,7 +167,7 @@ const nn_op nn_op_mean = {
     .name = "mean",
     .summary = "mean over chosen axes",
     .n_in = 1,
-    .flags = NN_FRESH,
+    .flags = NN_FRESH | NN_WIDE,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(mean),

@@ -4,6 +4,7 @@
 #include "quantize/runtime/mul.h"
 #include "nn/grid.h"
 #include "nn/lower.h"
+#include "quantize/runtime/mul_i16.h"
 
 static void forward_row(nn_real *restrict y, const nn_real *x0, ptrdiff_t s0, const nn_real *x1,
                         ptrdiff_t s1, ptrdiff_t n)
@@ -83,10 +84,25 @@ static const nn_q8_kernel kernel = {
     .run = run_q8,
 };
 
+static void run_wide(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_mul_i16(p, nn_q8_x16(x[0]), nn_q8_x16(x[1]), nn_q8_y16(y));
+}
+
+static const nn_q8_kernel wide_kernel = {
+    .name = "sotto_mul_i16",
+    .header = "mul_i16.h",
+    .n_in = 2,
+    .size = sizeof(sotto_mul_i16_t),
+    .fields = fields,
+    .n_fields = BASE_COUNT(fields),
+    .run = run_wide,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     BASE_TRY(nn_q8_check(n, c, err));
-    sotto_mul_t *p = nn_q8_layer_new(&kernel, c, layer);
+    sotto_mul_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     const double a = c->in[0].scale, b = c->in[1].scale, factor = a * b / c->out.scale;
     nn_q8_broadcast(n, p->length, p->step0, p->step1);
@@ -96,7 +112,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     p->lo = c->lo;
     p->hi = c->hi;
     /* products have 16 bits and a sign, which must not be shifted out */
-    if (!(factor < 1 << 13) || !nn_q8_multiplier(factor, &p->multiplier, &p->shift))
+    if (!(factor < 1 << 13) || !nn_q8_factor(c, factor, &p->multiplier, &p->shift))
         return nn_op_fail(n, err, "cannot be requantized: scales %g * %g / %g", a, b, c->out.scale);
     return BASE_OK;
 }
@@ -114,7 +130,7 @@ const nn_op nn_op_mul = {
     .name = "mul",
     .summary = "product of two tensors, axes of length 1 repeated",
     .n_in = 2,
-    .flags = NN_KEEP_X,
+    .flags = NN_KEEP_X | NN_WIDE,
     .shape = nn_grid_pair_shape,
     .forward = forward,
     .backward = backward,

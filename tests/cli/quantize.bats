@@ -163,6 +163,36 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     refused 2 "an int8 model already" quantize run.int8.h5 -c tones.h5 --explain -o "$out/x.h5"
 }
 
+@test "--activations: 16 bits for all layers, or for some" {
+    "$SOTTO" quantize -q run -c tones.h5 --activations 16 -o "$out/a.h5" --format json >"$out/j"
+    jq -e --slurpfile q quantize.json '.layers == 13 and .work_bytes == 2 * $q[0].work_bytes and
+        .weight_bytes == $q[0].weight_bytes and .model_hash != $q[0].model_hash' "$out/j"
+    jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.8' "$out/j"
+    h5dump -d /provenance "$out/a.h5" | grep 'calibration.activations = 16'
+    "$SOTTO" eval -q "$out/a.h5" tones.h5 --format json >"$out/eval.json"
+    jq -e --slurpfile q "$out/j" '.accuracy ==
+        ($q[0].results[] | select(.split == "test" and .kind == "int8") | .accuracy)' \
+        "$out/eval.json"
+    "$SOTTO" export -q "$out/a.h5" -o "$out/model.h"
+    printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+    cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
+        -fno-sanitize-recover=all "$out/main.c" -o "$out/main"
+    "$out/main"
+    "$SOTTO" estimate "$out/a.h5" -t nucleo-l4r5zi --format json |
+        jq -e --slurpfile q "$out/j" '.work_bytes == $q[0].work_bytes'
+    run "$SOTTO" export "$out/a.h5" -o "$out/a.tflite"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"conv2d 'conv1': 16-bit"*"hint: quantize without --activations"* ]]
+    "$SOTTO" quantize -q "$out/a.h5" -c tones.h5 --explain --format json |
+        jq -e '[.explanation[].layer] | contains(["conv1", "y:narrow"]) and length == 13'
+    "$SOTTO" quantize -q run -c tones.h5 --activations pool=16 --explain --format json |
+        jq -e '.layers == 13 and (.explanation[] | select(.layer == "pool:narrow") | .op) == "narrow"'
+    rm -r "$out"/*
+    refused 2 "there is no layer 'pol'" quantize run -c tones.h5 --activations pol=16 -o "$out/x.h5"
+    [[ "$stderr" == *"did you mean 'pool'?"* ]]
+    refused 2 "12 bits of 'y'" quantize run -c tones.h5 --activations y=12 -o "$out/x.h5"
+}
+
 @test "--plot draws a picture, or says what is missing" {
     refused 2 "neither a .png nor a .svg" quantize run -c tones.h5 --plot "$out/a.jpg"
     mkdir "$BATS_TEST_TMPDIR/empty"
