@@ -119,6 +119,9 @@ base_status q8_lower(q8_model *m, base_err *err);
 /* Mean output errors taken out of the biases of m's integers, layer by layer, by n inputs. */
 base_status q8_correct_bias(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
 
+/* BASE_USAGE naming a layer with 16-bit activations, if there is one: a format has none. */
+base_status q8_refuse_wide(const q8_model *m, const char *format, base_err *err);
+
 /* The integer i of a value of this kind. */
 int q8_integer(const q8_value *v, const int8_t *y, size_t i);
 

@@ -258,6 +258,7 @@ static base_status export(onnx_exporter *e, const nn_model *m, const char *versi
 
 base_status onnx_export_q8(const q8_model *m, const char *version, base_str *bytes, base_err *err)
 {
+    BASE_TRY(q8_refuse_wide(m, "ONNX", err));
     onnx_exporter e = {.q = m, .g = m->folded.graph, .weights = m->folded.weights, .err = err};
     return export(&e, &m->folded, version, bytes);
 }

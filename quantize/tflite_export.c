@@ -322,21 +322,9 @@ static base_status export(tfl_exporter *e, const nn_model *m, base_str *bytes)
     return status;
 }
 
-static base_status refuse_wide(const q8_model *m, base_err *err)
-{
-    for (int i = 0; i < m->n_layers; i++) {
-        const q8_layer *l = &m->layers[i];
-        if (!m->values[i + 1].wide || l->converts) continue;
-        nn_op_fail(nn_graph_node(m->folded.graph, l->node), err,
-                   "16-bit activations have no TensorFlow Lite form here");
-        return base_hint(err, "quantize without --activations, or leave '%s' at 8 bits", l->name);
-    }
-    return BASE_OK;
-}
-
 base_status tflite_export_q8(const q8_model *m, base_str *bytes, base_err *err)
 {
-    BASE_TRY(refuse_wide(m, err));
+    BASE_TRY(q8_refuse_wide(m, "TensorFlow Lite", err));
     tfl_exporter e = {.q = m, .g = m->folded.graph, .weights = m->folded.weights, .err = err};
     return export(&e, &m->folded, bytes);
 }
