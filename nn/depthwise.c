@@ -9,17 +9,17 @@
 #include <string.h>
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h),       NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, channels),   NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_w),      NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w),   NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w), NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left),   NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero),   NN_Q8_INT_OF(sotto_dwconv2d_t, lo),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, hi),         NN_Q8_I8S_OF(sotto_dwconv2d_t, weight),
-    NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),      NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier),
-    NN_Q8_I32S_OF(sotto_dwconv2d_t, shift),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h),        NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, channels),    NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, out_w),       NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w),    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w),    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w),  NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left),    NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero),    NN_Q8_INT_OF(sotto_dwconv2d_t, lo),
+    NN_Q8_INT_OF(sotto_dwconv2d_t, hi),          NN_Q8_INT_OF(sotto_dwconv2d_t, single),
+    NN_Q8_I8S_OF(sotto_dwconv2d_t, weight),      NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),
+    NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier), NN_Q8_I32S_OF(sotto_dwconv2d_t, shift),
 };
 
 static void run(const void *p, const int8_t *const *x, int8_t *y)
@@ -71,6 +71,7 @@ static const nn_q8_field bands_fields[] = {
     NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_zero),
     NN_Q8_INT_OF(sotto_dwconv2d_bands_t, lo),
     NN_Q8_INT_OF(sotto_dwconv2d_bands_t, hi),
+    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, single),
     NN_Q8_I8S_OF(sotto_dwconv2d_bands_t, weight),
     NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, bias),
     NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, multiplier),
@@ -159,6 +160,7 @@ static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], i
                                   .out_zero = c->out.zero,
                                   .lo = c->lo,
                                   .hi = c->hi,
+                                  .single = c->single,
                                   .weight = w.weight,
                                   .bias = w.bias,
                                   .multiplier = w.multiplier,
@@ -188,6 +190,7 @@ static base_status lower_plain(const nn_q8_context *c, const nn_window win[2], i
                             .out_zero = c->out.zero,
                             .lo = c->lo,
                             .hi = c->hi,
+                            .single = c->single,
                             .weight = w.weight,
                             .bias = w.bias,
                             .multiplier = w.multiplier,

@@ -19,7 +19,8 @@
         NN_Q8_INT_OF(type, field.x1_zero), NN_Q8_INT_OF(type, field.x1_multiplier),                \
         NN_Q8_INT_OF(type, field.x1_shift), NN_Q8_INT_OF(type, field.out_zero),                    \
         NN_Q8_INT_OF(type, field.out_multiplier), NN_Q8_INT_OF(type, field.out_shift),             \
-        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi)
+        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi),                                \
+        NN_Q8_INT_OF(type, field.single)
 
 #define NN_Q8_REDUCE_OF(type, field)                                                               \
     NN_Q8_INT_OF(type, field.kept[0]), NN_Q8_INT_OF(type, field.kept[1]),                          \
@@ -30,7 +31,8 @@
 #define NN_Q8_RESCALE_OF(type, field)                                                              \
     NN_Q8_INT_OF(type, field.in_zero), NN_Q8_INT_OF(type, field.out_zero),                         \
         NN_Q8_INT_OF(type, field.multiplier), NN_Q8_INT_OF(type, field.shift),                     \
-        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi)
+        NN_Q8_INT_OF(type, field.lo), NN_Q8_INT_OF(type, field.hi),                                \
+        NN_Q8_INT_OF(type, field.single)
 
 /* ---- parts of kernels' structs ---- */
 

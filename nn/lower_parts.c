@@ -63,7 +63,8 @@ base_status nn_q8_sum(const nn_node *n, const nn_q8_context *c, nn_quant a, nn_q
                        .x1_zero = b.zero,
                        .out_zero = c->out.zero,
                        .lo = c->lo,
-                       .hi = c->hi};
+                       .hi = c->hi,
+                       .single = c->single};
     if (!(out < 1) || !nn_q8_multiplier(a.scale / twice, &p->x0_multiplier, &p->x0_shift) ||
         !nn_q8_multiplier(b.scale / twice, &p->x1_multiplier, &p->x1_shift) ||
         !nn_q8_multiplier(out, &p->out_multiplier, &p->out_shift))
@@ -77,7 +78,8 @@ base_status nn_q8_rescale(const nn_node *n, const nn_q8_context *c, int k, sotto
 {
     const nn_quant in = c->in[k], out = c->out;
     const double factor = in.scale / out.scale;
-    *p = (sotto_rescale_t){.in_zero = in.zero, .out_zero = out.zero, .lo = c->lo, .hi = c->hi};
+    *p = (sotto_rescale_t){
+        .in_zero = in.zero, .out_zero = out.zero, .lo = c->lo, .hi = c->hi, .single = c->single};
     if (in.scale == out.scale && in.zero == out.zero) return BASE_OK;
     /* 8 bits and a sign must not be shifted out, nor all of them away */
     if (!(factor < 1 << 20) || !nn_q8_multiplier(factor, &p->multiplier, &p->shift) ||

@@ -131,8 +131,9 @@ typedef struct nn_q8_size {
 typedef struct nn_q8_context {
     const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
     nn_quant in[NN_MAX_IN], out;
-    bool wide;  /* NN_WIDE: inputs and output have 16 bits (quantize/runtime/i16.h) */
-    int lo, hi; /* clamp of the output (fused activation), within -128..127; wide: +-32767 */
+    bool wide;   /* NN_WIDE: inputs and output have 16 bits (quantize/runtime/i16.h) */
+    int lo, hi;  /* clamp of the output (fused activation), within -128..127; wide: +-32767 */
+    bool single; /* requantizations of 8-bit outputs round once (quantize/runtime/requant.h) */
     /* NN_BANDS: a fused affine node, y' = mul y + add by band and channel; NULL: none */
     int bands;
     const double *mul, *add;

@@ -41,6 +41,7 @@ static void put_result(cli *c, const q8_model *m, const char *prefix, size_t hea
     cli_put_text(c, "prefix", prefix);
     cli_put_text(c, "input", nn_shape_text(m->values[0].shape, shape));
     cli_put_int(c, "outputs", (int64_t)q8_output_size(m));
+    cli_put_text(c, "rounding", q8_rounding_name(m->rounding));
     cli_put_int(c, "layers", m->n_layers);
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);

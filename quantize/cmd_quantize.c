@@ -42,6 +42,7 @@ enum { EXPLAINED_CLIPS = 128, AUTO = Q8_RANGE_KL + 1 };
 static const double EXPLAINED_SHARE = 0.1; /* rows with at least this much get advice */
 
 static const char *const ranges[] = {"minmax", "percentile", "mse", "kl", "auto", NULL};
+static const char *const roundings[] = {"tflm", "single", NULL};
 
 typedef struct settings {
     const char *pack, *plot;
@@ -135,7 +136,8 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
                                 .percentile = given.percentile,
                                 .activations = given.activations,
                                 .equalize = i & 2,
-                                .correct_bias = i & 1};
+                                .correct_bias = i & 1,
+                                .rounding = given.rounding};
         q8_model *q = NULL;
         int64_t *confusion = base_alloc(classes * classes, sizeof *confusion);
         status = confusion ? q8_quantize(s->float_model, inputs, n, how, NULL, &q, err)
@@ -193,6 +195,7 @@ static void put_model(cli *c, const settings *set, const subject *s)
         cli_put_bool(c, "equalize", set->how.equalize);
         cli_put_bool(c, "bias_correction", set->how.correct_bias);
     }
+    cli_put_text(c, "rounding", q8_rounding_name(q->rounding));
     cli_put_int(c, "layers", q->n_layers);
     cli_put_bytes(c, "float_bytes", (int64_t)(nn_graph_params(q->folded.graph) * sizeof(float)));
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
@@ -384,8 +387,8 @@ static base_status check(cli *c, const settings *set, base_err *err)
 base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
 {
     settings set = {.clips = 512, .how = {.percentile = 99.99}};
-    const char *range = "mse";
-    int uneven = 0, biased = 0;
+    const char *range = "mse", *rounding = "tflm";
+    int uneven = 0, biased = 0, profile = Q8_TFLM;
     const struct poptOption options[] = {
         {"calibrate", 'c', POPT_ARG_STRING, &set.pack, 0, "pack whose training clips set ranges",
          "PACK"},
@@ -399,12 +402,16 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "leave the mean error of each layer in", NULL},
         {"activations", 0, POPT_ARG_STRING, &set.how.activations, 0,
          "8 or 16 bits, of all layers that can or by name (8)", "BITS,LAYER=BITS,..."},
+        {"rounding", 0, POPT_ARG_STRING, &rounding, 0,
+         "of requantizations: tflm (twice, as TFLite Micro does) or single (once)", "PROFILE"},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
     BASE_TRY(cli_check_choice("--range", range, ranges, &set.range, err));
+    BASE_TRY(cli_check_choice("--rounding", rounding, roundings, &profile, err));
+    set.how.rounding = (q8_rounding)profile;
     set.explain |= set.plot != NULL;
     if (set.range != AUTO) set.how.range = (q8_range)set.range;
     set.how.equalize = !uneven;

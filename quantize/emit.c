@@ -129,7 +129,8 @@ static void put_head(emitter *e, const char *hash)
         " * %s\n"
         " * Graph:\n",
         e->prefix, m->n_layers, in, out, e->upper, e->upper, e->prefix, e->upper, e->upper,
-        e->upper, e->prefix, e->prefix, e->prefix, e->upper, weights, tables, m->rounding, hash);
+        e->upper, e->prefix, e->prefix, e->prefix, e->upper, weights, tables,
+        q8_rounding_name(m->rounding), hash);
     base_str graph = {0};
     nn_print(m->folded.graph, &graph);
     put_comment_lines(e->out, graph.s ? graph.s : "");

@@ -88,7 +88,7 @@ static base_status save(const q8_model *m, h5_file *f, base_err *err)
 {
     BASE_TRY(nn_model_write(&m->folded, f, err));
     BASE_TRY(save_quant(m, f, err));
-    BASE_TRY(h5_set_text(f, "q8", "rounding", m->rounding, err));
+    BASE_TRY(h5_set_text(f, "q8", "rounding", q8_rounding_name(m->rounding), err));
     const char **names = base_arena_alloc(m->arena, (size_t)m->n_layers, sizeof *names);
     if (!names) return base_nomem(err, (size_t)m->n_layers);
     for (int i = 0; i < m->n_layers; i++) names[i] = m->layers[i].name;
@@ -117,6 +117,24 @@ static base_status damaged(h5_file *f, const char *layer, const char *what, int6
                      layer, what, (long long)found, (long long)wanted);
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+    const size_t length = strlen(name), n = strlen(end);
+    return length >= n && strcmp(name + length - n, end) == 0;
+}
+
+/* Shifts and multipliers that sotto_requant is not made for. */
+static base_status check_array(h5_file *f, const char *layer, const char *name, const int32_t *v,
+                               size_t count, base_err *err)
+{
+    const bool shift = ends_in(name, "shift"), multiplier = ends_in(name, "multiplier");
+    for (size_t i = 0; i < count; i++) {
+        if (shift && (v[i] < -31 || v[i] > 30)) return damaged(f, layer, "a shift", v[i], 0, err);
+        if (multiplier && v[i] == INT32_MIN) return damaged(f, layer, "a multiplier", v[i], 0, err);
+    }
+    return BASE_OK;
+}
+
 static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_field *field,
                               size_t count, const char *group, base_err *err)
 {
@@ -126,13 +144,7 @@ static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_fie
     /* the arena's memory, made by the lowering */
     void *v = (void *)(uintptr_t)*q8_field_array(&layer->l, field);
     BASE_TRY(h5_read(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, v, count, err));
-    const size_t length = strlen(field->name);
-    if (length < 5 || strcmp(field->name + length - 5, "shift") != 0) return BASE_OK;
-    for (size_t i = 0; i < count; i++) {
-        const int32_t shift = ((const int32_t *)v)[i];
-        if (shift < -31 || shift > 30) return damaged(f, layer->name, "a shift", shift, 0, err);
-    }
-    return BASE_OK;
+    return check_array(f, layer->name, field->name, v, count, err);
 }
 
 static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
@@ -159,6 +171,20 @@ static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
         if (v != wanted) return damaged(f, layer->name, field->name, v, wanted, err);
     }
     return BASE_OK;
+}
+
+static base_status load_rounding(q8_model *m, h5_file *f, base_err *err)
+{
+    char *name = NULL;
+    BASE_TRY(h5_get_text(f, "q8", "rounding", &name, err));
+    int r = 0;
+    while (r < Q8_ROUNDINGS && strcmp(name, q8_rounding_name((q8_rounding)r)) != 0) r++;
+    m->rounding = (q8_rounding)r;
+    if (r == Q8_ROUNDINGS)
+        base_fail(err, BASE_DATA, "'%s': rounding '%s' is not known here (tflm and single are)",
+                  h5_path(f), name);
+    free(name);
+    return r < Q8_ROUNDINGS ? BASE_OK : BASE_DATA;
 }
 
 static base_status load_quant(q8_model *m, h5_file *f, base_err *err)
@@ -197,9 +223,9 @@ static base_status load_golden(q8_model *m, h5_file *f, base_err *err)
     while (i < m->n_golden * out && y[i] == wanted[i]) i++;
     base_free(y);
     if (i == m->n_golden * out) return BASE_OK;
-    base_fail(err, BASE_MISMATCH, "'%s': golden input %zu gives another result than was recorded",
-              h5_path(f), i / out + 1);
-    return base_hint(err, "the file is damaged, or was made by another version: quantize again");
+    return base_fail(err, BASE_MISMATCH,
+                     "'%s': golden input %zu gives another result than was recorded", h5_path(f),
+                     i / out + 1);
 }
 
 static base_status load(q8_model *m, h5_file *f, base_err *err)
@@ -214,17 +240,19 @@ static base_status load(q8_model *m, h5_file *f, base_err *err)
     m->arena = base_arena_new();
     if (!m->arena) return base_nomem(err, 1);
     BASE_TRY(nn_model_read(f, &m->folded, err));
-    BASE_TRY(h5_get_text(f, "q8", "rounding", &m->rounding, err));
-    if (strcmp(m->rounding, "tflm") != 0)
-        return base_fail(err, BASE_DATA, "'%s': rounding '%s' is not known here (tflm is)",
-                         h5_path(f), m->rounding);
+    BASE_TRY(load_rounding(m, f, err));
     BASE_TRY(load_quant(m, f, err));
     if (q8_lower(m, err) != BASE_OK) {
         if (err) err->status = BASE_DATA; /* nobody typed this graph: the file is wrong */
         return BASE_DATA;
     }
-    for (int i = 0; i < m->n_layers; i++) BASE_TRY(load_layer(f, &m->layers[i], err));
-    return load_golden(m, f, err);
+    base_status status = BASE_OK;
+    for (int i = 0; i < m->n_layers && status == BASE_OK; i++)
+        status = load_layer(f, &m->layers[i], err);
+    if (status == BASE_OK) status = load_golden(m, f, err);
+    if (status != BASE_OK)
+        base_hint(err, "the file is damaged, or was made by another version: quantize again");
+    return status;
 }
 
 base_status q8_load(const char *path, q8_model **m, base_err *err)

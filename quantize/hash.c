@@ -31,7 +31,7 @@ base_status q8_hash(const q8_model *m, char hex[65], base_err *err)
 {
     base_str text = {0};
     nn_print(m->folded.graph, &text);
-    base_str_add(&text, "%s\n", m->rounding);
+    base_str_add(&text, "%s\n", q8_rounding_name(m->rounding));
     for (int v = 0; v <= m->n_layers; v++)
         base_str_add(&text, "%.17g %d%s\n", m->values[v].quant.scale, m->values[v].quant.zero,
                      m->values[v].wide ? " wide" : "");

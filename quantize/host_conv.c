@@ -112,6 +112,7 @@ static base_status pack(const conv *c, int g, const q8_isa *isa, base_arena *are
                                   .zero = p->out_zero,
                                   .lo = p->lo,
                                   .hi = p->hi,
+                                  .single = p->single,
                                   .bias = p->bias + first,
                                   .multiplier = p->multiplier + first,
                                   .shift = p->shift + first};
@@ -120,8 +121,8 @@ static base_status pack(const conv *c, int g, const q8_isa *isa, base_arena *are
 
 static base_status make(q8_step *s, const sotto_conv2d_t *p, base_arena *arena, base_err *err)
 {
-    const q8_layer_scale scale = {p->out_c, p->out_zero,   p->lo,   p->hi,
-                                  p->bias,  p->multiplier, p->shift};
+    const q8_layer_scale scale = {p->out_c,  p->out_zero, p->lo,         p->hi,
+                                  p->single, p->bias,     p->multiplier, p->shift};
     if (!q8_scale_fits(&scale)) return BASE_OK;
     conv *c = base_arena_alloc(arena, 1, sizeof *c);
     if (!c) return base_nomem(err, sizeof *c);
@@ -169,6 +170,7 @@ base_status q8_step_dense(q8_step *s, base_arena *arena, base_err *err)
                               .out_zero = d->out_zero,
                               .lo = d->lo,
                               .hi = d->hi,
+                              .single = d->single,
                               .weight = d->weight,
                               .bias = d->bias,
                               .multiplier = d->multiplier,

@@ -116,7 +116,7 @@ static void find_places(depth *d, q8_step *s)
 static q8_layer_scale scale_of(const sotto_dwconv2d_t *p, int band)
 {
     const int at = band * p->channels;
-    return (q8_layer_scale){p->channels,  p->out_zero,        p->lo,        p->hi,
+    return (q8_layer_scale){p->channels,  p->out_zero,        p->lo,        p->hi, p->single,
                             p->bias + at, p->multiplier + at, p->shift + at};
 }
 
@@ -197,6 +197,7 @@ base_status q8_step_dwconv2d_bands(q8_step *s, base_arena *arena, base_err *err)
                             .out_zero = b->out_zero,
                             .lo = b->lo,
                             .hi = b->hi,
+                            .single = b->single,
                             .weight = b->weight,
                             .bias = b->bias,
                             .multiplier = b->multiplier,

@@ -7,13 +7,16 @@
  *
  * Sums begin with bias - (offset + in_zero) * sum of weights, inputs are x + offset, so every sum
  * is that of the plain kernel modulo 2^32. Then with ab = sum * multiplier in 64 bits and n =
- * -shift, sotto_requant = (ab + 2^30 + (2^(n-1) - [sum < 0]) 2^31) >> (31 + n)   for n > 0 = (ab +
- * 2^30) >> 31                                      for n = 0 (the rounding of the high multiply is
- * halves up; that of the shift is halves away from zero, hence the [sum < 0]; it makes no
- * difference where the high half is 0). The last 32 bits are dropped by taking upper halves.
- * Negative results are all clamped where lo >= out_zero: such layers, when their shifts go right by
- * 1 .. 22, are `simple`: they leave [sum < 0] out and have out_zero, moved to the left by 31 + n,
- * in what is added to ab.
+ * -shift, sotto_requant is
+ *
+ *   (ab + 2^(30+n)) >> (31 + n)                         rounding once, and for n = 0
+ *   (ab + 2^(30+n) + 2^30 - [sum < 0] 2^31) >> (31 + n) rounding twice, for n > 0
+ *
+ * (the rounding of the high multiply is halves up; that of the shift is halves away from zero,
+ * hence the [sum < 0]; it makes no difference where the high half is 0). The last 32 bits are
+ * dropped by taking upper halves. Where no [sum < 0] counts, because the layer rounds once or
+ * because lo >= out_zero, so that negative results are all clamped, and all shifts go right by
+ * 1 .. 22, it is `simple`: out_zero, moved to the left by 31 + n, is in what is added to ab.
  */
 #ifndef QUANTIZE_HOST_ISA_H
 #define QUANTIZE_HOST_ISA_H

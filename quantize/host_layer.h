@@ -32,7 +32,7 @@ base_status q8_step_add_broadcast(q8_step *s, base_arena *arena, base_err *err);
 
 /* Requantization as a layer has it; arrays are of channels. */
 typedef struct q8_layer_scale {
-    int channels, zero, lo, hi;
+    int channels, zero, lo, hi, single;
     const int32_t *bias, *multiplier, *shift;
 } q8_layer_scale;
 

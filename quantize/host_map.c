@@ -135,14 +135,16 @@ static base_status make_add(q8_step *s, const sotto_add_t *p,
         multiplier[k] = p->out_multiplier;
         shift[k] = p->out_shift;
     }
-    const q8_layer_scale scale = {n, p->out_zero, p->lo, p->hi, bias, multiplier, shift};
+    const q8_layer_scale scale = {n, p->out_zero, p->lo, p->hi, p->single, bias, multiplier, shift};
     if (!q8_scale_fits(&scale)) return BASE_OK;
     add *a = base_arena_alloc(arena, 1, sizeof *a);
     if (!a) return base_nomem(err, sizeof *a);
     const int32_t unit = (int32_t)1 << 20;
     for (int v = 0; v < VALUES; v++) {
-        a->x0[v] = sotto_requant((v - 128 - p->x0_zero) * unit, p->x0_multiplier, p->x0_shift);
-        a->x1[v] = sotto_requant((v - 128 - p->x1_zero) * unit, p->x1_multiplier, p->x1_shift);
+        a->x0[v] =
+            sotto_requant((v - 128 - p->x0_zero) * unit, p->x0_multiplier, p->x0_shift, p->single);
+        a->x1[v] =
+            sotto_requant((v - 128 - p->x1_zero) * unit, p->x1_multiplier, p->x1_shift, p->single);
     }
     for (int k = 0; k < n; k++) a->lane[k] = (uint8_t)q8_block_lane(s->isa, s->isa->vectors, k);
     a->gemm.channels = n;

@@ -54,9 +54,10 @@ static void put_channel(const q8_isa *isa, const q8_layer_scale *l, int c, int l
     s->multiplier[lane] = l->multiplier[c];
     s->left[lane] = n == 0 ? l->shift[c] : 0;
     s->right[lane] = n == 0 ? 0 : n - 1;
-    s->add[wide] = ((int64_t)1 << 30) + (n > 0 ? (int64_t)1 << (30 + n) : 0);
+    s->add[wide] = (int64_t)1 << (30 + n);
+    if (n > 0 && !l->single) s->add[wide] += (int64_t)1 << 30;
     if (s->simple) s->add[wide] += l->zero * ((int64_t)1 << (31 + n));
-    s->sign[wide] = n == 0 ? 0 : (int64_t)1 << 31;
+    s->sign[wide] = n == 0 || l->single ? 0 : (int64_t)1 << 31;
     s->up[wide] = n == 0 ? 1 : 0;
 }
 
@@ -64,7 +65,8 @@ base_status q8_scale_make(const q8_isa *isa, const q8_layer_scale *l, bool narro
                           const int32_t *sums, base_arena *arena, q8_scale *s, base_err *err)
 {
     const size_t n = (size_t)q8_lanes(isa, l->channels, narrow);
-    *s = (q8_scale){.simple = l->lo >= l->zero, .lo = l->lo, .hi = l->hi, .zero = l->zero};
+    *s = (q8_scale){
+        .simple = l->single || l->lo >= l->zero, .lo = l->lo, .hi = l->hi, .zero = l->zero};
     for (int c = 0; c < l->channels; c++)
         if (right_of(l, c) < 1 || right_of(l, c) > MOST_SIMPLE) s->simple = false;
     int32_t **const i32[] = {&s->bias, &s->multiplier, &s->left, &s->right};

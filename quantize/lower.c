@@ -135,7 +135,7 @@ static base_status value_of(lowering *w, const nn_node *n, bool wide, int *v, ba
 static base_status make_layer(lowering *w, const nn_node *n, base_err *err)
 {
     q8_model *m = w->m;
-    nn_q8_context c = {.arena = m->arena};
+    nn_q8_context c = {.arena = m->arena, .single = m->rounding == Q8_SINGLE};
     int in[NN_MAX_IN] = {0};
     c.wide = m->wide && m->wide[n->index] != 0.0;
     if (c.wide && !q8_has_wide(n)) return q8_no_wide(n, err);

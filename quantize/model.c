@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *q8_rounding_name(q8_rounding r)
+{
+    static const char *const names[Q8_ROUNDINGS] = {"tflm", "single"};
+    return names[r];
+}
+
 void q8_model_free(q8_model *m)
 {
     if (!m) return;
     nn_model_clear(&m->folded);
-    free(m->rounding);
     base_arena_free(m->arena);
     free(m);
 }
@@ -94,8 +99,8 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
                             q8_options o, const char *calibration, base_err *err)
 {
     q->arena = base_arena_new();
-    q->rounding = base_strdup("tflm");
-    if (!q->arena || !q->rounding) return base_nomem(err, 1);
+    q->rounding = o.rounding;
+    if (!q->arena) return base_nomem(err, 1);
     BASE_TRY(q8_fold(m->graph, m->weights, &q->folded.graph, &q->folded.weights, err));
     BASE_TRY(q8_copy_text(m, calibration, &q->folded, err));
     const size_t nodes = (size_t)nn_graph_nodes(q->folded.graph);

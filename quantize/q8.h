@@ -14,7 +14,7 @@
  *   emit       one C99 header
  *
  * Int8 is TFLite's scheme (DESIGN, int8 is a contract): weights symmetric per output channel,
- * activations asymmetric per tensor, int32 biases, rounding profile "tflm" (double rounding).
+ * activations asymmetric per tensor, int32 biases; requantizations round by the model's profile.
  */
 #ifndef QUANTIZE_Q8_H
 #define QUANTIZE_Q8_H
@@ -23,6 +23,14 @@
 #include "nn/op.h"
 
 /* ---- the model ---- */
+
+/* How requantizations round (quantize/runtime/requant.h). Softmax's own arithmetic is the same. */
+typedef enum q8_rounding {
+    Q8_TFLM,   /* twice, as TensorFlow Lite for Microcontrollers does */
+    Q8_SINGLE, /* once, halves up, as its kernels built with TFLITE_SINGLE_ROUNDING do */
+} q8_rounding;
+enum { Q8_ROUNDINGS = Q8_SINGLE + 1 };
+const char *q8_rounding_name(q8_rounding r); /* "tflm", "single" */
 
 /* A buffer. Value 0 is the model's input; value k + 1 is what layer k computes. Input and output
  * of the model are the caller's memory, the others lie in one work buffer. */
@@ -49,7 +57,7 @@ typedef struct q8_layer {
 typedef struct q8_model {
     nn_model folded; /* the float model without batchnorm: graph, weights, labels, features;
                       * provenance says how it was trained and calibrated */
-    char *rounding;  /* "tflm" */
+    q8_rounding rounding;
     nn_quant *quant; /* of every node of folded.graph, in 8 bits */
     double *wide; /* of every node: the scale of its 16-bit values, 0: it has 8 bits; NULL: all */
     q8_layer *layers;
@@ -82,6 +90,7 @@ typedef struct q8_options {
     double percentile; /* 0: 99.99 */
     bool equalize;     /* q8_equalize before calibration */
     bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
+    q8_rounding rounding;
     const char *activations; /* bits: "16" for every layer that has such a form, "c1=16,p1=16" by
                               * node, both ("16,c1=8"); NULL: 8 */
 } q8_options;

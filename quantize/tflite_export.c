@@ -325,6 +325,13 @@ static base_status export(tfl_exporter *e, const nn_model *m, base_str *bytes)
 base_status tflite_export_q8(const q8_model *m, base_str *bytes, base_err *err)
 {
     BASE_TRY(q8_refuse_wide(m, "TensorFlow Lite", err));
+    if (m->rounding != Q8_TFLM) {
+        base_fail(err, BASE_USAGE,
+                  "the kernels of TensorFlow Lite round twice, this model once: "
+                  "its rounding is '%s'",
+                  q8_rounding_name(m->rounding));
+        return base_hint(err, "quantize the float model with --rounding tflm, or export C");
+    }
     tfl_exporter e = {.q = m, .g = m->folded.graph, .weights = m->folded.weights, .err = err};
     return export(&e, &m->folded, bytes);
 }

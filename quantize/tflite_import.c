@@ -130,9 +130,8 @@ static base_status finish_int8(tfl_importer *in, q8_model *q)
 {
     const size_t n = (size_t)nn_graph_nodes(q->folded.graph);
     q->arena = base_arena_new();
-    q->rounding = base_strdup("tflm");
     q->quant = q->arena ? base_arena_alloc(q->arena, n, sizeof *q->quant) : NULL;
-    if (!q->rounding || !q->quant) return base_nomem(in->err, n * sizeof *q->quant);
+    if (!q->quant) return base_nomem(in->err, n * sizeof *q->quant);
     memcpy(q->quant, in->quant, n * sizeof *q->quant);
     base_err err = {0};
     if (q8_lower(q, &err) != BASE_OK) {

@@ -46,8 +46,8 @@ static base_status lower(q8_twin *t, const nn_real *weights, const nn_quant *qua
     m->folded.weights = (nn_real *)(uintptr_t)weights;
     m->arena = base_arena_new();
     m->quant = m->arena ? base_arena_alloc(m->arena, nodes, sizeof *m->quant) : NULL;
-    m->rounding = base_strdup("tflm");
-    if (!m->quant || !m->rounding) return base_nomem(err, nodes * sizeof *m->quant);
+    m->rounding = Q8_TFLM;
+    if (!m->quant) return base_nomem(err, nodes * sizeof *m->quant);
     BASE_TRY(q8_quant_of_ends(t->graph, quant, m->quant, err));
     BASE_TRY(q8_lower(m, err));
     return q8_host_new(m, q8_level_best(), &t->plan, err);

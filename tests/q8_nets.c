@@ -113,23 +113,23 @@ nn_model *q8_random_model(const char *text, uint64_t seed)
     return m;
 }
 
-static q8_model *quantized(const nn_model *m, const nn_real *x, q8_options o)
+q8_model *q8_quantized_as(const nn_model *m, const nn_real *x, q8_options how)
 {
     base_err err = {0};
     q8_model *q = NULL;
-    if (q8_quantize(m, x, Q8_SAMPLES, o, "calibration.clips = 64\n", &q, &err) != BASE_OK)
+    if (q8_quantize(m, x, Q8_SAMPLES, how, "calibration.clips = 64\n", &q, &err) != BASE_OK)
         fail_msg("%s", err.message);
     return q;
 }
 
 q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range)
 {
-    return quantized(m, x, (q8_options){.range = range});
+    return q8_quantized_as(m, x, (q8_options){.range = range});
 }
 
 q8_model *q8_quantized_wide(const nn_model *m, const nn_real *x, const char *activations)
 {
-    return quantized(m, x, (q8_options){.range = Q8_RANGE_MSE, .activations = activations});
+    return q8_quantized_as(m, x, (q8_options){.range = Q8_RANGE_MSE, .activations = activations});
 }
 
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)

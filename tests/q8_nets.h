@@ -19,6 +19,7 @@ nn_model *q8_random_model(const char *text, uint64_t seed);
 q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range);
 /* The same in 16 bits where q8_options.activations says so. */
 q8_model *q8_quantized_wide(const nn_model *m, const nn_real *x, const char *activations);
+q8_model *q8_quantized_as(const nn_model *m, const nn_real *x, q8_options how);
 /* What the graph gives for n samples; freed with base_free. */
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n);
 /* Signal to quantization noise in dB of the int8 outputs against y, on n samples. */

@@ -36,9 +36,13 @@ q8_factor q8_factor_of(double real)
     return f;
 }
 
-int64_t q8_times(int64_t x, q8_factor f)
+int64_t q8_times(int64_t x, q8_factor f, bool single)
 {
     wide v = x;
+    if (single) { /* floor(v multiplier / one + 1/2) */
+        const wide one = (wide)1 << (31 - f.shift);
+        return (int64_t)floor_div(2 * v * f.multiplier + one, 2 * one);
+    }
     for (int i = 0; i < f.shift; i++) v *= 2;
     v = floor_div(v * f.multiplier + ((wide)1 << 30), (wide)1 << 31);
     if (f.shift >= 0) return (int64_t)v;
@@ -100,9 +104,10 @@ static int numbers(const nn_node *n, const char *key, int out[NN_MAX_DIMS])
 static int64_t added(const nn_q8_context *c, nn_quant a, int xa, nn_quant b, int xb)
 {
     const double twice = 2 * (a.scale > b.scale ? a.scale : b.scale);
-    const int64_t sum = q8_times((int64_t)(xa - a.zero) * 1048576, q8_factor_of(a.scale / twice)) +
-                        q8_times((int64_t)(xb - b.zero) * 1048576, q8_factor_of(b.scale / twice));
-    return q8_times(sum, q8_factor_of(twice / 1048576 / c->out.scale)) + c->out.zero;
+    const int64_t sum =
+        q8_times((int64_t)(xa - a.zero) * 1048576, q8_factor_of(a.scale / twice), c->single) +
+        q8_times((int64_t)(xb - b.zero) * 1048576, q8_factor_of(b.scale / twice), c->single);
+    return q8_times(sum, q8_factor_of(twice / 1048576 / c->out.scale), c->single) + c->out.zero;
 }
 
 static void add(const q8_call *q)
@@ -124,7 +129,7 @@ static void mul(const q8_call *q)
         const place at = place_of(q->node->shape, i);
         const int64_t a = q->x[0][flat_of(q->node->in[0]->shape, at)] - in[0].zero;
         const int64_t b = q->x[1][flat_of(q->node->in[1]->shape, at)] - in[1].zero;
-        q->y[i] = q8_clamped(q->c, q8_times(a * b, f) + q->c->out.zero);
+        q->y[i] = q8_clamped(q->c, q8_times(a * b, f, q->c->single) + q->c->out.zero);
     }
 }
 
@@ -160,7 +165,7 @@ static void matmul(const q8_call *q)
             for (int d = 0; d < a.n; d++) fa = fa * a.d[d] + at.at[d], fb = fb * b.d[d] + bt.at[d];
             sum += (int64_t)(q->x[0][fa] - in[0].zero) * (q->x[1][fb] - in[1].zero);
         }
-        q->y[i] = q8_clamped(q->c, q8_times(sum, f) + q->c->out.zero);
+        q->y[i] = q8_clamped(q->c, q8_times(sum, f, q->c->single) + q->c->out.zero);
     }
 }
 
@@ -195,7 +200,7 @@ static void mean(const q8_call *q)
         const gathered g = gather(q, i);
         const nn_quant in = q->c->in[0], out = q->c->out;
         const q8_factor f = q8_factor_of(in.scale / (out.scale * (double)g.count));
-        q->y[i] = q8_clamped(q->c, q8_times(g.sum - g.count * in.zero, f) + out.zero);
+        q->y[i] = q8_clamped(q->c, q8_times(g.sum - g.count * in.zero, f, q->c->single) + out.zero);
     }
 }
 
@@ -211,7 +216,8 @@ static int64_t rescaled(const nn_q8_context *c, int k, int x)
 {
     const nn_quant in = c->in[k], out = c->out;
     const bool same = !(in.scale < out.scale) && !(in.scale > out.scale) && in.zero == out.zero;
-    return same ? x : q8_times(x - in.zero, q8_factor_of(in.scale / out.scale)) + out.zero;
+    return same ? x
+                : q8_times(x - in.zero, q8_factor_of(in.scale / out.scale), c->single) + out.zero;
 }
 
 static void concat(const q8_call *q)
@@ -403,7 +409,7 @@ static void layernorm(const q8_call *q)
         const int64_t g = q8_steps((double)q->c->w[0][i % n] / scale, 1, 0);
         const int64_t b = q8_steps((double)q->c->w[1][i % n] / scale * 4096, 1, 0);
         const int64_t v = (int64_t)normalized(q, i, n) * g + b;
-        q->y[i] = q8_clamped(q->c, q8_times(v, f) + q->c->out.zero);
+        q->y[i] = q8_clamped(q->c, q8_times(v, f, q->c->single) + q->c->out.zero);
     }
 }
 

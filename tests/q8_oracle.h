@@ -18,13 +18,15 @@ typedef struct q8_call {
 typedef void q8_oracle(const q8_call *q);
 q8_oracle *q8_oracle_find(const char *op);
 
-/* A multiplier and a shift of a real number, and x by them with the rounding of "tflm". */
+/* A multiplier and a shift of a real number, and x by them, rounded once (halves up) or twice (the
+ * product to 31 bits after the point, halves up; then what is shifted out, halves away from zero).
+ */
 typedef struct q8_factor {
     int64_t multiplier;
     int shift;
 } q8_factor;
 q8_factor q8_factor_of(double real);
-int64_t q8_times(int64_t x, q8_factor f);
+int64_t q8_times(int64_t x, q8_factor f, bool single);
 /* round(v / scale) + zero, halves away from zero. */
 int64_t q8_steps(double v, double scale, int zero);
 int8_t q8_clamped(const nn_q8_context *c, int64_t v);

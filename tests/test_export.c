@@ -72,7 +72,7 @@ static int tear_down(void **state)
 }
 
 /* activations NULL: all in 8 bits */
-static q8_model *some_model(size_t k, const char *activations)
+static q8_model *some_model(size_t k, q8_rounding rounding, const char *activations)
 {
     nn_model *m = q8_random_model(q8_nets[k], k);
     /* names that a careless emitter would trip over */
@@ -89,7 +89,8 @@ static q8_model *some_model(size_t k, const char *activations)
         at += strlen(labels[i]) + 1;
     }
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-    q8_model *q = q8_quantized_wide(m, x, activations);
+    const q8_options o = {.range = Q8_RANGE_MSE, .rounding = rounding, .activations = activations};
+    q8_model *q = q8_quantized_as(m, x, o);
     base_free(x);
     nn_model_free(m);
     return q;
@@ -144,9 +145,12 @@ static void same_outputs(const fixture *f, const char *compiler, const int8_t *w
 
 static void headers_equal_host(const fixture *f, const char *activations)
 {
-    for (size_t k = 0; k < Q8_NETS; k++) {
-        q8_model *q = some_model(k, activations);
-        char *text = emitted(q, "kws");
+    for (size_t k = 0; k < 2 * Q8_NETS; k++) {
+        const q8_rounding rounding = k < Q8_NETS ? Q8_TFLM : Q8_SINGLE;
+        q8_model *q = some_model(k % Q8_NETS, rounding, activations);
+        char *text = emitted(q, "kws"), line[64];
+        snprintf(line, sizeof line, "Rounding profile %s.", q8_rounding_name(rounding));
+        assert_non_null(strstr(text, line));
         write_header(f, "model.h", text);
         int8_t *y = host_outputs(f, q);
         const size_t n = INPUTS * q8_output_size(q);
@@ -233,7 +237,8 @@ static void a_cortex_m4_computes_the_same(void **state)
     write_header(f, "bare.ld", script);
     for (size_t i = 0; i < Q8_NETS + WIDE_NETS; i++) {
         const bool wide = i >= Q8_NETS;
-        q8_model *q = some_model(wide ? i - Q8_NETS : i, wide ? "16" : NULL);
+        q8_model *q =
+            some_model(wide ? i - Q8_NETS : i, i % 2 ? Q8_TFLM : Q8_SINGLE, wide ? "16" : NULL);
         char *text = emitted(q, "kws");
         assert_int_equal(emulated(f, text), 0);
         char *bad = with_another_bound(text, wide);
@@ -250,7 +255,7 @@ static void two_models_share_a_translation_unit(void **state)
     static const char both[] = "#include \"a.h\"\n#include \"b.h\"\n#include \"a.h\"\n"
                                "int main(void)\n{\n"
                                "    return a_selftest() != 0 || two_selftest() != 0;\n}\n";
-    q8_model *a = some_model(0, "16"), *b = some_model(2, NULL);
+    q8_model *a = some_model(0, Q8_TFLM, "16"), *b = some_model(2, Q8_TFLM, NULL);
     char *ta = emitted(a, "a"), *tb = emitted(b, "two");
     write_header(f, "a.h", ta);
     write_header(f, "b.h", tb);
@@ -274,7 +279,7 @@ static int selftest_of(const fixture *f, const char *text)
 static void selftest_sees_what_is_wrong(void **state)
 {
     const fixture *f = *state;
-    q8_model *q = some_model(4, NULL);
+    q8_model *q = some_model(4, Q8_TFLM, NULL);
     char *text = emitted(q, "kws");
     assert_int_equal(selftest_of(f, text), 0);
 
@@ -308,7 +313,7 @@ static void check_needs(const fixture *f, const char *activations)
                                "int all(const int8_t *in, int8_t *out);\n"
                                "int all(const int8_t *in, int8_t *out)\n{\n"
                                "    kws_run(in, out);\n    return kws_selftest();\n}\n";
-    q8_model *q = some_model(1, activations);
+    q8_model *q = some_model(1, Q8_TFLM, activations);
     char *text = emitted(q, "kws");
     assert_null(strstr(text, "#include \""));
     write_header(f, "model.h", text);
@@ -340,7 +345,7 @@ static void prefixes_are_checked(void **state)
     (void)state;
     static const char *const bad[] = {"",    "KWS",   "1a",
                                       "a-b", "sotto", "a_name_that_is_far_too_long"};
-    q8_model *q = some_model(4, NULL);
+    q8_model *q = some_model(4, Q8_TFLM, NULL);
     for (size_t i = 0; i < BASE_COUNT(bad); i++) {
         base_err err = {0};
         base_str text = {0};

@@ -51,7 +51,7 @@ static int random_zero(base_rng *r)
 
 typedef struct rescale {
     int32_t *bias, *multiplier, *shift;
-    int32_t zero, lo, hi;
+    int32_t zero, lo, hi, single;
 } rescale;
 
 /* Multipliers and shifts of kinds: those of models; the extremes; halves, which end on ties. Sums
@@ -81,6 +81,7 @@ static rescale random_rescale(base_rng *r, int channels)
     s.lo = between(r, 0, 1) ? s.zero : between(r, -128, 127);
     s.hi = between(r, 0, 1) ? 127 : between(r, s.lo, 127);
     if (between(r, 0, 2) == 0) s.lo = -128;
+    s.single = between(r, 0, 1);
     return s;
 }
 
@@ -193,6 +194,7 @@ static void one_conv2d(base_rng *r, q8_level level, bool negative)
                         .out_zero = s.zero,
                         .lo = s.lo,
                         .hi = s.hi,
+                        .single = s.single,
                         .weight = weight,
                         .bias = s.bias,
                         .multiplier = s.multiplier,
@@ -255,6 +257,7 @@ static void dwconv2d(void **state)
                               .out_zero = s.zero,
                               .lo = s.lo,
                               .hi = s.hi,
+                              .single = s.single,
                               .weight = weight,
                               .bias = s.bias,
                               .multiplier = s.multiplier,
@@ -308,6 +311,7 @@ static void bands(void **state)
                                     .out_zero = s.zero,
                                     .lo = s.lo,
                                     .hi = s.hi,
+                                    .single = s.single,
                                     .weight = weight,
                                     .bias = s.bias,
                                     .multiplier = s.multiplier,
@@ -336,8 +340,17 @@ static void dense(void **state)
         const int in = between(&r, 1, 300), out = channels_of(&r);
         const rescale s = random_rescale(&r, out);
         int8_t *weight = random_bytes(&r, (size_t)(in * out), -127);
-        sotto_dense_t p = {in,   out,    random_zero(&r), s.zero,       s.lo,
-                           s.hi, weight, s.bias,          s.multiplier, s.shift};
+        sotto_dense_t p = {.in_n = in,
+                           .out_n = out,
+                           .in_zero = random_zero(&r),
+                           .out_zero = s.zero,
+                           .lo = s.lo,
+                           .hi = s.hi,
+                           .single = s.single,
+                           .weight = weight,
+                           .bias = s.bias,
+                           .multiplier = s.multiplier,
+                           .shift = s.shift};
         compare(&dense_kernel, &p, (size_t)in, (size_t)out, level, true, &r, "dense");
         free(weight);
         free_rescale(s);
@@ -387,7 +400,8 @@ static void add(void **state)
                          .out_multiplier = s.multiplier[2],
                          .out_shift = i % 2 ? between(&r, -21, -16) : s.shift[2],
                          .lo = s.lo,
-                         .hi = s.hi};
+                         .hi = s.hi,
+                         .single = s.single};
         compare(&add_kernel, &p, (size_t)p.n, (size_t)p.n, level, true, &r, "add");
         free_rescale(s);
     }
@@ -417,7 +431,8 @@ static void add_broadcast(void **state)
                                            .out_multiplier = s.multiplier[2],
                                            .out_shift = between(&r, -21, -16),
                                            .lo = s.lo,
-                                           .hi = s.hi}};
+                                           .hi = s.hi,
+                                           .single = s.single}};
         int32_t n = 1;
         for (int k = 3; k >= 0; n *= p.length[k--]) {
             p.length[k] = between(&r, 1, k == 3 ? 70 : 4);
@@ -432,7 +447,8 @@ static void add_broadcast(void **state)
 
 /* ---- whole models ---- */
 
-static void compare_model(const char *text, uint64_t seed, q8_level level, const char *what)
+static void compare_model(const char *text, uint64_t seed, q8_rounding rounding, q8_level level,
+                          const char *what)
 {
     enum { CLIPS = 4 };
     base_err err = {0};
@@ -440,8 +456,8 @@ static void compare_model(const char *text, uint64_t seed, q8_level level, const
     nn_real *inputs = q8_random_inputs(m->graph, CLIPS, seed);
     q8_model *q = NULL;
     q8_host *plan = NULL;
-    if (q8_quantize(m, inputs, CLIPS, (q8_options){.range = Q8_RANGE_MINMAX}, NULL, &q, &err) !=
-            BASE_OK ||
+    const q8_options how = {.range = Q8_RANGE_MINMAX, .rounding = rounding};
+    if (q8_quantize(m, inputs, CLIPS, how, NULL, &q, &err) != BASE_OK ||
         q8_host_new(q, level, &plan, &err) != BASE_OK)
         fail_msg("%s: %s", what, err.message);
     const size_t out = q8_output_size(q);
@@ -468,7 +484,9 @@ static void nets(void **state)
 {
     const q8_level level = level_of(state);
     for (size_t k = 0; k < Q8_NETS; k++)
-        for (uint64_t seed = 0; seed < 3; seed++) compare_model(q8_nets[k], seed, level, "a net");
+        for (uint64_t seed = 0; seed < 3; seed++)
+            for (int p = 0; p < Q8_ROUNDINGS; p++)
+                compare_model(q8_nets[k], seed, (q8_rounding)p, level, "a net");
 }
 
 static void zoo(void **state)
@@ -486,7 +504,8 @@ static void zoo(void **state)
             zoo_build_default(model, ZOO_S, 10, &g, &err) != BASE_OK)
             fail_msg("%s", err.message);
         nn_print(g, &text);
-        compare_model(text.s, i, level, names[i]);
+        for (int p = 0; p < Q8_ROUNDINGS; p++)
+            compare_model(text.s, i, (q8_rounding)p, level, names[i]);
         base_str_free(&text);
         nn_graph_free(g);
     }
@@ -515,7 +534,7 @@ static void levels_have_names_and_are_refused_elsewhere(void **state)
 static void plain_is_the_runtime(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, Q8_PLAIN, "a net");
+    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, Q8_SINGLE, Q8_PLAIN, "a net");
 }
 
 static q8_level avx2 = Q8_AVX2, avx512vnni = Q8_VNNI;

@@ -261,9 +261,11 @@ static void depthwise_is_exact(void **state)
                                               .multiplier = s.multiplier,
                                               .shift = s.shift};
         const sotto_dwconv2d_i16_t p = {
-            b.in_h,     b.in_w,     b.channels,   b.out_h,      b.out_w,   b.kernel_h,   b.kernel_w,
-            b.stride_h, b.stride_w, b.dilation_h, b.dilation_w, b.pad_top, b.pad_left,   0,
-            0,          b.lo,       b.hi,         b.weight,     b.bias,    b.multiplier, b.shift};
+            b.in_h,       b.in_w,     b.channels, b.out_h,    b.out_w,
+            b.kernel_h,   b.kernel_w, b.stride_h, b.stride_w, b.dilation_h,
+            b.dilation_w, b.pad_top,  b.pad_left, 0,          0,
+            b.lo,         b.hi,       0,          b.weight,   b.bias,
+            b.multiplier, b.shift};
         const int n = h.out * w.out * channels;
         compare("sotto_dwconv2d_bands_i16", run_dwconv2d_bands_i16, &b, x, NULL, n);
         if (bands == 1) compare("sotto_dwconv2d_i16", run_dwconv2d_i16, &p, x, NULL, n);
@@ -282,7 +284,8 @@ static void dense_is_exact(void **state)
         const rescale s = random_rescale(&r, out);
         int8_t *k = random_bytes(&r, in * out, -127);
         int16_t *x = random_values(&r, in);
-        const sotto_dense_i16_t p = {in, out, 0, 0, s.lo, s.hi, k, s.bias, s.multiplier, s.shift};
+        const sotto_dense_i16_t p = {in,     out,          0,      0, s.lo, s.hi, 0, k,
+                                     s.bias, s.multiplier, s.shift};
         compare("sotto_dense_i16", run_dense_i16, &p, x, NULL, out);
         free(k);
         free(x);
@@ -302,7 +305,7 @@ static void the_largest_sums_fit(void **state)
         const int32_t bias = sign * INT32_MAX, multiplier = INT32_MAX, shift = 7, small = -31;
         for (int i = 0; i < FAN; i++) x[i] = (int16_t)(sign * 32767);
         memset(k, 127, FAN);
-        sotto_dense_i16_t p = {FAN, 1, 0, 0, -32767, 32767, k, &bias, &multiplier, &shift};
+        sotto_dense_i16_t p = {FAN, 1, 0, 0, -32767, 32767, 0, k, &bias, &multiplier, &shift};
         compare("sotto_dense_i16", run_dense_i16, &p, x, NULL, 1);
         p.shift = &small;
         compare("sotto_dense_i16", run_dense_i16, &p, x, NULL, 1);

@@ -92,7 +92,7 @@ static void sums_fit_and_stand_for_the_product(void **state)
         }
         assert_true(most <= INT32_MAX);
         const double got =
-            sotto_requant((int32_t)sum, f->to.multiplier[o], f->to.shift[o]) / 4096.0;
+            sotto_requant((int32_t)sum, f->to.multiplier[o], f->to.shift[o], 0) / 4096.0;
         /* steps of weights: 1/127 of the largest, or what lets 3000 and the bias fit 32 bits */
         const double room = 2147483647.0 - 32767.0 * FAN / 2, bias = fabs((double)f->bias[o]);
         const double step = fmax((weights + bias) * 32768 / room, weights / FAN * 4 / 127);
@@ -111,7 +111,7 @@ static void unit_is_full(void **state)
     for (int o = 0; o < CHANNELS; o++) {
         int32_t sum = 0;
         for (int i = 0; i < FAN; i++) sum += 255 * abs(f->to.weight[o * FAN + i]);
-        const int32_t v = sotto_requant(sum, f->to.multiplier[o], f->to.shift[o]);
+        const int32_t v = sotto_requant(sum, f->to.multiplier[o], f->to.shift[o], 0);
         if (sum > 0) assert_in_range(v, 32766, 32767);
         assert_true(p.out[o] > 0);
     }
@@ -204,10 +204,9 @@ static void layers_follow_at_their_ends(void **state)
     }
 }
 
-/* A shift that the kernels do not take never reaches them. */
-static void shifts_in_files_are_checked(void **state)
+/* A shift or multiplier that the kernels do not take never reaches them. */
+static void refused_in_a_file(const char *name, int32_t value, const char *part)
 {
-    (void)state;
     char path[] = "/tmp/sotto_product_XXXXXX";
     const int fd = mkstemp(path);
     base_err err = {0};
@@ -219,18 +218,26 @@ static void shifts_in_files_are_checked(void **state)
     const nn_q8_layer *l = &q->layers[0].l;
     q->n_golden = 0; /* nothing is run while it is saved */
     for (int i = 0; i < l->kernel->n_fields; i++)
-        if (strcmp(l->kernel->fields[i].name, "recurrent_shift") == 0) {
-            int32_t *shift;
-            memcpy(&shift, (char *)l->p + l->kernel->fields[i].offset, sizeof shift);
-            shift[1] = 31;
+        if (strcmp(l->kernel->fields[i].name, name) == 0) {
+            int32_t *v;
+            memcpy(&v, (char *)l->p + l->kernel->fields[i].offset, sizeof v);
+            v[1] = value;
         }
     if (q8_save(q, path, &err) != BASE_OK) fail_msg("%s", err.message);
     assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
-    assert_non_null(strstr(err.message, "a shift is 31"));
+    assert_non_null(strstr(err.message, part));
     q8_model_free(q);
     base_free(x);
     nn_model_free(m);
     unlink(path);
+}
+
+static void factors_in_files_are_checked(void **state)
+{
+    (void)state;
+    refused_in_a_file("recurrent_shift", 31, "a shift is 31");
+    refused_in_a_file("weight_shift", -32, "a shift is -32");
+    refused_in_a_file("recurrent_multiplier", INT32_MIN, "a multiplier is -2147483648");
 }
 
 int main(void)
@@ -240,7 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unit_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
         cmocka_unit_test(layers_follow_at_their_ends),
-        cmocka_unit_test(shifts_in_files_are_checked),
+        cmocka_unit_test(factors_in_files_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,9 @@ static void int8_follows_float(void **state)
                 nn_model *m = q8_random_model(q8_nets[k], seed);
                 nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
                 nn_real *y = q8_evaluate(m->graph, m->weights, x, Q8_SAMPLES);
-                q8_model *q = q8_quantized(m, x, (q8_range)range);
+                const q8_options how = {.range = (q8_range)range,
+                                        .rounding = seed % 2 ? Q8_SINGLE : Q8_TFLM};
+                q8_model *q = q8_quantized_as(m, x, how);
                 const double db = q8_sqnr(q, x, y, Q8_SAMPLES);
                 if (!(db > least[k])) fail_msg("net %zu, range %d: %.1f dB", k, range, db);
                 q8_model_free(q);
@@ -361,7 +363,8 @@ static void a_file_brings_back_every_integer(void **state)
         base_err err = {0};
         nn_model *m = q8_random_model(q8_nets[k], k);
         nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-        q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE), *back = NULL;
+        const q8_options how = {.range = Q8_RANGE_MSE, .rounding = k % 2 ? Q8_TFLM : Q8_SINGLE};
+        q8_model *q = q8_quantized_as(m, x, how), *back = NULL;
         /* integers that no lowering makes, to see that they come from the file */
         int8_t *weight = NULL;
         for (int f = 0; f < q->layers[0].l.kernel->n_fields && !weight; f++)
@@ -372,6 +375,7 @@ static void a_file_brings_back_every_integer(void **state)
         if (q8_save(q, path, &err) != BASE_OK) fail_msg("%s", err.message);
         if (q8_load(path, &back, &err) != BASE_OK) fail_msg("%s", err.message);
         same_models(q, back);
+        assert_int_equal(back->rounding, how.rounding);
         assert_string_equal(back->folded.provenance, "calibration.clips = 64\n");
         bool is = false;
         assert_int_equal(q8_is_model(path, &is, &err), BASE_OK);
@@ -415,6 +419,85 @@ static void float_models_and_other_results_are_refused(void **state)
     unlink(path);
 }
 
+/* What a model of either profile gives for random bytes. */
+static int8_t *outputs_of(const q8_model *q, size_t n)
+{
+    const size_t in = q8_input_size(q), out = q8_output_size(q);
+    int8_t *x = base_alloc(in, 1), *y = base_alloc(n * out, 1), *work = base_alloc(q->work + 1, 1);
+    assert_true(x && y && work);
+    base_rng r = base_rng_at(4, BASE_RNG_TEST, 0, 0);
+    for (size_t s = 0; s < n; s++) {
+        for (size_t i = 0; i < in; i++) x[i] = (int8_t)((int)base_rng_below(&r, 256) - 128);
+        q8_run(q, x, y + s * out, work);
+    }
+    base_free(x);
+    base_free(work);
+    return y;
+}
+
+/* A profile is in every layer that requantizes, in the hash, and in what is computed. */
+static void profiles_are_told_apart(void **state)
+{
+    (void)state;
+    enum { INPUTS = 300 };
+    for (size_t k = 0; k < Q8_NETS; k++) {
+        base_err err = {0};
+        nn_model *m = q8_random_model(q8_nets[k], k);
+        nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
+        q8_model *q[Q8_ROUNDINGS];
+        int8_t *y[Q8_ROUNDINGS];
+        char hash[Q8_ROUNDINGS][65];
+        int changed = 0;
+        for (int p = 0; p < Q8_ROUNDINGS; p++) {
+            q[p] = q8_quantized_as(m, x, (q8_options){.rounding = (q8_rounding)p});
+            y[p] = outputs_of(q[p], INPUTS);
+            assert_int_equal(q8_hash(q[p], hash[p], &err), BASE_OK);
+        }
+        const size_t n = INPUTS * q8_output_size(q[0]);
+        for (size_t i = 0; i < n; i++) changed += y[0][i] != y[1][i];
+        assert_true(changed > 0);
+        assert_string_not_equal(hash[0], hash[1]);
+        for (int p = 0; p < Q8_ROUNDINGS; p++) {
+            q8_model_free(q[p]);
+            base_free(y[p]);
+        }
+        base_free(x);
+        nn_model_free(m);
+    }
+}
+
+static void profiles_in_files_are_checked(void **state)
+{
+    (void)state;
+    char path[64];
+    temp_path(path);
+    base_err err = {0};
+    nn_model *m = q8_random_model(q8_nets[4], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE), *back = NULL;
+    q->rounding = Q8_SINGLE; /* but the layers still round twice */
+    assert_int_equal(q8_save(q, path, &err), BASE_OK);
+    assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
+    assert_non_null(strstr(err.message, "single is 0, not 1"));
+    assert_non_null(strstr(err.hint, "quantize again"));
+    q->rounding = Q8_TFLM;
+    assert_int_equal(q8_save(q, path, &err), BASE_OK);
+    char *bytes = NULL, *at = NULL;
+    size_t n = 0;
+    assert_int_equal(base_read_file(path, 1 << 20, &bytes, &n, &err), BASE_OK);
+    at = memmem(bytes, n, "tflm", 4);
+    assert_non_null(at);
+    memcpy(at, "even", 4);
+    assert_int_equal(base_write_file(path, bytes, n, &err), BASE_OK);
+    free(bytes);
+    assert_int_equal(q8_load(path, &back, &err), BASE_DATA);
+    assert_non_null(strstr(err.message, "rounding 'even' is not known here (tflm and single are)"));
+    q8_model_free(q);
+    base_free(x);
+    nn_model_free(m);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +514,8 @@ int main(void)
         cmocka_unit_test(bands_are_fused),
         cmocka_unit_test(input_rounds_halves_away_and_saturates),
         cmocka_unit_test(a_file_brings_back_every_integer),
+        cmocka_unit_test(profiles_are_told_apart),
+        cmocka_unit_test(profiles_in_files_are_checked),
         cmocka_unit_test(float_models_and_other_results_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

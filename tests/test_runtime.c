@@ -1,7 +1,7 @@
 /* The int8 kernels of quantize/runtime/ against integers computed by another route: rounding from
  * its definition in 64 bits, convolution by scattering every input to the outputs it reaches,
  * pooling by asking every position whether it lies in the window. Bit for bit, on random shapes,
- * zero points and clamps, extremes included.
+ * zero points and clamps, extremes included, in both rounding profiles.
  */
 #include "nn/base.h"
 #include "quantize/runtime/add.h"
@@ -17,6 +17,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 
 enum { ROUNDS = 300 };
@@ -36,12 +37,31 @@ static int64_t away_div(int64_t a, int64_t b)
     return a < 0 ? -rounded : rounded;
 }
 
-static int64_t wanted_requant(int64_t x, int64_t multiplier, int shift)
+static int64_t wanted_requant(int64_t x, int64_t multiplier, int shift, int single)
 {
+    if (single) { /* halves up */
+        const int64_t one = (int64_t)1 << (31 - shift), product = x * multiplier;
+        const int64_t whole = floor_div(product, one);
+        return whole + (product - whole * one >= one / 2 ? 1 : 0);
+    }
     if (shift > 0) x *= (int64_t)1 << shift;
     /* halves up: floor(ab / 2^31 + 1/2) */
     const int64_t high = floor_div(x * multiplier + ((int64_t)1 << 30), (int64_t)1 << 31);
     return shift < 0 ? away_div(high, (int64_t)1 << -shift) : high;
+}
+
+/* The same twice rounded as gemmlowp has it: a saturating high multiply with a nudge by sign, and a
+ * division by a power of two by what is cut off. */
+static int32_t gemmlowp_requant(int32_t x, int32_t multiplier, int shift)
+{
+    const int32_t a = (int32_t)((uint32_t)x << (shift > 0 ? shift : 0)), b = multiplier;
+    const int n = shift > 0 ? 0 : -shift;
+    const int64_t ab = (int64_t)a * b;
+    const int64_t nudge = ab >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30);
+    const int32_t high =
+        a == INT32_MIN && b == INT32_MIN ? INT32_MAX : (int32_t)((ab + nudge) / ((int64_t)1 << 31));
+    const int32_t mask = (int32_t)(((uint32_t)1 << n) - 1u);
+    return (high >> n) + ((high & mask) > (mask >> 1) + (high < 0 ? 1 : 0) ? 1 : 0);
 }
 
 static int8_t wanted_out(int64_t v, int lo, int hi)
@@ -134,7 +154,66 @@ static void requant_is_the_definition(void **state)
         const int32_t x = (int32_t)base_rng_below(&r, 1u << bits) - (1 << (bits - 1));
         const int32_t m = (1 << 30) + (int32_t)base_rng_below(&r, 1u << 30);
         const int shift = between(&r, -31, 30 - bits);
-        assert_int_equal(sotto_requant(x, m, shift), wanted_requant(x, m, shift));
+        for (int single = 0; single <= 1; single++)
+            assert_int_equal(sotto_requant(x, m, shift, single),
+                             wanted_requant(x, m, shift, single));
+    }
+}
+
+/* What quantize/host_isa.h says of a product and its shift n to the right. */
+static int32_t by_addend(int32_t x, int32_t multiplier, int n, int single)
+{
+    const int64_t ab = (int64_t)x * multiplier;
+    int64_t add = (int64_t)1 << (30 + n);
+    if (n > 0 && !single) add += ((int64_t)1 << 30) - (ab < 0 ? (int64_t)1 << 31 : 0);
+    return (int32_t)((ab + add) >> (31 + n));
+}
+
+/* One x against all ways; returns whether the profiles differ. */
+static bool agrees(int32_t x, int32_t m, int shift)
+{
+    const int32_t twice = sotto_requant(x, m, shift, 0), once = sotto_requant(x, m, shift, 1);
+    bool good = twice == gemmlowp_requant(x, m, shift) && twice == wanted_requant(x, m, shift, 0) &&
+                once == wanted_requant(x, m, shift, 1);
+    if (shift <= 0)
+        good &= twice == by_addend(x, m, -shift, 0) && once == by_addend(x, m, -shift, 1);
+    if (!good) fail_msg("%d * %d, shift %d: twice %d, once %d", x, m, shift, twice, once);
+    return once != twice;
+}
+
+/* All small x, those around what gives every half and every boundary of the high half, and the
+ * largest; multipliers of both signs, at their ends, in the middle, and random. */
+static void both_profiles_are_exact_everywhere(void **state)
+{
+    (void)state;
+    enum { SMALL = 2500, STEPS = 200 };
+    base_rng r = base_rng_at(8, BASE_RNG_TEST, 0, 0);
+    for (int shift = -31; shift <= 12; shift++) {
+        const int32_t most = INT32_MAX >> (shift > 0 ? shift : 0);
+        int differ = 0;
+        for (int k = 0; k < 12; k++) {
+            const int32_t ends[] = {1 << 30, (1 << 30) + 1, INT32_MAX, INT32_MAX - 1, 3 << 29};
+            int32_t m = k / 2 < 5 ? ends[k / 2] : (1 << 30) + (int32_t)base_rng_below(&r, 1u << 30);
+            if (k % 2) m = -m;
+            for (int32_t x = -SMALL; x <= SMALL; x++) differ += agrees(x, m, shift);
+            for (int i = 0; i <= 8; i++) {
+                differ += agrees(most - i, m, shift);
+                differ += agrees(-most - (shift < 0) + i, m, shift);
+            }
+            for (int i = 0; i < STEPS; i++) { /* (v + 1/2) 2^(31 - shift) / m, v any */
+                const double one = (31 - shift > 61 ? 1.0 : 2.0) * (double)most;
+                const double v = floor((base_rng_uniform(&r) - 0.5) * one * fabs((double)m) /
+                                       ldexp(1, 31 - shift)) +
+                                 0.5;
+                const double at = v * ldexp(1, 31 - shift) / m;
+                for (int d = -3; d <= 3; d++)
+                    if (fabs(at) < most - 4.0) differ += agrees((int32_t)floor(at) + d, m, shift);
+            }
+        }
+        if (shift < 0)
+            assert_true(differ > 0);
+        else
+            assert_int_equal(differ, 0);
     }
 }
 
@@ -152,7 +231,10 @@ static void rounding_of_halves(void **state)
     assert_int_equal(sotto_round_shift(INT32_MIN, 31), -1);
     assert_int_equal(sotto_round_shift(-7, 0), -7);
     /* twice rounded: 0.4999 of 3 bits becomes a half, then 1 */
-    assert_int_equal(sotto_requant(1, INT32_MAX, -1), 1);
+    assert_int_equal(sotto_requant(1, INT32_MAX, -1, 0), 1);
+    assert_int_equal(sotto_requant(1, INT32_MAX, -1, 1), 0);
+    assert_int_equal(sotto_requant(-6, 1 << 30, -1, 0), -2); /* -1.5 away from zero */
+    assert_int_equal(sotto_requant(-6, 1 << 30, -1, 1), -1); /* up */
 }
 
 /* ---- convolutions ---- */
@@ -177,7 +259,8 @@ static void conv2d_check(base_rng *r)
                         .pad_left = w.before,
                         .groups = groups,
                         .in_zero = between(r, -128, 127),
-                        .out_zero = between(r, -128, 127)};
+                        .out_zero = between(r, -128, 127),
+                        .single = between(r, 0, 1)};
     random_clamp(r, &p.lo, &p.hi);
     const int taps = h.kernel * w.kernel, n_out = h.out * w.out * p.out_c;
     int8_t *x = random_bytes(r, h.in * w.in * p.in_c, -128);
@@ -203,7 +286,7 @@ static void conv2d_check(base_rng *r)
     sotto_conv2d(&p, x, y);
     for (int i = 0; i < n_out; i++) {
         const int o = i % p.out_c;
-        const int64_t v = wanted_requant(sum[i] + s.bias[o], s.multiplier[o], s.shift[o]);
+        const int64_t v = wanted_requant(sum[i] + s.bias[o], s.multiplier[o], s.shift[o], p.single);
         assert_int_equal(y[i], wanted_out(v + p.out_zero, p.lo, p.hi));
     }
     base_free(x);
@@ -240,7 +323,8 @@ static void dwconv2d_check(base_rng *r)
                           .pad_top = h.before,
                           .pad_left = w.before,
                           .in_zero = between(r, -128, 127),
-                          .out_zero = between(r, -128, 127)};
+                          .out_zero = between(r, -128, 127),
+                          .single = between(r, 0, 1)};
     random_clamp(r, &p.lo, &p.hi);
     const int taps = h.kernel * w.kernel, n_out = h.out * w.out * channels;
     int8_t *x = random_bytes(r, h.in * w.in * channels, -128);
@@ -263,7 +347,7 @@ static void dwconv2d_check(base_rng *r)
     sotto_dwconv2d(&p, x, y);
     for (int i = 0; i < n_out; i++) {
         const int c = i % channels;
-        const int64_t v = wanted_requant(sum[i] + s.bias[c], s.multiplier[c], s.shift[c]);
+        const int64_t v = wanted_requant(sum[i] + s.bias[c], s.multiplier[c], s.shift[c], p.single);
         assert_int_equal(y[i], wanted_out(v + p.out_zero, p.lo, p.hi));
     }
     base_free(x);
@@ -290,7 +374,8 @@ static void dense_is_exact(void **state)
         sotto_dense_t p = {.in_n = between(&r, 1, 300),
                            .out_n = between(&r, 1, 20),
                            .in_zero = between(&r, -128, 127),
-                           .out_zero = between(&r, -128, 127)};
+                           .out_zero = between(&r, -128, 127),
+                           .single = between(&r, 0, 1)};
         random_clamp(&r, &p.lo, &p.hi);
         int8_t *x = random_bytes(&r, p.in_n, -128), *k = random_bytes(&r, p.in_n * p.out_n, -127);
         rescale s = random_rescale(&r, p.out_n);
@@ -304,7 +389,8 @@ static void dense_is_exact(void **state)
                 weights += k[o * p.in_n + i];
             }
             const int64_t sum = products - p.in_zero * weights + s.bias[o];
-            const int64_t v = wanted_requant(sum, s.multiplier[o], s.shift[o]) + p.out_zero;
+            const int64_t v =
+                wanted_requant(sum, s.multiplier[o], s.shift[o], p.single) + p.out_zero;
             assert_int_equal(y[o], wanted_out(v, p.lo, p.hi));
         }
         base_free(x);
@@ -392,6 +478,7 @@ static void add_is_exact(void **state)
                          .x1_multiplier = 1 << 30,
                          .x1_shift = 0,
                          .out_zero = between(&r, -128, 127),
+                         .single = between(&r, 0, 1),
                          .out_multiplier = (1 << 30) + (int32_t)base_rng_below(&r, 1u << 30),
                          .out_shift = between(&r, -24, -16)};
         random_clamp(&r, &p.lo, &p.hi);
@@ -403,9 +490,10 @@ static void add_is_exact(void **state)
             for (int i = 0; i < 256; i++) {
                 const int64_t u = (int64_t)(a[i] - p.x0_zero) * (1 << 20);
                 const int64_t v = (int64_t)(b[i] - p.x1_zero) * (1 << 20);
-                const int64_t sum = wanted_requant(u, p.x0_multiplier, p.x0_shift) +
-                                    wanted_requant(v, p.x1_multiplier, p.x1_shift);
-                const int64_t q = wanted_requant(sum, p.out_multiplier, p.out_shift) + p.out_zero;
+                const int64_t sum = wanted_requant(u, p.x0_multiplier, p.x0_shift, p.single) +
+                                    wanted_requant(v, p.x1_multiplier, p.x1_shift, p.single);
+                const int64_t q =
+                    wanted_requant(sum, p.out_multiplier, p.out_shift, p.single) + p.out_zero;
                 assert_int_equal(y[i], wanted_out(q, p.lo, p.hi));
             }
         }
@@ -428,6 +516,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requant_is_the_definition),
+        cmocka_unit_test(both_profiles_are_exact_everywhere),
         cmocka_unit_test(rounding_of_halves),
         cmocka_unit_test(conv2d_is_exact),
         cmocka_unit_test(dwconv2d_is_exact),

@@ -31,8 +31,13 @@ static int64_t half_away(int64_t a, int64_t b)
     return a < 0 ? -half_up(-a, b) : half_up(a, b);
 }
 
-static int64_t rescaled(int64_t x, int32_t multiplier, int32_t shift)
+/* single: one bit after the point is left of the product, which rounds it up. */
+static int64_t rescaled(int64_t x, int32_t multiplier, int32_t shift, int32_t single)
 {
+    if (single) {
+        const int64_t whole = floor_div(x * multiplier, (int64_t)1 << (30 - shift));
+        return floor_div(whole + 1, 2);
+    }
     if (shift > 0) x *= (int64_t)1 << shift;
     const int64_t high = half_up(x * multiplier, (int64_t)1 << 31);
     return shift < 0 ? half_away(high, (int64_t)1 << -shift) : high;
@@ -180,10 +185,10 @@ static void wanted_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y)
         for (int o = 0; o < 3 * units; o++)
             in[o] = rescaled(p->bias[o] + input_of(x + t * p->in_n, p->in_zero,
                                                    p->weight + o * p->in_n, p->in_n),
-                             p->weight_multiplier[o], p->weight_shift[o]);
+                             p->weight_multiplier[o], p->weight_shift[o], p->single);
         for (int o = 0; o < 2 * units; o++) {
             state[o] = rescaled(state_of(h, p->recurrent + o * units, units),
-                                p->recurrent_multiplier[o], p->recurrent_shift[o]);
+                                p->recurrent_multiplier[o], p->recurrent_shift[o], p->single);
             gate[o] = sigmoid_of(saturated(in[o] + state[o]));
         }
         for (int j = 0; j < units; j++) reset[j] = half_up(gate[j] * h[j], 32768);
@@ -192,7 +197,7 @@ static void wanted_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y)
             const int64_t sum =
                 p->reset_after ? p->recurrent_bias[j] + state_of(h, p->recurrent + o * units, units)
                                : state_of(reset, p->recurrent + o * units, units);
-            state[o] = rescaled(sum, p->recurrent_multiplier[o], p->recurrent_shift[o]);
+            state[o] = rescaled(sum, p->recurrent_multiplier[o], p->recurrent_shift[o], p->single);
             if (p->reset_after) state[o] = half_up(gate[j] * saturated(state[o]), 32768);
             n[j] = tanh_of(saturated(in[o] + state[o]));
         }
@@ -200,8 +205,9 @@ static void wanted_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y)
             h[j] = n[j] + half_up(gate[units + j] * (h[j] - n[j]), 32768);
             assert_true(h[j] >= -32767 && h[j] <= 32767);
             if (p->sequence || s + 1 == p->frames)
-                y[(p->sequence ? t * units : 0) + j] = output_of(
-                    rescaled(h[j], p->out_multiplier, p->out_shift), p->out_zero, p->lo, p->hi);
+                y[(p->sequence ? t * units : 0) + j] =
+                    output_of(rescaled(h[j], p->out_multiplier, p->out_shift, p->single),
+                              p->out_zero, p->lo, p->hi);
         }
     }
 }
@@ -226,9 +232,9 @@ static int64_t wanted_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y)
         for (int o = 0; o < 4 * h; o++)
             gate[o] = rescaled(p->bias[o] + input_of(x + t * p->in_n, p->in_zero,
                                                      p->weight + o * p->in_n, p->in_n),
-                               p->weight_multiplier[o], p->weight_shift[o]) +
+                               p->weight_multiplier[o], p->weight_shift[o], p->single) +
                       rescaled(state_of(v, p->recurrent + o * out, out), p->recurrent_multiplier[o],
-                               p->recurrent_shift[o]);
+                               p->recurrent_shift[o], p->single);
         for (int j = 0; j < h; j++) {
             const int64_t i = sigmoid_of(saturated(gate[j] + peeped(p, j, c[j])));
             const int64_t f = sigmoid_of(saturated(gate[h + j] + peeped(p, h + j, c[j])));
@@ -243,10 +249,12 @@ static int64_t wanted_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y)
             v[k] = m[k];
             if (p->projection)
                 v[k] = saturated(rescaled(state_of(m, p->projection + k * h, h),
-                                          p->projection_multiplier[k], p->projection_shift[k]));
+                                          p->projection_multiplier[k], p->projection_shift[k],
+                                          p->single));
             if (p->sequence || s + 1 == p->frames)
-                y[(p->sequence ? t * out : 0) + k] = output_of(
-                    rescaled(v[k], p->out_multiplier, p->out_shift), p->out_zero, p->lo, p->hi);
+                y[(p->sequence ? t * out : 0) + k] =
+                    output_of(rescaled(v[k], p->out_multiplier, p->out_shift, p->single),
+                              p->out_zero, p->lo, p->hi);
         }
     }
     return largest;
@@ -261,16 +269,16 @@ static void wanted_svdf(const sotto_svdf_t *p, const int8_t *x, int8_t *y)
         for (int t = 0; t < p->frames; t++) {
             const int64_t f = saturated(
                 rescaled(input_of(x + t * p->in_n, p->in_zero, p->feature + u * p->in_n, p->in_n),
-                         p->feature_multiplier[u], p->feature_shift[u]));
+                         p->feature_multiplier[u], p->feature_shift[u], p->single));
             for (int k = 0; k < p->memory; k++) {
                 const int to = t + p->before - k;
                 if (to >= 0 && to < outs) sum[to] += f * p->time[u * p->memory + k];
             }
         }
         for (int t = 0; t < outs; t++)
-            y[t * p->units + u] =
-                output_of(rescaled(sum[t] + p->bias[u], p->time_multiplier[u], p->time_shift[u]),
-                          p->out_zero, p->lo, p->hi);
+            y[t * p->units + u] = output_of(
+                rescaled(sum[t] + p->bias[u], p->time_multiplier[u], p->time_shift[u], p->single),
+                p->out_zero, p->lo, p->hi);
     }
 }
 
@@ -308,6 +316,7 @@ static void gru_is_exact(void **state)
                          .reverse = between(&r, 0, 1),
                          .sequence = between(&r, 0, 1),
                          .in_zero = between(&r, -128, 127),
+                         .single = between(&r, 0, 1),
                          .weight = t->w,
                          .bias = t->bias,
                          .weight_multiplier = t->wm,
@@ -341,6 +350,7 @@ static void lstm_is_exact(void **state)
                           .reverse = between(&r, 0, 1),
                           .sequence = between(&r, 0, 1),
                           .in_zero = between(&r, -128, 127),
+                          .single = between(&r, 0, 1),
                           .weight = t->w,
                           .bias = t->bias,
                           .weight_multiplier = t->wm,
@@ -427,6 +437,7 @@ static void svdf_is_exact(void **state)
                           .in_n = between(&r, 1, MOST),
                           .units = between(&r, 1, MOST),
                           .in_zero = between(&r, -128, 127),
+                          .single = between(&r, 0, 1),
                           .feature = t->w,
                           .feature_multiplier = t->wm,
                           .feature_shift = t->ws,

@@ -177,6 +177,23 @@ static void what_cannot_be_exported_is_named(void **state)
     }
 }
 
+static void a_model_that_rounds_once_is_not_exported(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    base_str bytes = {0};
+    nn_model *m = q8_random_model(q8_nets[0], 1);
+    nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
+    q8_model *q = q8_quantized_as(m, x, (q8_options){.rounding = Q8_SINGLE});
+    assert_int_equal(tflite_export_q8(q, &bytes, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "'single'"));
+    assert_non_null(strstr(err.hint, "--rounding tflm"));
+    assert_int_equal(bytes.len, 0);
+    base_free(x);
+    q8_model_free(q);
+    nn_model_free(m);
+}
+
 /* ---- damage ---- */
 
 /* Whatever the bytes, there is a model or a message; the sanitizers watch. */
@@ -283,6 +300,7 @@ int main(void)
         cmocka_unit_test(an_unknown_operator_is_named),
         cmocka_unit_test(what_cannot_be_exported_is_named),
         cmocka_unit_test(sixteen_bits_are_refused),
+        cmocka_unit_test(a_model_that_rounds_once_is_not_exported),
         cmocka_unit_test(damaged_files_are_refused_or_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,7 @@ static void conv(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh
                               .shift = shift};
     uint32_t out = (uint32_t)(p.out_h * p.out_w * out_c);
     start();
-    sotto_conv2d(&p, x, y);
+    sotto_conv2d(hidden(&p), x, y);
     stop("conv", kernel, out * (uint32_t)(kh * kw * c), out * (uint32_t)kh, out);
 }
 
@@ -174,15 +174,15 @@ static void depthwise(const char *kernel, int32_t h, int32_t w, int32_t c, int32
                                 .shift = shift};
     uint32_t out = (uint32_t)(p.out_h * p.out_w * c);
     start();
-    sotto_dwconv2d(&p, x, y);
+    sotto_dwconv2d(hidden(&p), x, y);
     stop("depthwise", kernel, out * (uint32_t)(kh * kw), out * (uint32_t)kh, out);
 }
 
 static void dense(int32_t in, int32_t out)
 {
-    const sotto_dense_t p = {in, out, -128, 0, -128, 127, weight, bias, multiplier, shift};
+    const sotto_dense_t p = {in, out, -128, 0, -128, 127, 0, weight, bias, multiplier, shift};
     start();
-    sotto_dense(&p, x, y);
+    sotto_dense(hidden(&p), x, y);
     stop("dense", "1x1", (uint32_t)(in * out), (uint32_t)out, (uint32_t)out);
 }
 
@@ -196,7 +196,7 @@ static void pool(int32_t positions, int32_t channels)
 
 static void sum(int32_t n)
 {
-    const sotto_add_t p = {n, -128, 1 << 30, -1, -128, 1 << 30, -1, 0, 1 << 30, -18, -128, 127};
+    const sotto_add_t p = {n, -128, 1 << 30, -1, -128, 1 << 30, -1, 0, 1 << 30, -18, -128, 127, 0};
     start();
     sotto_add(hidden(&p), x, x + X_MAX / 2, y);
     stop("add", "1x1", 0, 0, (uint32_t)n);

@@ -476,7 +476,7 @@ static void record_product(const library *l, h5_file *f)
     nn_q8_multiplier((double)in * (double)w / (double)out, &a[0], &a[1]);
     nn_q8_multiplier((double)(in * w) / (double)out, &b[0], &b[1]);
     for (int32_t i = 1; n < OUTPUTS; i++)
-        if (sotto_requant(i, a[0], a[1]) != sotto_requant(i, b[0], b[1])) bias[n++] = i;
+        if (sotto_requant(i, a[0], a[1], 0) != sotto_requant(i, b[0], b[1], 0)) bias[n++] = i;
     tfl_tensor t[] = {{"x", TFL_INT8, 2, {1, 1}, NULL, 0, &in, &zero, 1, 0},
                       {"w", TFL_INT8, 2, {OUTPUTS, 1}, (void *)weights, OUTPUTS, &w, &zero, 1, 0},
                       {"b", TFL_INT32, 1, {OUTPUTS}, (void *)bias, sizeof bias, &sum, &zero, 1, 0},

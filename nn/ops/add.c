@@ -116,6 +116,7 @@ static const nn_q8_field fields[] = {
     NN_Q8_INT_OF(sotto_add_t, out_shift),
     NN_Q8_INT_OF(sotto_add_t, lo),
     NN_Q8_INT_OF(sotto_add_t, hi),
+    NN_Q8_INT_OF(sotto_add_t, single),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)

@@ -257,18 +257,18 @@ static void cost(const nn_node *n, nn_cost *c)
 }
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_conv2d_t, in_h),       NN_Q8_INT_OF(sotto_conv2d_t, in_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, in_c),       NN_Q8_INT_OF(sotto_conv2d_t, out_h),
-    NN_Q8_INT_OF(sotto_conv2d_t, out_w),      NN_Q8_INT_OF(sotto_conv2d_t, out_c),
-    NN_Q8_INT_OF(sotto_conv2d_t, kernel_h),   NN_Q8_INT_OF(sotto_conv2d_t, kernel_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, stride_h),   NN_Q8_INT_OF(sotto_conv2d_t, stride_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, dilation_h), NN_Q8_INT_OF(sotto_conv2d_t, dilation_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, pad_top),    NN_Q8_INT_OF(sotto_conv2d_t, pad_left),
-    NN_Q8_INT_OF(sotto_conv2d_t, groups),     NN_Q8_INT_OF(sotto_conv2d_t, in_zero),
-    NN_Q8_INT_OF(sotto_conv2d_t, out_zero),   NN_Q8_INT_OF(sotto_conv2d_t, lo),
-    NN_Q8_INT_OF(sotto_conv2d_t, hi),         NN_Q8_I8S_OF(sotto_conv2d_t, weight),
-    NN_Q8_I32S_OF(sotto_conv2d_t, bias),      NN_Q8_I32S_OF(sotto_conv2d_t, multiplier),
-    NN_Q8_I32S_OF(sotto_conv2d_t, shift),
+    NN_Q8_INT_OF(sotto_conv2d_t, in_h),        NN_Q8_INT_OF(sotto_conv2d_t, in_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, in_c),        NN_Q8_INT_OF(sotto_conv2d_t, out_h),
+    NN_Q8_INT_OF(sotto_conv2d_t, out_w),       NN_Q8_INT_OF(sotto_conv2d_t, out_c),
+    NN_Q8_INT_OF(sotto_conv2d_t, kernel_h),    NN_Q8_INT_OF(sotto_conv2d_t, kernel_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, stride_h),    NN_Q8_INT_OF(sotto_conv2d_t, stride_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, dilation_h),  NN_Q8_INT_OF(sotto_conv2d_t, dilation_w),
+    NN_Q8_INT_OF(sotto_conv2d_t, pad_top),     NN_Q8_INT_OF(sotto_conv2d_t, pad_left),
+    NN_Q8_INT_OF(sotto_conv2d_t, groups),      NN_Q8_INT_OF(sotto_conv2d_t, in_zero),
+    NN_Q8_INT_OF(sotto_conv2d_t, out_zero),    NN_Q8_INT_OF(sotto_conv2d_t, lo),
+    NN_Q8_INT_OF(sotto_conv2d_t, hi),          NN_Q8_INT_OF(sotto_conv2d_t, single),
+    NN_Q8_I8S_OF(sotto_conv2d_t, weight),      NN_Q8_I32S_OF(sotto_conv2d_t, bias),
+    NN_Q8_I32S_OF(sotto_conv2d_t, multiplier), NN_Q8_I32S_OF(sotto_conv2d_t, shift),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -328,6 +328,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                           .out_zero = c->out.zero,
                           .lo = c->lo,
                           .hi = c->hi,
+                          .single = c->single,
                           .weight = w.weight,
                           .bias = w.bias,
                           .multiplier = w.multiplier,

@@ -55,11 +55,12 @@ static void cost(const nn_node *n, nn_cost *c)
 }
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dense_t, in_n),        NN_Q8_INT_OF(sotto_dense_t, out_n),
-    NN_Q8_INT_OF(sotto_dense_t, in_zero),     NN_Q8_INT_OF(sotto_dense_t, out_zero),
-    NN_Q8_INT_OF(sotto_dense_t, lo),          NN_Q8_INT_OF(sotto_dense_t, hi),
-    NN_Q8_I8S_OF(sotto_dense_t, weight),      NN_Q8_I32S_OF(sotto_dense_t, bias),
-    NN_Q8_I32S_OF(sotto_dense_t, multiplier), NN_Q8_I32S_OF(sotto_dense_t, shift),
+    NN_Q8_INT_OF(sotto_dense_t, in_n),    NN_Q8_INT_OF(sotto_dense_t, out_n),
+    NN_Q8_INT_OF(sotto_dense_t, in_zero), NN_Q8_INT_OF(sotto_dense_t, out_zero),
+    NN_Q8_INT_OF(sotto_dense_t, lo),      NN_Q8_INT_OF(sotto_dense_t, hi),
+    NN_Q8_INT_OF(sotto_dense_t, single),  NN_Q8_I8S_OF(sotto_dense_t, weight),
+    NN_Q8_I32S_OF(sotto_dense_t, bias),   NN_Q8_I32S_OF(sotto_dense_t, multiplier),
+    NN_Q8_I32S_OF(sotto_dense_t, shift),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -99,8 +100,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     BASE_TRY(nn_q8_quantize(n, c, (size_t)in, (size_t)out, true, &w, err));
     sotto_dense_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
-    *p = (sotto_dense_t){in,    out,      c->in[0].zero, c->out.zero,  c->lo,
-                         c->hi, w.weight, w.bias,        w.multiplier, w.shift};
+    *p = (sotto_dense_t){in,        out,      c->in[0].zero, c->out.zero,  c->lo,  c->hi,
+                         c->single, w.weight, w.bias,        w.multiplier, w.shift};
     const size_t outs = (size_t)out, count[] = {(size_t)in * outs, outs, outs, outs};
     memcpy(layer->count, count, sizeof count);
     return BASE_OK;

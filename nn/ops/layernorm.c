@@ -142,7 +142,8 @@ static const nn_q8_field fields[] = {
     NN_Q8_INT_OF(sotto_layernorm_t, epsilon),    NN_Q8_INT_OF(sotto_layernorm_t, out_zero),
     NN_Q8_INT_OF(sotto_layernorm_t, multiplier), NN_Q8_INT_OF(sotto_layernorm_t, shift),
     NN_Q8_INT_OF(sotto_layernorm_t, lo),         NN_Q8_INT_OF(sotto_layernorm_t, hi),
-    NN_Q8_I32S_OF(sotto_layernorm_t, gamma),     NN_Q8_I32S_OF(sotto_layernorm_t, beta),
+    NN_Q8_INT_OF(sotto_layernorm_t, single),     NN_Q8_I32S_OF(sotto_layernorm_t, gamma),
+    NN_Q8_I32S_OF(sotto_layernorm_t, beta),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -195,6 +196,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                              .out_zero = c->out.zero,
                              .lo = c->lo,
                              .hi = c->hi,
+                             .single = c->single,
                              .gamma = gamma,
                              .beta = beta};
     layer->count[0] = layer->count[1] = (size_t)length;

@@ -106,7 +106,7 @@ static const nn_q8_field fields[] = {
     NN_Q8_INT_OF(sotto_matmul_t, a_zero),   NN_Q8_INT_OF(sotto_matmul_t, b_zero),
     NN_Q8_INT_OF(sotto_matmul_t, out_zero), NN_Q8_INT_OF(sotto_matmul_t, multiplier),
     NN_Q8_INT_OF(sotto_matmul_t, shift),    NN_Q8_INT_OF(sotto_matmul_t, lo),
-    NN_Q8_INT_OF(sotto_matmul_t, hi),
+    NN_Q8_INT_OF(sotto_matmul_t, hi),       NN_Q8_INT_OF(sotto_matmul_t, single),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -142,7 +142,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                           .b_zero = c->in[1].zero,
                           .out_zero = c->out.zero,
                           .lo = c->lo,
-                          .hi = c->hi};
+                          .hi = c->hi,
+                          .single = c->single};
     /* sums, and what a shift to the left makes of them, stay within 31 bits */
     if (!(65025.0 * s.k * fmax(1, 2 * factor) < 2147483648.0) ||
         !nn_q8_multiplier(factor, &p->multiplier, &p->shift))

@@ -103,7 +103,7 @@ static const nn_q8_field fields[] = {
     NN_Q8_REDUCE_OF(sotto_reduce_mean_t, axes),  NN_Q8_INT_OF(sotto_reduce_mean_t, in_zero),
     NN_Q8_INT_OF(sotto_reduce_mean_t, out_zero), NN_Q8_INT_OF(sotto_reduce_mean_t, multiplier),
     NN_Q8_INT_OF(sotto_reduce_mean_t, shift),    NN_Q8_INT_OF(sotto_reduce_mean_t, lo),
-    NN_Q8_INT_OF(sotto_reduce_mean_t, hi),
+    NN_Q8_INT_OF(sotto_reduce_mean_t, hi),       NN_Q8_INT_OF(sotto_reduce_mean_t, single),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -148,7 +148,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                                .in_zero = c->in[0].zero,
                                .out_zero = c->out.zero,
                                .lo = c->lo,
-                               .hi = c->hi};
+                               .hi = c->hi,
+                               .single = c->single};
     /* a sum has at most 8 bits more than count, and a sign; of 16-bit values, 47 bits are enough */
     if (count > 1 << 22 || !(factor * (double)count < 1 << 22) || !(factor < 1 << 22) ||
         !nn_q8_factor(c, factor, &p->multiplier, &p->shift))

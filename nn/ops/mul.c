@@ -67,6 +67,7 @@ static const nn_q8_field fields[] = {
     NN_Q8_INT_OF(sotto_mul_t, x1_zero),    NN_Q8_INT_OF(sotto_mul_t, out_zero),
     NN_Q8_INT_OF(sotto_mul_t, multiplier), NN_Q8_INT_OF(sotto_mul_t, shift),
     NN_Q8_INT_OF(sotto_mul_t, lo),         NN_Q8_INT_OF(sotto_mul_t, hi),
+    NN_Q8_INT_OF(sotto_mul_t, single),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
@@ -111,6 +112,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     p->out_zero = c->out.zero;
     p->lo = c->lo;
     p->hi = c->hi;
+    p->single = c->single;
     /* products have 16 bits and a sign, which must not be shifted out */
     if (!(factor < 1 << 13) || !nn_q8_factor(c, factor, &p->multiplier, &p->shift))
         return nn_op_fail(n, err, "cannot be requantized: scales %g * %g / %g", a, b, c->out.scale);

@@ -14,16 +14,16 @@ typedef struct sotto_add_t {
     int32_t n;
     int32_t x0_zero, x0_multiplier, x0_shift; /* shifts <= 0 */
     int32_t x1_zero, x1_multiplier, x1_shift;
-    int32_t out_zero, out_multiplier, out_shift, lo, hi;
+    int32_t out_zero, out_multiplier, out_shift, lo, hi, single;
 } sotto_add_t;
 
 static inline int8_t sotto_add_one(const sotto_add_t *p, int32_t x0, int32_t x1)
 {
     const int32_t unit = (int32_t)1 << 20;
     const int32_t a = (x0 - p->x0_zero) * unit, b = (x1 - p->x1_zero) * unit;
-    const int32_t sum = sotto_requant(a, p->x0_multiplier, p->x0_shift) +
-                        sotto_requant(b, p->x1_multiplier, p->x1_shift);
-    const int32_t v = sotto_requant(sum, p->out_multiplier, p->out_shift) + p->out_zero;
+    const int32_t sum = sotto_requant(a, p->x0_multiplier, p->x0_shift, p->single) +
+                        sotto_requant(b, p->x1_multiplier, p->x1_shift, p->single);
+    const int32_t v = sotto_requant(sum, p->out_multiplier, p->out_shift, p->single) + p->out_zero;
     return sotto_clamp_i8(v, p->lo, p->hi);
 }
 

@@ -17,7 +17,7 @@ typedef struct sotto_conv2d_t {
     int32_t in_h, in_w, in_c, out_h, out_w, out_c;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left, groups;
-    int32_t in_zero, out_zero, lo, hi;
+    int32_t in_zero, out_zero, lo, hi, single;
     const int8_t *weight;                     /* [out_c][kernel_h][kernel_w][in_c / groups] */
     const int32_t *bias, *multiplier, *shift; /* [out_c] */
 } sotto_conv2d_t;
@@ -32,10 +32,23 @@ static inline int32_t sotto_conv2d_row(const int8_t *x, const int8_t *w, int32_t
     return sum;
 }
 
+/* The window of one output: nrows rows of taps, x_row and w_row apart. Apart from the loops over
+ * outputs, so that those over products have registers of their own. */
+SOTTO_APART int32_t sotto_conv2d_sum(const int8_t *x, const int8_t *w, int32_t nrows, int32_t x_row,
+                                     int32_t w_row, int32_t ntaps, int32_t step, int32_t n,
+                                     int16_t offset)
+{
+    int32_t sum = 0;
+    for (int32_t r = 0; r < nrows; r++)
+        sum += sotto_conv2d_row(x + r * x_row, w + r * w_row, ntaps, step, n, offset);
+    return sum;
+}
+
 static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t *y)
 {
     const int32_t depth = p->in_c / p->groups, per_group = p->out_c / p->groups;
-    const int32_t row = p->kernel_w * depth;
+    const int32_t row = p->kernel_w * depth, step = p->dilation_w * p->in_c;
+    const int32_t x_row = p->dilation_h * p->in_w * p->in_c;
     const int16_t offset = (int16_t)-p->in_zero;
     for (int32_t h = 0; h < p->out_h; h++) {
         const int32_t top = h * p->stride_h - p->pad_top;
@@ -45,17 +58,15 @@ static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t
             const int32_t left = w * p->stride_w - p->pad_left;
             int32_t kx0, kx1;
             sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
-            const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
+            const int32_t first = left + kx0 * p->dilation_w, nrows = kx0 < kx1 ? ky1 - ky0 : 0;
             for (int32_t o = 0; o < p->out_c; o++) {
-                const int32_t channel = o / per_group * depth;
+                const int32_t at = ((top + ky0 * p->dilation_h) * p->in_w + first) * p->in_c;
+                const int32_t k = (o * p->kernel_h + ky0) * row + kx0 * depth;
                 int32_t sum = p->bias[o];
-                for (int32_t ky = ky0; ky < ky_end; ky++) {
-                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + first;
-                    const int8_t *k = p->weight + (o * p->kernel_h + ky) * row + kx0 * depth;
-                    sum += sotto_conv2d_row(x + at * p->in_c + channel, k, kx1 - kx0,
-                                            p->dilation_w * p->in_c, depth, offset);
-                }
-                sum = sotto_requant(sum, p->multiplier[o], p->shift[o]) + p->out_zero;
+                if (nrows > 0)
+                    sum += sotto_conv2d_sum(x + at + o / per_group * depth, p->weight + k, nrows,
+                                            x_row, row, kx1 - kx0, step, depth, offset);
+                sum = sotto_requant(sum, p->multiplier[o], p->shift[o], p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
         }

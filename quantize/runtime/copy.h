@@ -17,7 +17,7 @@ static inline void sotto_copy(const int8_t *x, int8_t *y, int32_t n, int32_t lo,
 
 /* From one quantization to another. multiplier 0: they are the same. */
 typedef struct sotto_rescale_t {
-    int32_t in_zero, out_zero, multiplier, shift, lo, hi;
+    int32_t in_zero, out_zero, multiplier, shift, lo, hi, single;
 } sotto_rescale_t;
 
 /* y = clamp(out_zero + requant(x - in_zero)) */
@@ -28,7 +28,7 @@ static inline void sotto_rescale(const sotto_rescale_t *p, const int8_t *x, int8
         return;
     }
     for (int32_t i = 0; i < n; i++) {
-        const int32_t v = sotto_requant(x[i] - p->in_zero, p->multiplier, p->shift);
+        const int32_t v = sotto_requant(x[i] - p->in_zero, p->multiplier, p->shift, p->single);
         y[i] = sotto_clamp_i8(v + p->out_zero, p->lo, p->hi);
     }
 }

@@ -16,7 +16,7 @@ typedef struct sotto_dwconv2d_t {
     int32_t in_h, in_w, channels, out_h, out_w;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left;
-    int32_t in_zero, out_zero, lo, hi;
+    int32_t in_zero, out_zero, lo, hi, single;
     const int8_t *weight;                     /* [kernel_h][kernel_w][channels] */
     const int32_t *bias, *multiplier, *shift; /* [channels] */
 } sotto_dwconv2d_t;
@@ -42,7 +42,7 @@ static inline void sotto_dwconv2d(const sotto_dwconv2d_t *p, const int8_t *x, in
                     for (int32_t i = 0; i < kx1 - kx0; i++)
                         sum += (v[i * step] - p->in_zero) * k[i * channels];
                 }
-                sum = sotto_requant(sum, p->multiplier[c], p->shift[c]) + p->out_zero;
+                sum = sotto_requant(sum, p->multiplier[c], p->shift[c], p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
         }

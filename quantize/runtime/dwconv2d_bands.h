@@ -16,7 +16,7 @@ typedef struct sotto_dwconv2d_bands_t {
     int32_t in_h, in_w, channels, out_h, out_w, bands;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left;
-    int32_t in_zero, out_zero, lo, hi;
+    int32_t in_zero, out_zero, lo, hi, single;
     const int8_t *weight;                     /* [kernel_h][kernel_w][channels] */
     const int32_t *bias, *multiplier, *shift; /* [bands][channels] */
 } sotto_dwconv2d_bands_t;
@@ -37,7 +37,7 @@ static inline void sotto_dwconv2d_bands_at(const sotto_dwconv2d_bands_t *p, cons
             for (int32_t i = 0; i < kx1 - kx0; i++)
                 sum += (v[i * step] - p->in_zero) * k[i * channels];
         }
-        sum = sotto_requant(sum, p->multiplier[at], p->shift[at]) + p->out_zero;
+        sum = sotto_requant(sum, p->multiplier[at], p->shift[at], p->single) + p->out_zero;
         y[c] = sotto_clamp_i8(sum, p->lo, p->hi);
     }
 }

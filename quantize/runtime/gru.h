@@ -28,7 +28,7 @@
 typedef struct sotto_gru_t {
     int32_t frames, in_n, units;
     int32_t reset_after, reverse, sequence; /* 0 or 1; reverse: from the last frame to the first */
-    int32_t in_zero, out_zero, out_multiplier, out_shift, lo, hi;
+    int32_t in_zero, out_zero, out_multiplier, out_shift, lo, hi, single;
     const int8_t *weight;                                   /* [3 units][in_n]: r, z, n */
     const int32_t *bias, *weight_multiplier, *weight_shift; /* [3 units] */
     const int8_t *recurrent;                                /* [3 units][units] */
@@ -40,14 +40,14 @@ static inline int32_t sotto_gru_input(const sotto_gru_t *p, const int8_t *x, int
 {
     const int16_t offset = (int16_t)-p->in_zero;
     const int32_t sum = p->bias[o] + sotto_dot(x, p->weight + o * p->in_n, p->in_n, offset);
-    return sotto_requant(sum, p->weight_multiplier[o], p->weight_shift[o]);
+    return sotto_requant(sum, p->weight_multiplier[o], p->weight_shift[o], p->single);
 }
 
 static inline int32_t sotto_gru_recurrent(const sotto_gru_t *p, const int16_t *v, int32_t o,
                                           int32_t bias)
 {
     const int32_t sum = bias + sotto_dot_i16(v, p->recurrent + o * p->units, p->units);
-    return sotto_requant(sum, p->recurrent_multiplier[o], p->recurrent_shift[o]);
+    return sotto_requant(sum, p->recurrent_multiplier[o], p->recurrent_shift[o], p->single);
 }
 
 /* Row o: r or z. */
@@ -90,7 +90,7 @@ static inline void sotto_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y, v
         if (!p->sequence && s + 1 < p->frames) continue;
         int8_t *to = p->sequence ? y + t * p->units : y;
         for (int32_t j = 0; j < p->units; j++) {
-            const int32_t v = sotto_requant(h[j], p->out_multiplier, p->out_shift);
+            const int32_t v = sotto_requant(h[j], p->out_multiplier, p->out_shift, p->single);
             to[j] = sotto_clamp_i8(v + p->out_zero, p->lo, p->hi);
         }
     }

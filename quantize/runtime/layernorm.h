@@ -18,7 +18,7 @@
 typedef struct sotto_layernorm_t {
     int32_t rows, n; /* n <= 1024 */
     int32_t epsilon; /* n^2 in_scale^-2 times the real one */
-    int32_t out_zero, multiplier, shift, lo, hi;
+    int32_t out_zero, multiplier, shift, lo, hi, single;
     const int32_t *gamma, *beta; /* [n]; gamma within -8191 .. 8191 */
 } sotto_layernorm_t;
 
@@ -54,8 +54,8 @@ static inline void sotto_layernorm_row(const sotto_layernorm_t *p, const int8_t 
     for (int32_t i = 0; i < p->n; i++) {
         const int64_t h = ((p->n * x[i] - sum) * inverse + half) >> (49 - up);
         const int32_t v = (int32_t)(h * p->gamma[i] + p->beta[i]);
-        y[i] =
-            sotto_clamp_i8(sotto_requant(v, p->multiplier, p->shift) + p->out_zero, p->lo, p->hi);
+        y[i] = sotto_clamp_i8(sotto_requant(v, p->multiplier, p->shift, p->single) + p->out_zero,
+                              p->lo, p->hi);
     }
 }
 

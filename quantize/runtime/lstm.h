@@ -31,7 +31,7 @@
 typedef struct sotto_lstm_t {
     int32_t frames, in_n, units, out_n; /* out_n: units, or those of the projection */
     int32_t reverse, sequence;          /* 0 or 1; reverse: from the last frame to the first */
-    int32_t in_zero, out_zero, out_multiplier, out_shift, lo, hi;
+    int32_t in_zero, out_zero, out_multiplier, out_shift, lo, hi, single;
     const int8_t *weight;                                    /* [4 units][in_n]: i, f, g, o */
     const int32_t *bias, *weight_multiplier, *weight_shift;  /* [4 units] */
     const int8_t *recurrent;                                 /* [4 units][out_n] */
@@ -48,8 +48,8 @@ static inline int32_t sotto_lstm_gate(const sotto_lstm_t *p, const int8_t *x, co
     const int16_t offset = (int16_t)-p->in_zero;
     const int32_t a = p->bias[o] + sotto_dot(x, p->weight + o * p->in_n, p->in_n, offset);
     const int32_t b = sotto_dot_i16(v, p->recurrent + o * p->out_n, p->out_n);
-    return sotto_requant(a, p->weight_multiplier[o], p->weight_shift[o]) +
-           sotto_requant(b, p->recurrent_multiplier[o], p->recurrent_shift[o]);
+    return sotto_requant(a, p->weight_multiplier[o], p->weight_shift[o], p->single) +
+           sotto_requant(b, p->recurrent_multiplier[o], p->recurrent_shift[o], p->single);
 }
 
 /* What weight k of the peepholes makes of a cell: Q15.16 and Q11.20 to Q3.12. */
@@ -95,7 +95,7 @@ static inline void sotto_lstm_project(const sotto_lstm_t *p, const int16_t *m, i
     for (int32_t k = 0; k < p->out_n; k++) {
         const int32_t sum = sotto_dot_i16(m, p->projection + k * p->units, p->units);
         v[k] = sotto_clamp_i16(
-            sotto_requant(sum, p->projection_multiplier[k], p->projection_shift[k]));
+            sotto_requant(sum, p->projection_multiplier[k], p->projection_shift[k], p->single));
     }
 }
 
@@ -112,7 +112,7 @@ static inline void sotto_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y,
         if (!p->sequence && s + 1 < p->frames) continue;
         int8_t *to = p->sequence ? y + t * p->out_n : y;
         for (int32_t k = 0; k < p->out_n; k++) {
-            const int32_t out = sotto_requant(v[k], p->out_multiplier, p->out_shift);
+            const int32_t out = sotto_requant(v[k], p->out_multiplier, p->out_shift, p->single);
             to[k] = sotto_clamp_i8(out + p->out_zero, p->lo, p->hi);
         }
     }

@@ -13,7 +13,7 @@
 typedef struct sotto_matmul_t {
     int32_t count, m, n, k; /* pairs; a is m x k, y is m x n */
     int32_t b_row, b_col;   /* steps in b along k and n */
-    int32_t a_zero, b_zero, out_zero, multiplier, shift, lo, hi;
+    int32_t a_zero, b_zero, out_zero, multiplier, shift, lo, hi, single;
 } sotto_matmul_t;
 
 static inline void sotto_matmul(const sotto_matmul_t *p, const int8_t *a, const int8_t *b,
@@ -26,7 +26,7 @@ static inline void sotto_matmul(const sotto_matmul_t *p, const int8_t *a, const 
                 int32_t sum = 0;
                 for (int32_t k = 0; k < p->k; k++)
                     sum += (a[k] - p->a_zero) * (column[k * p->b_row] - p->b_zero);
-                sum = sotto_requant(sum, p->multiplier, p->shift) + p->out_zero;
+                sum = sotto_requant(sum, p->multiplier, p->shift, p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
 }

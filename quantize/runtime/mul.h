@@ -13,15 +13,15 @@
 typedef struct sotto_mul_t {
     int32_t length[4];          /* of y, the last axis runs fastest; 1 where it has fewer */
     int32_t step0[4], step1[4]; /* of x0 and x1 along these axes, 0 where they are repeated */
-    int32_t x0_zero, x1_zero, out_zero, multiplier, shift, lo, hi;
+    int32_t x0_zero, x1_zero, out_zero, multiplier, shift, lo, hi, single;
 } sotto_mul_t;
 
 static inline void sotto_mul_row(const sotto_mul_t *p, const int8_t *a, const int8_t *b, int8_t *y)
 {
     for (int32_t l = 0; l < p->length[3]; l++) {
         const int32_t v = (a[l * p->step0[3]] - p->x0_zero) * (b[l * p->step1[3]] - p->x1_zero);
-        y[l] =
-            sotto_clamp_i8(sotto_requant(v, p->multiplier, p->shift) + p->out_zero, p->lo, p->hi);
+        y[l] = sotto_clamp_i8(sotto_requant(v, p->multiplier, p->shift, p->single) + p->out_zero,
+                              p->lo, p->hi);
     }
 }
 

@@ -14,7 +14,7 @@
 
 typedef struct sotto_reduce_mean_t {
     sotto_reduce_t axes;
-    int32_t in_zero, out_zero, multiplier, shift, lo, hi;
+    int32_t in_zero, out_zero, multiplier, shift, lo, hi, single;
 } sotto_reduce_mean_t;
 
 static inline void sotto_reduce_mean(const sotto_reduce_mean_t *p, const int8_t *x, int8_t *y)
@@ -27,7 +27,7 @@ static inline void sotto_reduce_mean(const sotto_reduce_mean_t *p, const int8_t 
             int32_t sum = -zeros;
             for (int32_t k = 0; k < a->reduced[0]; k++, from += a->reduced_step[0])
                 for (int32_t l = 0; l < a->reduced[1]; l++) sum += from[l * a->reduced_step[1]];
-            sum = sotto_requant(sum, p->multiplier, p->shift) + p->out_zero;
+            sum = sotto_requant(sum, p->multiplier, p->shift, p->single) + p->out_zero;
             *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
         }
 }

@@ -21,7 +21,7 @@
 typedef struct sotto_svdf_t {
     int32_t frames, in_n, units, memory;
     int32_t before; /* frames of zeros: memory - 1 when causal, else 0 */
-    int32_t in_zero, out_zero, lo, hi;
+    int32_t in_zero, out_zero, lo, hi, single;
     const int8_t *feature;                              /* [units][in_n] */
     const int32_t *feature_multiplier, *feature_shift;  /* [units] */
     const int8_t *time;                                 /* [units][memory] */
@@ -38,12 +38,13 @@ static inline void sotto_svdf(const sotto_svdf_t *p, const int8_t *x, int8_t *y,
         for (int32_t t = 0; t < p->frames; t++) {
             const int32_t sum =
                 sotto_dot(x + t * p->in_n, p->feature + u * p->in_n, p->in_n, offset);
-            f[t] =
-                sotto_clamp_i16(sotto_requant(sum, p->feature_multiplier[u], p->feature_shift[u]));
+            f[t] = sotto_clamp_i16(
+                sotto_requant(sum, p->feature_multiplier[u], p->feature_shift[u], p->single));
         }
         for (int32_t t = 0; t < frames_out; t++) {
             int32_t sum = sotto_dot_i16(padded + t, p->time + u * p->memory, p->memory);
-            sum = sotto_requant(p->bias[u] + sum, p->time_multiplier[u], p->time_shift[u]);
+            sum =
+                sotto_requant(p->bias[u] + sum, p->time_multiplier[u], p->time_shift[u], p->single);
             y[t * p->units + u] = sotto_clamp_i8(sum + p->out_zero, p->lo, p->hi);
         }
     }

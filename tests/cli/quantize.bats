@@ -259,6 +259,25 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     done
 }
 
+@test "a model that rounds once: another model, which says so, and C of it" {
+    [ "$(jq -r .rounding quantize.json)" = tflm ]
+    "$SOTTO" quantize -q run -c tones.h5 --rounding single --format json -o "$out/q.h5" >"$out/q.json"
+    [ "$(jq -r .rounding "$out/q.json")" = single ]
+    [ "$(jq -r .model_hash "$out/q.json")" != "$(jq -r .model_hash quantize.json)" ]
+    "$SOTTO" eval "$out/q.h5" tones.h5 --split test --format json | jq -e --slurpfile q "$out/q.json" \
+        '.accuracy == ($q[0].results[] | select(.split == "test" and .kind == "int8") | .accuracy)'
+    "$SOTTO" export -q "$out/q.h5" -o "$out/model.h" --format json | jq -e '.rounding == "single"'
+    grep -q 'Rounding profile single' "$out/model.h"
+    printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+    cc -std=c99 -Wall -Wextra -Werror "$out/main.c" -o "$out/main"
+    "$out/main"
+    mv "$out/q.h5" "$BATS_TEST_TMPDIR/q.h5"
+    rm "$out"/*
+    refused 2 "round twice" export "$BATS_TEST_TMPDIR/q.h5" -o "$out/a.tflite"
+    [[ "$stderr" == *"--rounding tflm"* ]]
+    refused 2 "even" quantize run -c tones.h5 --rounding even -o "$out/x.h5"
+}
+
 @test "another prefix names everything" {
     "$SOTTO" export -q run.int8.h5 --prefix door -o "$out/door.h"
     grep -q 'static inline void door_run(const int8_t in\[DOOR_INPUT_SIZE\]' "$out/door.h"
