@@ -1,30 +1,37 @@
 /* depthwise: int8 depthwise convolutions; a batchnorm by bands is part of them. */
 #include "nn/lower.h"
-#include "quantize/runtime/dwconv2d.h"
-#include "quantize/runtime/dwconv2d_bands.h"
 #include "quantize/runtime/dwconv2d_bands_i16.h"
+#include "quantize/runtime/dwconv2d_bands_w4.h"
 #include "quantize/runtime/dwconv2d_i16.h"
+#include "quantize/runtime/dwconv2d_w4.h"
 
 #include <math.h>
 #include <string.h>
 
-static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h),        NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, channels),    NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_w),       NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w),    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w),    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w),  NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left),    NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero),    NN_Q8_INT_OF(sotto_dwconv2d_t, lo),
-    NN_Q8_INT_OF(sotto_dwconv2d_t, hi),          NN_Q8_INT_OF(sotto_dwconv2d_t, single),
-    NN_Q8_I8S_OF(sotto_dwconv2d_t, weight),      NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),
-    NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier), NN_Q8_I32S_OF(sotto_dwconv2d_t, shift),
-};
+#define FIELDS(WEIGHTS_OF)                                                                         \
+    NN_Q8_INT_OF(sotto_dwconv2d_t, in_h), NN_Q8_INT_OF(sotto_dwconv2d_t, in_w),                    \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, channels), NN_Q8_INT_OF(sotto_dwconv2d_t, out_h),           \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, out_w), NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_h),           \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, kernel_w), NN_Q8_INT_OF(sotto_dwconv2d_t, stride_h),        \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, stride_w), NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_h),      \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, dilation_w), NN_Q8_INT_OF(sotto_dwconv2d_t, pad_top),       \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, pad_left), NN_Q8_INT_OF(sotto_dwconv2d_t, in_zero),         \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, out_zero), NN_Q8_INT_OF(sotto_dwconv2d_t, lo),              \
+        NN_Q8_INT_OF(sotto_dwconv2d_t, hi), NN_Q8_INT_OF(sotto_dwconv2d_t, single),                \
+        WEIGHTS_OF(sotto_dwconv2d_t, weight), NN_Q8_I32S_OF(sotto_dwconv2d_t, bias),               \
+        NN_Q8_I32S_OF(sotto_dwconv2d_t, multiplier), NN_Q8_I32S_OF(sotto_dwconv2d_t, shift)
+
+static const nn_q8_field fields[] = {FIELDS(NN_Q8_I8S_OF)};
+static const nn_q8_field packed_fields[] = {FIELDS(NN_Q8_I4S_OF)};
 
 static void run(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_dwconv2d(p, x[0], y);
+}
+
+static void run_packed(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_dwconv2d_w4(p, x[0], y, scratch);
 }
 
 static const nn_q8_kernel kernel = {
@@ -52,35 +59,48 @@ static const nn_q8_kernel wide_kernel = {
     .run = run_wide,
 };
 
-static const nn_q8_field bands_fields[] = {
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, channels),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, bands),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, kernel_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, kernel_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, stride_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, stride_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, dilation_h),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, dilation_w),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, pad_top),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, pad_left),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_zero),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_zero),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, lo),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, hi),
-    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, single),
-    NN_Q8_I8S_OF(sotto_dwconv2d_bands_t, weight),
-    NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, bias),
-    NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, multiplier),
-    NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, shift),
+static const nn_q8_kernel packed = {
+    .name = "sotto_dwconv2d_w4",
+    .header = "dwconv2d_w4.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_t),
+    .fields = packed_fields,
+    .n_fields = BASE_COUNT(packed_fields),
+    .run_in = run_packed,
+    .unpacked = &kernel,
 };
+
+#define BANDS_FIELDS(WEIGHTS_OF)                                                                   \
+    NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_h), NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_w),        \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, channels),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_h), NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_w),  \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, bands),                                               \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, kernel_h),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, kernel_w),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, stride_h),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, stride_w),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, dilation_h),                                          \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, dilation_w),                                          \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, pad_top),                                             \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, pad_left),                                            \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, in_zero),                                             \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, out_zero), NN_Q8_INT_OF(sotto_dwconv2d_bands_t, lo),  \
+        NN_Q8_INT_OF(sotto_dwconv2d_bands_t, hi), NN_Q8_INT_OF(sotto_dwconv2d_bands_t, single),    \
+        WEIGHTS_OF(sotto_dwconv2d_bands_t, weight), NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, bias),   \
+        NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, multiplier),                                         \
+        NN_Q8_I32S_OF(sotto_dwconv2d_bands_t, shift)
+
+static const nn_q8_field bands_fields[] = {BANDS_FIELDS(NN_Q8_I8S_OF)};
+static const nn_q8_field bands_packed_fields[] = {BANDS_FIELDS(NN_Q8_I4S_OF)};
 
 static void run_bands(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_dwconv2d_bands(p, x[0], y);
+}
+
+static void run_bands_packed(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_dwconv2d_bands_w4(p, x[0], y, scratch);
 }
 
 static const nn_q8_kernel bands_kernel = {
@@ -106,6 +126,17 @@ static const nn_q8_kernel wide_bands_kernel = {
     .fields = bands_fields,
     .n_fields = BASE_COUNT(bands_fields),
     .run = run_wide_bands,
+};
+
+static const nn_q8_kernel bands_packed = {
+    .name = "sotto_dwconv2d_bands_w4",
+    .header = "dwconv2d_bands_w4.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dwconv2d_bands_t),
+    .fields = bands_packed_fields,
+    .n_fields = BASE_COUNT(bands_packed_fields),
+    .run_in = run_bands_packed,
+    .unpacked = &bands_kernel,
 };
 
 /* Biases and multipliers by band: mul, a factor of the output, moves into the scale of the weights,
@@ -139,8 +170,10 @@ static base_status by_band(const nn_node *n, const nn_q8_context *c, size_t fan,
 static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_bands_t *p =
-        nn_q8_layer_new(c->wide ? &wide_bands_kernel : &bands_kernel, c, layer);
+    sotto_dwconv2d_bands_t *p = nn_q8_layer_new(c->wide               ? &wide_bands_kernel
+                                                : c->weight_bits == 4 ? &bands_packed
+                                                                      : &bands_kernel,
+                                                c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_bands_t){.in_h = win[0].in,
                                   .in_w = win[1].in,
@@ -171,7 +204,10 @@ static base_status lower_bands(const nn_q8_context *c, const nn_window win[2], i
 static base_status lower_plain(const nn_q8_context *c, const nn_window win[2], int channels,
                                nn_q8_weights w, nn_q8_layer *layer, base_err *err)
 {
-    sotto_dwconv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
+    sotto_dwconv2d_t *p = nn_q8_layer_new(c->wide               ? &wide_kernel
+                                          : c->weight_bits == 4 ? &packed
+                                                                : &kernel,
+                                          c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dwconv2d_t){.in_h = win[0].in,
                             .in_w = win[1].in,
@@ -213,5 +249,7 @@ base_status nn_q8_depthwise(const nn_node *n, const nn_q8_context *c, const nn_w
     if (c->mul) BASE_TRY(by_band(n, c, fan, each, &w, err));
     BASE_TRY((c->mul ? lower_bands : lower_plain)(c, win, channels, w, layer, err));
     memcpy(layer->count, count, sizeof count);
+    if (c->weight_bits == 4)
+        layer->scratch = fan * (size_t)sotto_int4_channels((int32_t)fan, channels);
     return BASE_OK;
 }

@@ -50,12 +50,11 @@ base_status nn_q8_check(const nn_node *n, const nn_q8_context *c, base_err *err)
     return BASE_OK;
 }
 
-/* The weight scale of one channel: its largest weight is 127, unless the bias needs a larger scale
- * to stay below `room`. A channel without weights gets a scale that resolves its bias. In single
- * precision, as TFLite keeps it. */
-static double channel_scale(const nn_q8_context *c, double largest, double bias, double room)
+/* The weight scale of one channel, unless the bias needs a larger one to stay below `room`. A
+ * channel without weights gets a scale that resolves its bias. In single precision, as TFLite keeps
+ * it. */
+static double channel_scale(const nn_q8_context *c, double scale, double bias, double room)
 {
-    double scale = largest / 127.0;
     if (!(scale > 0.0)) scale = c->out.scale / c->in[0].scale / 1024.0;
     const double least = fabs(bias) / (c->in[0].scale * room);
     return (double)(float)(scale < least ? least : scale);
@@ -82,6 +81,15 @@ static base_status check_fan(const nn_node *n, const nn_q8_context *c, size_t fa
                       c->wide ? 40 : 32, (int)most);
 }
 
+/* Two to a byte, in place, the first in the lower half. */
+static void pack(int8_t *w, size_t n)
+{
+    for (size_t i = 0; i < n; i += 2) {
+        const int high = i + 1 < n ? w[i + 1] : 0;
+        w[i / 2] = (int8_t)(uint8_t)((w[i] & 15) | (high & 15) << 4);
+    }
+}
+
 base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
                            bool by_channel, nn_q8_weights *out, base_err *err)
 {
@@ -97,18 +105,16 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
         return base_nomem(err, fan * channels);
     for (size_t o = 0; o < channels; o++) {
         const double bias = c->w[1] ? (double)c->w[1][o] : 0.0;
-        double largest = 0.0;
-        for (size_t i = 0; i < fan; i++) {
-            const double w = (double)c->w[0][i * channels + o];
-            if (!isfinite(w)) return nn_op_fail(n, err, "a weight of channel %zu is not finite", o);
-            largest = fmax(largest, fabs(w));
-        }
+        for (size_t i = 0; i < fan; i++)
+            if (!isfinite((double)c->w[0][i * channels + o]))
+                return nn_op_fail(n, err, "a weight of channel %zu is not finite", o);
         if (!isfinite(bias)) return nn_op_fail(n, err, "the bias of channel %zu is not finite", o);
-        const double scale = out->scale[o] = channel_scale(c, largest, bias, room);
+        const double own = nn_q8_weight_scale(c->w[0] + o, fan, channels, c->weight_bits);
+        const double scale = out->scale[o] = channel_scale(c, own, bias, room);
         for (size_t i = 0; i < fan; i++) {
-            const double q = round((double)c->w[0][i * channels + o] / scale);
             const size_t at = by_channel ? o * fan + i : i * channels + o;
-            out->weight[at] = (int8_t)fmax(-127.0, fmin(127.0, q));
+            out->weight[at] =
+                (int8_t)nn_q8_weight((double)c->w[0][i * channels + o], scale, c->weight_bits);
         }
         out->bias[o] = (int32_t)fmax(-room, fmin(room, round(bias / (c->in[0].scale * scale))));
         if (!nn_q8_factor(c, c->in[0].scale * scale / c->out.scale, &out->multiplier[o],
@@ -116,5 +122,6 @@ base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan,
             return nn_op_fail(n, err, "channel %zu cannot be requantized: scales %g * %g / %g", o,
                               c->in[0].scale, scale, c->out.scale);
     }
+    if (c->weight_bits == 4) pack(out->weight, fan * channels);
     return BASE_OK;
 }

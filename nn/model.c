@@ -5,6 +5,8 @@
  *   /labels         class names, in the order of the outputs
  *   /features       feature settings as text; /mean and /std per feature when there are any
  *   /provenance     where it came from, as text
+ *   /quant          quantization that it was trained with: scale and zero of every node
+ *   /weight_bits    4 or 8 for every node, where some have 4
  *   /weights/<node>/<parameter>
  */
 #include "nn/h5.h"
@@ -56,6 +58,13 @@ base_status nn_quant_write(h5_file *f, const nn_quant *quant, size_t n, base_err
     return s;
 }
 
+static base_status save_bits(const nn_model *m, h5_file *f, base_err *err)
+{
+    const int64_t n = nn_graph_nodes(m->graph);
+    return m->weight_bits ? h5_write(f, "weight_bits", H5_I32, 1, &n, m->weight_bits, err)
+                          : BASE_OK;
+}
+
 base_status nn_model_write(const nn_model *m, h5_file *f, base_err *err)
 {
     base_str graph = {0};
@@ -70,6 +79,7 @@ base_status nn_model_write(const nn_model *m, h5_file *f, base_err *err)
     BASE_TRY(h5_write_text(f, "provenance", m->provenance ? m->provenance : "", err));
     BASE_TRY(save_stats(m, f, err));
     if (m->quant) BASE_TRY(nn_quant_write(f, m->quant, (size_t)nn_graph_nodes(m->graph), err));
+    BASE_TRY(save_bits(m, f, err));
     return save_weights(m, f, err);
 }
 
@@ -135,6 +145,22 @@ base_status nn_quant_read(h5_file *f, const nn_graph *g, nn_quant *quant, base_e
     return s;
 }
 
+static base_status load_bits(nn_model *m, h5_file *f, base_err *err)
+{
+    const size_t n = (size_t)nn_graph_nodes(m->graph);
+    if (!h5_has(f, "weight_bits")) return BASE_OK;
+    m->weight_bits = base_alloc(n, sizeof *m->weight_bits);
+    if (!m->weight_bits) return base_nomem(err, n * sizeof *m->weight_bits);
+    BASE_TRY(h5_read(f, "weight_bits", H5_I32, m->weight_bits, n, err));
+    for (size_t i = 0; i < n; i++) {
+        const nn_node *node = nn_graph_node(m->graph, (int)i);
+        if (m->weight_bits[i] != 8 && (m->weight_bits[i] != 4 || !(node->op->flags & NN_PACKS)))
+            return base_fail(err, BASE_DATA, "'%s': weights of node '%s' (%s) in %d bits",
+                             h5_path(f), node->name, node->op->name, m->weight_bits[i]);
+    }
+    return BASE_OK;
+}
+
 static base_status load_quant(nn_model *m, h5_file *f, base_err *err)
 {
     const size_t n = (size_t)nn_graph_nodes(m->graph);
@@ -159,6 +185,7 @@ base_status nn_model_read(h5_file *f, nn_model *m, base_err *err)
     BASE_TRY(h5_read_text(f, "provenance", &m->provenance, err));
     BASE_TRY(load_stats(m, f, err));
     if (h5_has(f, "quant")) BASE_TRY(load_quant(m, f, err));
+    BASE_TRY(load_bits(m, f, err));
     return load_weights(m, f, err);
 }
 
@@ -193,6 +220,7 @@ void nn_model_clear(nn_model *m)
     free(m->features);
     free(m->provenance);
     base_free(m->quant);
+    base_free(m->weight_bits);
     *m = (nn_model){0};
 }
 

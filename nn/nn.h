@@ -215,9 +215,10 @@ typedef struct nn_quant {
 /* Each value becomes the nearest of the 256 that int8 has, halves away from zero; NaN stays. */
 void nn_simulate(nn_quant q, nn_real *v, size_t n);
 /* Weights as they will be (nn_q8_quantize): per output channel, the last axis, the nearest of
- * 255 values, symmetric, the largest weight exact. Tensors that are no weights are copied.
+ * 255 values, symmetric, the largest weight exact; where bits (of every node; NULL: 8) is 4, of 15
+ * values with the scale of nn_q8_weight_scale. Tensors that are no weights are copied.
  */
-void nn_simulate_weights(const nn_graph *g, const nn_real *from, nn_real *to);
+void nn_simulate_weights(const nn_graph *g, const int *bits, const nn_real *from, nn_real *to);
 
 /* An int8 model beside a net of its graph. While the net runs, the values of nodes become those of
  * the integers that the kernels give for the values before them; gradients pass as if they were
@@ -370,8 +371,10 @@ typedef struct nn_model {
     float *mean, *std; /* n_stats each, NULL when none */
     size_t n_stats;
     char *provenance;
-    nn_quant *quant; /* trained with simulated quantization: of every node, scale 0 where there is
-                      * none; NULL: trained without */
+    nn_quant *quant;  /* trained with simulated quantization: of every node, scale 0 where there is
+                       * none; NULL: trained without */
+    int *weight_bits; /* of every node: 4 where its weights have 4 bits as int8 runs, else 8; NULL:
+                       * all have 8 */
 } nn_model;
 /* Loading a float file into a double build or back converts. */
 base_status nn_model_save(const nn_model *m, const char *path, base_err *err);

@@ -74,18 +74,26 @@ typedef struct nn_args {
 /* ---- int8 (DESIGN: TFLite's scheme) ---- */
 
 /* One field of a runtime kernel's struct: an int32_t, or a pointer to int8_t or int32_t whose
- * element count is in the layer. Drives writing to HDF5, reading back and emitting C. */
-typedef enum nn_q8_type { NN_Q8_INT, NN_Q8_I8S, NN_Q8_I32S } nn_q8_type;
+ * element count is in the layer. Drives writing to HDF5, reading back and emitting C. I4S: weights
+ * of -7 .. 7, two in an int8_t (quantize/runtime/int4.h). */
+typedef enum nn_q8_type { NN_Q8_INT, NN_Q8_I8S, NN_Q8_I32S, NN_Q8_I4S } nn_q8_type;
 typedef struct nn_q8_field {
     const char *name;
     nn_q8_type type;
     size_t offset;
 } nn_q8_field;
 
+/* How many numbers hold so many elements. */
+static inline size_t nn_q8_stored(nn_q8_type type, size_t count)
+{
+    return type == NN_Q8_I4S ? (count + 1) / 2 : count;
+}
+
 /* A kernel of quantize/runtime/: `void name(const name_t *p, const int8_t *x..., int8_t *y)` in
  * header `header`, with a last argument `void *scratch` where layers have scratch (aligned to 4, of
  * any content); where values have 16 bits, pointers are to int16_t. run calls it. */
-typedef struct nn_q8_kernel {
+typedef struct nn_q8_kernel nn_q8_kernel;
+struct nn_q8_kernel {
     const char *name, *header;
     int n_in;
     bool list;   /* takes inputs as one array, as many as the node has */
@@ -96,7 +104,9 @@ typedef struct nn_q8_kernel {
     /* in place of run, for kernels with scratch */
     void (*run_in)(const void *p, const int8_t *const *x, int8_t *y, void *scratch);
     bool in_place; /* y may be x[0] */
-} nn_q8_kernel;
+    /* for kernels with packed weights: that of the same struct and results with int8 weights */
+    const nn_q8_kernel *unpacked;
+};
 
 /* Rows of a field table: `type` is the kernel's struct. */
 #define NN_Q8_INT_OF(type, field)                                                                  \
@@ -106,6 +116,10 @@ typedef struct nn_q8_kernel {
 #define NN_Q8_I8S_OF(type, field)                                                                  \
     {                                                                                              \
 #field, NN_Q8_I8S, offsetof(type, field)                                                   \
+    }
+#define NN_Q8_I4S_OF(type, field)                                                                  \
+    {                                                                                              \
+#field, NN_Q8_I4S, offsetof(type, field)                                                   \
     }
 #define NN_Q8_I32S_OF(type, field)                                                                 \
     {                                                                                              \
@@ -118,7 +132,7 @@ typedef struct nn_q8_layer {
     void *p; /* the kernel's struct; arrays point into the arena */
     size_t
         count[NN_Q8_MAX_ARRAYS]; /* elements of each array field, in field order; 0: it is NULL */
-    size_t scratch;              /* bytes, by the operator's q8_size */
+    size_t scratch;              /* bytes, by lower or the operator's q8_size */
 } nn_q8_layer;
 
 /* What a layer takes, in bytes. */
@@ -131,9 +145,10 @@ typedef struct nn_q8_size {
 typedef struct nn_q8_context {
     const nn_real *w[NN_MAX_PARAMS]; /* float parameters, batchnorm already folded */
     nn_quant in[NN_MAX_IN], out;
-    bool wide;   /* NN_WIDE: inputs and output have 16 bits (quantize/runtime/i16.h) */
-    int lo, hi;  /* clamp of the output (fused activation), within -128..127; wide: +-32767 */
-    bool single; /* requantizations of 8-bit outputs round once (quantize/runtime/requant.h) */
+    bool wide;       /* NN_WIDE: inputs and output have 16 bits (quantize/runtime/i16.h) */
+    int lo, hi;      /* clamp of the output (fused activation), within -128..127; wide: +-32767 */
+    bool single;     /* requantizations of 8-bit outputs round once (quantize/runtime/requant.h) */
+    int weight_bits; /* NN_PACKS: 4 for packed weights, never where wide; else 8 */
     /* NN_BANDS: a fused affine node, y' = mul y + add by band and channel; NULL: none */
     int bands;
     const double *mul, *add;
@@ -154,7 +169,8 @@ enum {
     NN_CLAMPS_FORWARD = 256, /* only forward does: it gets one in evaluation alone */
     NN_BANDS = 512,          /* lower heeds c->bands */
     NN_SHARES_QUANT = 1024,  /* int8: inputs that nothing else reads get y's scale and zero point */
-    NN_WIDE = 2048           /* lower heeds c->wide */
+    NN_WIDE = 2048,          /* lower heeds c->wide */
+    NN_PACKS = 4096          /* lower heeds c->weight_bits */
 };
 
 struct nn_op {
@@ -252,15 +268,22 @@ bool nn_q8_multiplier(double real, int32_t *multiplier, int32_t *shift);
 
 /* What a layer with weights needs; arrays live in the context's arena. */
 typedef struct nn_q8_weights {
-    int8_t *weight;                     /* fan * channels */
+    int8_t *weight;                     /* fan * channels; packed where they have 4 bits */
     int32_t *bias, *multiplier, *shift; /* channels each */
     double *scale;                      /* of the weights of each channel */
 } nn_q8_weights;
-/* Quantize c->w[0], laid out [fan][channels], symmetrically per channel into [-127, 127], and
- * c->w[1] (NULL: zeros) to int32 of scale in[0] * weight. by_channel: weights are stored
- * [channels][fan] instead. A channel's scale is raised where its bias would not fit 31 bits. */
+/* Quantize c->w[0], laid out [fan][channels], symmetrically per channel into [-127, 127], or
+ * [-7, 7] when c->weight_bits is 4, and c->w[1] (NULL: zeros) to int32 of scale in[0] * weight.
+ * by_channel: weights are stored [channels][fan] instead. A channel's scale is raised where its
+ * bias would not fit 31 bits. */
 base_status nn_q8_quantize(const nn_node *n, const nn_q8_context *c, size_t fan, size_t channels,
                            bool by_channel, nn_q8_weights *out, base_err *err);
+/* The scale of a channel's weights w[0], w[step] .. (n of them): 8 bits: the largest is 127;
+ * 4 bits: of some between largest / 7 and a third of that, the one whose -7 .. 7 are the nearest to
+ * the weights (least mean square error), in single precision. 0 when all are 0. */
+double nn_q8_weight_scale(const nn_real *w, size_t n, size_t step, int bits);
+/* w / scale, halves away from zero, within what the bits hold. */
+int nn_q8_weight(double w, double scale, int bits);
 /* The layer of this kernel with its struct zeroed; NULL: no memory. */
 void *nn_q8_layer_new(const nn_q8_kernel *kernel, const nn_q8_context *c, nn_q8_layer *layer);
 /* nn_q8_multiplier, false also where a 16-bit kernel would shift bits out. */

@@ -51,9 +51,10 @@ static bool fields_of(const nn_q8_layer *l, layer_fields *f)
     for (int i = 0, array = 0; i < l->kernel->n_fields; i++) {
         const nn_q8_field *field = &l->kernel->fields[i];
         const size_t count = field->type == NN_Q8_INT ? 1 : l->count[array++];
-        if (field->type == NN_Q8_I8S) weights += count;
+        const bool is_weight = field->type == NN_Q8_I8S || field->type == NN_Q8_I4S;
+        if (is_weight) weights += count;
         for (size_t k = 0; k < BASE_COUNT(wanted); k++) {
-            if (field->type == NN_Q8_I8S || strcmp(field->name, wanted[k].name) != 0) continue;
+            if (is_weight || strcmp(field->name, wanted[k].name) != 0) continue;
             /* the arena's memory, made by the lowering */
             *wanted[k].at = field->type == NN_Q8_INT
                                 ? q8_field_int(l, field)

@@ -49,6 +49,7 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
     if (status == BASE_OK)
         status = int8 ? quant_costs_of_q8(q8, costs, err)
                       : quant_costs_of_graph(model->graph, costs, err);
+    if (status == BASE_OK) quant_costs_pack(costs, int8 ? &q8->folded : model);
     nn_model_free(model);
     q8_model_free(q8);
     free(file);

@@ -21,7 +21,8 @@ static const cli_spec spec = {
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
         "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
         "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
-        "and DequantizeLinear around float operators.",
+        "and DequantizeLinear around float operators. Both write weights of 4 bits as the same\n"
+        "numbers in int8.",
     .min_args = 1,
     .max_args = 1,
     .output = "the file to write",

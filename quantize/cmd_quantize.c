@@ -4,6 +4,7 @@
 #include "quantize/explain.h"
 #include "train/cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,12 @@ static const cli_spec spec = {
         "\n"
         "--activations 16 gives 16-bit inputs and outputs to every layer that has such a form,\n"
         "c1=16,p1=16 to some, 16,c1=8 to all but some: less is rounded, for twice the RAM.\n"
+        "\n"
+        "--weights says which layers have weights of 4 bits, two a byte, in place of 8: a number\n"
+        "for all that can (conv2d, dwconv2d, dense), or words NAME=BITS between commas, of which\n"
+        "the first that matches counts; names may be patterns. What no word matches has 8. "
+        "Without\n"
+        "it, a model that was trained with simulated int8 keeps the bits it was trained with.\n"
         "\n"
         "--range auto tries every rule, with and without equalization and bias correction, and\n"
         "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
@@ -110,6 +117,7 @@ static base_status provenance_of(cli *c, const settings *set, const quant_source
     if (how->activations) base_str_add(text, "calibration.activations = %s\n", how->activations);
     base_str_add(text, "calibration.equalize = %s\ncalibration.bias_correction = %s\n",
                  how->equalize ? "yes" : "no", how->correct_bias ? "yes" : "no");
+    if (how->weight_bits) base_str_add(text, "calibration.weights = %s\n", how->weight_bits);
     return text->failed ? base_nomem(err, text->len) : BASE_OK;
 }
 
@@ -137,7 +145,8 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
                                 .activations = given.activations,
                                 .equalize = i & 2,
                                 .correct_bias = i & 1,
-                                .rounding = given.rounding};
+                                .rounding = given.rounding,
+                                .weight_bits = given.weight_bits};
         q8_model *q = NULL;
         int64_t *confusion = base_alloc(classes * classes, sizeof *confusion);
         status = confusion ? q8_quantize(s->float_model, inputs, n, how, NULL, &q, err)
@@ -271,11 +280,17 @@ static base_status put_explanation(cli *c, q8_options how, const quant_explanati
                                    base_err *err)
 {
     static const cli_column columns[] = {
-        {"layer", NULL, CLI_TEXT, 0},     {"op", NULL, CLI_TEXT, 0},
-        {"from", NULL, CLI_REAL, 3},      {"to", NULL, CLI_REAL, 3},
-        {"scale", NULL, CLI_REAL, 5},     {"saturated", NULL, CLI_PERCENT, 2},
-        {"sqnr", "SQNR dB", CLI_REAL, 1}, {"own_sqnr", "own dB", CLI_REAL, 1},
-        {"error", NULL, CLI_REAL, 7},     {"share", NULL, CLI_PERCENT, 1},
+        {"layer", NULL, CLI_TEXT, 0},
+        {"op", NULL, CLI_TEXT, 0},
+        {"weight_bits", "bits", CLI_REAL, 0},
+        {"from", NULL, CLI_REAL, 3},
+        {"to", NULL, CLI_REAL, 3},
+        {"scale", NULL, CLI_REAL, 5},
+        {"saturated", NULL, CLI_PERCENT, 2},
+        {"sqnr", "SQNR dB", CLI_REAL, 1},
+        {"own_sqnr", "own dB", CLI_REAL, 1},
+        {"error", NULL, CLI_REAL, 7},
+        {"share", NULL, CLI_PERCENT, 1},
         {"advice", NULL, CLI_TEXT, 0},
     };
     cli_put_real(c, "output_error", x->error, 7);
@@ -288,6 +303,7 @@ static base_status put_explanation(cli *c, q8_options how, const quant_explanati
         if (r->share >= EXPLAINED_SHARE) quant_advice(r, how, &advice);
         cli_cell_text(t, r->name);
         cli_cell_text(t, r->op);
+        cli_cell_real(t, r->weight_bits ? r->weight_bits : (double)NAN);
         cli_cell_real(t, r->lo);
         cli_cell_real(t, r->hi);
         cli_cell_real(t, r->quant.scale);
@@ -404,6 +420,8 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "8 or 16 bits, of all layers that can or by name (8)", "BITS,LAYER=BITS,..."},
         {"rounding", 0, POPT_ARG_STRING, &rounding, 0,
          "of requantizations: tflm (twice, as TFLite Micro does) or single (once)", "PROFILE"},
+        {"weights", 'w', POPT_ARG_STRING, &set.how.weight_bits, 0,
+         "of 8 or 4 bits, for all layers or by name: conv1=8,*=4 (8)", "BITS"},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

@@ -268,14 +268,13 @@ static void put_layer(emitter *e, int k)
     for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
         if (field->type == NN_Q8_INT) continue;
-        const bool bytes = field->type == NN_Q8_I8S;
-        const size_t n = l->count[array++];
-        if (n == 0) continue;
-        base_str_add(e->out, "static const int%s_t %s_%s[] = {\n", bytes ? "8" : "32", name,
+        const q8_array a = q8_field_stored(l, field, array++);
+        if (a.n == 0) continue;
+        base_str_add(e->out, "static const int%s_t %s_%s[] = {\n", a.bytes ? "8" : "32", name,
                      field->name);
-        put_numbers(e->out, *q8_field_array(l, field), bytes, n);
+        put_numbers(e->out, a.v, a.bytes, a.n);
         base_str_add(e->out, "};\ntypedef char %s_%s_size[sizeof %s_%s == %zu ? 1 : -1];\n", name,
-                     field->name, name, field->name, bytes ? n : 4 * n);
+                     field->name, name, field->name, a.bytes ? a.n : 4 * a.n);
     }
     base_str_add(e->out, "static const %s_t %s = {", l->kernel->name, name);
     for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
@@ -343,10 +342,9 @@ static uint32_t table_sum(const q8_model *m)
         for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
             const nn_q8_field *field = &l->kernel->fields[f];
             if (field->type == NN_Q8_INT) continue;
-            const int32_t n = (int32_t)l->count[array++];
-            const void *v = *q8_field_array(l, field);
-            sum = field->type == NN_Q8_I8S ? sotto_checksum_i8(sum, v, n)
-                                           : sotto_checksum_i32(sum, v, n);
+            const q8_array a = q8_field_stored(l, field, array++);
+            sum = a.bytes ? sotto_checksum_i8(sum, a.v, (int32_t)a.n)
+                          : sotto_checksum_i32(sum, a.v, (int32_t)a.n);
         }
     }
     return sum;
@@ -365,11 +363,10 @@ static void put_table_sum(emitter *e)
             const nn_q8_field *field = &l->kernel->fields[f];
             char name[2 * NN_MAX_NAME];
             if (field->type == NN_Q8_INT) continue;
-            const size_t n = l->count[array++];
-            if (n == 0) continue;
+            const q8_array a = q8_field_stored(l, field, array++);
+            if (a.n == 0) continue;
             base_str_add(e->out, "    sum = sotto_checksum_i%s(sum, %s_%s, %zu);\n",
-                         field->type == NN_Q8_I8S ? "8" : "32", layer_name(e, k, name), field->name,
-                         n);
+                         a.bytes ? "8" : "32", layer_name(e, k, name), field->name, a.n);
         }
     }
     base_str_add(e->out, "    return sum;\n}\n\n");

@@ -4,6 +4,7 @@
 #include "quantize/estimate.h"
 
 #include "nn/op.h"
+#include "quantize/runtime/int4.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -217,8 +218,8 @@ base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base
 static void fill_conversion(quant_layer_cost *c, const q8_layer *l, const q8_value *y)
 {
     c->kind = QUANT_OTHER;
-    c->work = y->wide ? 0.05 : 0.3;
-    c->size = y->wide ? 0.1 : 0.5;
+    c->work = y->wide ? 0.08 : 0.48;
+    c->size = y->wide ? 0.15 : 0.75;
     c->inputs = c->outputs = nn_count(y->shape);
     snprintf(c->name, sizeof c->name, "%.*s", NN_MAX_NAME - 1, l->name);
     snprintf(c->op, sizeof c->op, "%s", y->wide ? "widen" : "narrow");
@@ -253,6 +254,32 @@ base_status quant_costs_of_q8(const q8_model *m, quant_costs *costs, base_err *e
     free(costs->layer);
     *costs = (quant_costs){all, all ? m->n_layers + 1 : 0};
     return all ? BASE_OK : base_nomem(err, (size_t)m->n_layers * sizeof *all);
+}
+
+void quant_costs_pack(quant_costs *costs, const nn_model *m)
+{
+    static const struct {
+        const char *kernel, *packed;
+        double size; /* of code, of what the kernel's takes: -O2 on a Cortex-M4 */
+    } forms[] = {{"conv2d", "conv2d_w4", 1.4},
+                 {"dwconv2d", "dwconv2d_w4", 1.5},
+                 {"dwconv2d_bands", "dwconv2d_bands_w4", 1.5},
+                 {"dense", "dense_w4", 1.6}};
+    for (int i = 0; m->weight_bits && i < costs->n; i++) {
+        quant_layer_cost *c = &costs->layer[i];
+        const nn_node *n = nn_graph_find(m->graph, c->name);
+        for (size_t k = 0; k < BASE_COUNT(forms); k++) {
+            if (!n || m->weight_bits[n->index] != 4 || strcmp(c->kernel, forms[k].kernel) != 0)
+                continue;
+            const int channels = n->shape.d[n->shape.n - 1], each = (int)(c->weights / channels);
+            c->kernel = forms[k].packed;
+            c->size = forms[k].size;
+            c->weights = (c->weights + 1) / 2;
+            if (c->kind != QUANT_DENSE)
+                c->scratch = (int64_t)each * sotto_int4_channels(each, channels);
+            break;
+        }
+    }
 }
 
 void quant_costs_free(quant_costs *costs)
@@ -388,8 +415,7 @@ static void layers(const quant_costs *costs, const quant_target *target, quant_e
         e->cycles += l->cycles;
         e->ms += l->ms;
         if (is_first(costs, i))
-            code += c->kind == QUANT_OTHER ? c->size * target->core.code[QUANT_ADD]
-                                           : target->core.code[c->kind];
+            code += c->size * target->core.code[c->kind == QUANT_OTHER ? QUANT_ADD : c->kind];
     }
     e->code = (int64_t)code;
     e->cmsis_ms = cmsis > 0 ? cmsis / (target->mhz * 1e3) : (double)NAN;

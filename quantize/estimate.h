@@ -3,7 +3,8 @@
  * or not) with what inference fuses already fused: batchnorm and activations vanish into the layer
  * before them, dropout and loss are gone.
  *
- * Flash  int8 weights + 12 bytes a channel (int32 bias, multiplier, shift) + the layers' constants
+ * Flash  weights (int8, or two of 4 bits a byte) + 12 bytes a channel (int32 bias, multiplier,
+ * shift) + the layers' constants
  *        + the code of the kernels in use.
  * RAM    the caller's input and output + one work buffer in which values that live at different
  *        times, and what recurrent layers work in, overlap (nn_plan). Stack and the audio front-end
@@ -26,12 +27,13 @@ typedef struct quant_layer_cost {
     int n_in;
     int64_t macs, inputs, outputs; /* inputs: elements of the first input */
     int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
-    int64_t weights;               /* int8 elements */
+    int64_t weights;               /* bytes */
     int64_t channels;              /* with bias, multiplier and shift of their own */
     int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
     int64_t scratch;   /* bytes an int8 kernel works in */
     bool in_place;     /* may write over its first input when it is the last reader */
-    double work, size; /* kind OTHER: of an element and of code, of what add's take */
+    double work, size; /* kind OTHER: of an element and of code, of what add's take; of another
+                        * kind: of code, of what the kind's takes */
     bool takes_affine, takes_bands; /* while a graph is read: a batchnorm may still be folded in */
 } quant_layer_cost;
 
@@ -47,6 +49,10 @@ base_status quant_costs_of_graph(const nn_graph *graph, quant_costs *costs, base
  */
 base_status quant_costs_of_q8(const q8_model *m, quant_costs *costs, base_err *err);
 void quant_costs_free(quant_costs *costs);
+/* Weights of 4 bits where m, of whose graph the costs are, has them. Time is taken for that of 8
+ * bits: counted instructions (PACKED=1 bench/count_instructions.sh) are 2 to 13 % more in
+ * convolutions (42 to 61 % in depthwise ones on a Cortex-M0+), 14 % less to 6 % more in dense. */
+void quant_costs_pack(quant_costs *costs, const nn_model *m);
 
 /* Bytes that inference needs for values of `element` bytes (1: int8, 4: float; wide ones twice):
  * the work buffer, and all with the caller's input and output. BASE_FAILED without memory. */

@@ -435,10 +435,12 @@ void quant_advice(const quant_row *r, q8_options done, base_str *text)
                      100.0 * m);
         break;
     case QUANT_COARSE:
-        base_str_add(text,
-                     "its error is %.0f times that of rounding its values: weights too uneven "
-                     "for 8 bits; %strain with more weight decay",
-                     m, done.equalize ? "" : "quantize without --no-equalize, or ");
+        base_str_add(text, "its error is %.0f times that of rounding its values: ", m);
+        if (r->weight_bits == 4)
+            base_str_add(text, "that of weights in 4 bits; --weights %s=8", r->name);
+        else
+            base_str_add(text, "weights too uneven for 8 bits; %strain with more weight decay",
+                         done.equalize ? "" : "quantize without --no-equalize, or ");
         break;
     case QUANT_SHARED:
         base_str_add(text,
@@ -477,6 +479,14 @@ static int by_error(const void *a, const void *b)
     return x->error > y->error ? -1 : x->error < y->error;
 }
 
+static int weight_bits_of(const q8_model *m, int value)
+{
+    if (value == 0) return 0;
+    const nn_node *n = nn_graph_node(m->folded.graph, m->layers[value - 1].node);
+    if (n->n_params == 0 || n->param[0].role != NN_WEIGHT) return 0;
+    return m->layers[value - 1].l.kernel->unpacked ? 4 : 8;
+}
+
 static base_status make_rows(const explaining *e, quant_explanation *x, base_err *err)
 {
     const int n = e->m->n_layers + 1;
@@ -491,6 +501,7 @@ static base_status make_rows(const explaining *e, quant_explanation *x, base_err
         *r = (quant_row){.name = v > 0 ? e->m->layers[v - 1].name : f->head->name,
                          .op = converts ? "narrow" : f->head->op->name,
                          .place = v,
+                         .weight_bits = converts ? 0 : weight_bits_of(e->m, v),
                          .quant = q->quant,
                          .wide = q->wide,
                          .can_widen = !f->given && q8_has_wide(f->head),

@@ -21,6 +21,7 @@ typedef enum quant_fault {
 typedef struct quant_row {
     const char *name, *op; /* borrowed from the model and its graph */
     int place;             /* in the order they are computed, 0 is the input */
+    int weight_bits;       /* 8 or 4; 0 without weights */
     nn_quant quant;
     bool wide, can_widen; /* it has 16 bits, or could have */
     double lo, hi;        /* the ends of its range */

@@ -6,6 +6,7 @@
  *   /q8/layers        names of the layers in the order they run
  *   /q8/<layer>/      inputs: the nodes it reads; attributes kernel and its integers, by the
  *                     kernel's field table; one dataset for each of its arrays that has elements
+ *                     (weights of 4 bits as they run, two a byte: kernels ending in _w4)
  *   /q8/golden_in, golden_out   inputs of the self-test and what they give
  *
  * Loading lays the layers out anew from graph and quantization (so a damaged file cannot make a
@@ -14,6 +15,7 @@
  */
 #include "nn/h5.h"
 #include "quantize/internal.h"
+#include "quantize/runtime/int4.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +28,11 @@ static base_status save_array(const nn_q8_layer *l, const nn_q8_field *field, in
                               const char *group, h5_file *f, base_err *err)
 {
     char name[2 * NAME];
-    const int64_t n = (int64_t)l->count[array];
+    const q8_array a = q8_field_stored(l, field, array);
+    const int64_t n = (int64_t)a.n;
     if (n == 0) return BASE_OK;
     snprintf(name, sizeof name, "%s/%s", group, field->name);
-    return h5_write(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, 1, &n,
-                    *q8_field_array(l, field), err);
+    return h5_write(f, name, a.bytes ? H5_I8 : H5_I32, 1, &n, a.v, err);
 }
 
 static base_status save_layer(const q8_model *m, const q8_layer *layer, h5_file *f, base_err *err)
@@ -135,16 +137,29 @@ static base_status check_array(h5_file *f, const char *layer, const char *name, 
     return BASE_OK;
 }
 
+/* Each half of a byte is -7 .. 7, a half beyond the last weight 0. */
+static base_status check_packed(h5_file *f, const q8_layer *layer, const int8_t *v, size_t count,
+                                base_err *err)
+{
+    for (size_t i = 0; i < nn_q8_stored(NN_Q8_I4S, count); i++)
+        if (sotto_int4_low(v[i]) == -8 || sotto_int4_high(v[i]) == -8)
+            return damaged(f, layer->name, "a weight of 4 bits", -8, -7, err);
+    const int beyond = count % 2 ? sotto_int4_high(v[count / 2]) : 0;
+    return beyond ? damaged(f, layer->name, "what follows the last weight", beyond, 0, err)
+                  : BASE_OK;
+}
+
 static base_status load_array(h5_file *f, const q8_layer *layer, const nn_q8_field *field,
-                              size_t count, const char *group, base_err *err)
+                              int array, const char *group, base_err *err)
 {
     char name[2 * NAME];
-    if (count == 0) return BASE_OK;
+    const q8_array a = q8_field_stored(&layer->l, field, array);
+    if (a.n == 0) return BASE_OK;
     snprintf(name, sizeof name, "%s/%s", group, field->name);
-    /* the arena's memory, made by the lowering */
-    void *v = (void *)(uintptr_t)*q8_field_array(&layer->l, field);
-    BASE_TRY(h5_read(f, name, field->type == NN_Q8_I8S ? H5_I8 : H5_I32, v, count, err));
-    return check_array(f, layer->name, field->name, v, count, err);
+    void *v = (void *)(uintptr_t)a.v; /* the arena's memory, made by the lowering */
+    BASE_TRY(h5_read(f, name, a.bytes ? H5_I8 : H5_I32, v, a.n, err));
+    if (field->type == NN_Q8_I4S) return check_packed(f, layer, v, layer->l.count[array], err);
+    return a.bytes ? BASE_OK : check_array(f, layer->name, field->name, v, a.n, err);
 }
 
 static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
@@ -162,7 +177,7 @@ static base_status load_layer(h5_file *f, const q8_layer *layer, base_err *err)
     for (int i = 0, array = 0; i < kernel->n_fields; i++) {
         const nn_q8_field *field = &kernel->fields[i];
         if (field->type != NN_Q8_INT) {
-            BASE_TRY(load_array(f, layer, field, layer->l.count[array++], group, err));
+            BASE_TRY(load_array(f, layer, field, array++, group, err));
             continue;
         }
         int64_t v = 0;

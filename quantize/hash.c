@@ -19,11 +19,9 @@ static void add_layer(struct sha256_ctx *sha, const nn_q8_layer *l)
             add_int(sha, *q8_field_int(l, field));
             continue;
         }
-        const void *v = *q8_field_array(l, field);
-        for (size_t i = 0; i < l->count[array]; i++)
-            add_int(sha,
-                    field->type == NN_Q8_I8S ? ((const int8_t *)v)[i] : ((const int32_t *)v)[i]);
-        array++;
+        const q8_array a = q8_field_stored(l, field, array++);
+        for (size_t i = 0; i < a.n; i++)
+            add_int(sha, a.bytes ? ((const int8_t *)a.v)[i] : ((const int32_t *)a.v)[i]);
     }
 }
 

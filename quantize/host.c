@@ -70,6 +70,16 @@ base_status q8_step_make(const nn_q8_layer *l, const q8_isa *isa, base_arena *ar
 
 /* ---- plans ---- */
 
+/* With isa in the form with int8 weights, which is the fast one. */
+static base_status make_step(const nn_q8_layer *l, const q8_isa *isa, base_arena *arena, q8_step *s,
+                             base_err *err)
+{
+    nn_q8_layer *plain = base_arena_alloc(arena, 1, sizeof *plain);
+    if (!plain) return base_nomem(err, sizeof *plain);
+    BASE_TRY(q8_unpack(l, arena, plain, err));
+    return q8_step_make(isa ? plain : l, isa, arena, s, err);
+}
+
 static base_status make(q8_host *h, const q8_model *m, const q8_isa *isa, base_err *err)
 {
     h->model = m;
@@ -78,7 +88,7 @@ static base_status make(q8_host *h, const q8_model *m, const q8_isa *isa, base_e
     h->steps = base_arena_alloc(h->arena, (size_t)m->n_layers, sizeof *h->steps);
     if (!h->steps) return base_nomem(err, (size_t)m->n_layers * sizeof *h->steps);
     for (int k = 0; k < m->n_layers; k++) {
-        BASE_TRY(q8_step_make(&m->layers[k].l, isa, h->arena, &h->steps[k], err));
+        BASE_TRY(make_step(&m->layers[k].l, isa, h->arena, &h->steps[k], err));
         if (h->steps[k].work > h->work) h->work = h->steps[k].work;
     }
     return BASE_OK;

@@ -38,6 +38,11 @@ base_status q8_quant_of_ends(const nn_graph *g, const nn_quant *of_end, nn_quant
 /* Quantization of every node of g, m's folded graph, from that which m was trained with. */
 base_status q8_trained_quant(const nn_model *m, const nn_graph *g, nn_quant *quant, base_err *err);
 
+/* How many bits the weights of every node of g have, by o.weight_bits or, without, as m was
+ * trained; *bits (base_free) is NULL where all have 8. */
+base_status q8_weight_bits(const nn_model *m, const nn_graph *g, q8_options o, int **bits,
+                           base_err *err);
+
 /* A node's attribute of this key and type, or NULL. */
 const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type);
 
@@ -108,6 +113,20 @@ const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
  * there. */
 const void *q8_layer_array(const nn_q8_layer *l, const char *name);
 int32_t q8_layer_int(const nn_q8_layer *l, const char *name);
+
+/* An array of a layer's struct as it is stored: n int8_t (bytes) or int32_t. array: its number
+ * among the array fields. */
+typedef struct q8_array {
+    const void *v;
+    size_t n;
+    bool bytes;
+} q8_array;
+q8_array q8_field_stored(const nn_q8_layer *l, const nn_q8_field *f, int array);
+
+/* A layer of the same results with int8 weights, in arena; l itself where it has no packed ones. */
+base_status q8_unpack(const nn_q8_layer *l, base_arena *arena, nn_q8_layer *plain, base_err *err);
+/* All layers of m so, in order. */
+base_status q8_unpack_all(const q8_model *m, base_arena *arena, nn_q8_layer **plain, base_err *err);
 
 /* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);

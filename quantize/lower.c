@@ -137,6 +137,7 @@ static base_status make_layer(lowering *w, const nn_node *n, base_err *err)
     q8_model *m = w->m;
     nn_q8_context c = {.arena = m->arena, .single = m->rounding == Q8_SINGLE};
     int in[NN_MAX_IN] = {0};
+    c.weight_bits = m->folded.weight_bits ? m->folded.weight_bits[n->index] : 8;
     c.wide = m->wide && m->wide[n->index] != 0.0;
     if (c.wide && !q8_has_wide(n)) return q8_no_wide(n, err);
     for (int k = 0; k < n->n_in; k++) {

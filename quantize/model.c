@@ -92,6 +92,8 @@ static base_status widen(q8_model *q, const nn_real *inputs, size_t n, const cha
     if (!any) return BASE_OK;
     q->wide = base_arena_alloc(q->arena, nodes, sizeof *q->wide);
     if (!q->wide) return base_nomem(err, nodes * sizeof *q->wide);
+    for (size_t i = 0; i < nodes && q->folded.weight_bits; i++)
+        if (wide[i]) q->folded.weight_bits[i] = 8; /* they have no packed form */
     return q8_wide_scales(g, q->folded.weights, inputs, n, wide, q->arena, q->wide, err);
 }
 
@@ -107,6 +109,7 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     q->quant = base_arena_alloc(q->arena, nodes, sizeof *q->quant);
     if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
     const nn_graph *g = q->folded.graph;
+    BASE_TRY(q8_weight_bits(m, g, o, &q->folded.weight_bits, err));
     if (m->quant) {
         BASE_TRY(q8_trained_quant(m, g, q->quant, err));
     } else {

@@ -236,6 +236,7 @@ static base_status build(onnx_exporter *e, const nn_model *m, const char *versio
         return base_fail(e->err, BASE_USAGE, "an .onnx file has one input here, this graph has %s",
                          nn_graph_input(e->g, 0) ? "several" : "none");
     BASE_TRY(q8_chains_make(e->g, e->arena, &e->chains, e->err));
+    if (e->q) BASE_TRY(q8_unpack_all(e->q, e->arena, &e->layer, e->err));
     BASE_TRY(onnx_nodes(e));
     pb_put_int(model, MODEL_IR_VERSION, ONNX_IR_VERSION);
     pb_put_string(model, MODEL_PRODUCER, "sotto");

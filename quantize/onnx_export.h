@@ -15,7 +15,8 @@
 #include "quantize/onnx_schema.h"
 
 typedef struct onnx_exporter {
-    const q8_model *q; /* NULL: float */
+    const q8_model *q;  /* NULL: float */
+    nn_q8_layer *layer; /* its layers, with weights of 4 bits as int8 */
     const nn_graph *g;
     const nn_real *weights; /* of the float model */
     q8_chains chains;

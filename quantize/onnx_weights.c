@@ -10,7 +10,7 @@
 const nn_q8_layer *onnx_layer_of(const onnx_exporter *e, const nn_node *n)
 {
     for (int i = 0; i < e->q->n_layers; i++)
-        if (e->q->layers[i].node == n->index) return &e->q->layers[i].l;
+        if (e->q->layers[i].node == n->index) return &e->layer[i];
     return NULL;
 }
 

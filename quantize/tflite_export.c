@@ -126,18 +126,18 @@ tfl_op *tfl_op_new(tfl_exporter *e, tfl_code code, const int *in, int n_in, int 
 
 /* ---- weights ---- */
 
-static const q8_layer *layer_of(const tfl_exporter *e, const nn_node *n)
+static const nn_q8_layer *layer_of(const tfl_exporter *e, const nn_node *n)
 {
     for (int i = 0; i < e->q->n_layers; i++)
-        if (e->q->layers[i].node == n->index) return &e->q->layers[i];
+        if (e->q->layers[i].node == n->index) return &e->layer[i];
     return NULL;
 }
 
-static const void *array_of(const q8_layer *l, const char *name)
+static const void *array_of(const nn_q8_layer *l, const char *name)
 {
-    for (int f = 0; f < l->l.kernel->n_fields; f++)
-        if (strcmp(l->l.kernel->fields[f].name, name) == 0)
-            return *q8_field_array(&l->l, &l->l.kernel->fields[f]);
+    for (int f = 0; f < l->kernel->n_fields; f++)
+        if (strcmp(l->kernel->fields[f].name, name) == 0)
+            return *q8_field_array(l, &l->kernel->fields[f]);
     return NULL;
 }
 
@@ -166,7 +166,7 @@ bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
 {
     float scale;
     if (!e->q) return true;
-    const q8_layer *l = layer_of(e, n);
+    const nn_q8_layer *l = layer_of(e, n);
     const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
     for (int o = 1; o < n->shape.d[n->shape.n - 1]; o++)
         if (multiplier[o] != multiplier[0] || shift[o] != shift[0]) return false;
@@ -176,7 +176,7 @@ bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
 static base_status weight_scales(tfl_exporter *e, const nn_node *n, tfl_tensor *t, size_t channels,
                                  int axis)
 {
-    const q8_layer *l = layer_of(e, n);
+    const nn_q8_layer *l = layer_of(e, n);
     const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
     const bool one = t->rank == 2; /* of FULLY_CONNECTED, which has no scale by channel */
     float *scale = scales_new(e, t, one ? 1 : channels, axis);
@@ -216,7 +216,7 @@ static size_t place(const layout *y, size_t o, size_t tap, size_t i)
 
 static void fill_weights(const tfl_exporter *e, const nn_node *n, const layout *y, void *to)
 {
-    const q8_layer *l = e->q ? layer_of(e, n) : NULL;
+    const nn_q8_layer *l = e->q ? layer_of(e, n) : NULL;
     const int8_t *from8 = l ? array_of(l, "weight") : NULL;
     const nn_real *from = e->weights + n->param[0].offset;
     const bool by_tap = strcmp(n->op->name, "dwconv2d") == 0;
@@ -263,7 +263,7 @@ base_status tfl_weights_of(tfl_exporter *e, const nn_node *n, const int dim[4], 
 {
     char name[2 * NN_MAX_NAME];
     const layout y = layout_of(n, dim, rank, axis);
-    const char *kernel = e->q ? layer_of(e, n)->l.kernel->name : NULL;
+    const char *kernel = e->q ? layer_of(e, n)->kernel->name : NULL;
     if (kernel && strcmp(kernel + strlen("sotto_"), n->op->name) != 0)
         return nn_op_fail(n, e->err, "there is no TensorFlow Lite form of its kernel %s", kernel);
     snprintf(name, sizeof name, "%s.weight", n->name);
@@ -307,6 +307,7 @@ static base_status build(tfl_exporter *e, const nn_model *m, base_str *labels, b
         return base_fail(e->err, BASE_USAGE, "a .tflite file has one input here, this graph has %s",
                          nn_graph_input(e->g, 0) ? "several" : "none");
     BASE_TRY(q8_chains_make(e->g, e->t.arena, &e->chains, e->err));
+    if (e->q) BASE_TRY(q8_unpack_all(e->q, e->t.arena, &e->layer, e->err));
     BASE_TRY(tfl_nodes(e));
     BASE_TRY(describe(e, m, labels));
     return tflite_print(&e->t, bytes, e->err);

@@ -9,7 +9,8 @@
 
 typedef struct tfl_exporter {
     tfl_model t;
-    const q8_model *q; /* NULL: float */
+    const q8_model *q;  /* NULL: float */
+    nn_q8_layer *layer; /* its layers, with weights of 4 bits as int8 */
     const nn_graph *g;
     const nn_real *weights; /* of the float model */
     q8_chains chains;

@@ -9,8 +9,9 @@
 
 struct q8_twin {
     nn_twin net;
-    nn_graph *graph; /* borrowed */
-    q8_model *now;   /* graph and weights are not its own */
+    nn_graph *graph;  /* borrowed */
+    int *weight_bits; /* likewise */
+    q8_model *now;    /* graph, weights and their bits are not its own */
     q8_host *plan;
     int *head, *layer; /* of every node; -1: no layer ends there */
     size_t in, out;    /* most bytes that a layer reads and writes, each in multiples of 64 */
@@ -22,6 +23,7 @@ static void drop(q8_twin *t)
     if (t->now) {
         t->now->folded.graph = NULL;
         t->now->folded.weights = NULL;
+        t->now->folded.weight_bits = NULL;
     }
     q8_model_free(t->now);
     t->plan = NULL;
@@ -44,6 +46,7 @@ static base_status lower(q8_twin *t, const nn_real *weights, const nn_quant *qua
     const size_t nodes = (size_t)nn_graph_nodes(t->graph);
     m->folded.graph = t->graph;
     m->folded.weights = (nn_real *)(uintptr_t)weights;
+    m->folded.weight_bits = t->weight_bits;
     m->arena = base_arena_new();
     m->quant = m->arena ? base_arena_alloc(m->arena, nodes, sizeof *m->quant) : NULL;
     m->rounding = Q8_TFLM;
@@ -126,6 +129,7 @@ base_status q8_twin_new(const nn_model *start, q8_twin **twin, base_err *err)
     if (!t) return base_nomem(err, sizeof *t);
     const int nodes = nn_graph_nodes(start->graph);
     t->graph = start->graph;
+    t->weight_bits = start->weight_bits;
     t->head = base_alloc((size_t)nodes, sizeof *t->head);
     t->layer = base_alloc((size_t)nodes, sizeof *t->layer);
     t->net = (nn_twin){.ctx = t, .nodes = nodes, .head = t->head, .compute = compute};

@@ -132,6 +132,22 @@ q8_model *q8_quantized_wide(const nn_model *m, const nn_real *x, const char *act
     return q8_quantized_as(m, x, (q8_options){.range = Q8_RANGE_MSE, .activations = activations});
 }
 
+q8_model *q8_packed(const nn_model *m, const nn_real *x)
+{
+    base_err err = {0};
+    q8_model *q = NULL;
+    const q8_options o = {.range = Q8_RANGE_MSE, .weight_bits = "4"};
+    bool any = false;
+    for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
+        const char *op = nn_graph_node(m->graph, i)->op->name;
+        any |= !strcmp(op, "conv2d") || !strcmp(op, "dwconv2d") || !strcmp(op, "dense");
+    }
+    if (q8_quantize(m, x, Q8_SAMPLES, o, "calibration.clips = 64\n", &q, &err) !=
+        (any ? BASE_OK : BASE_USAGE))
+        fail_msg("%s", err.message);
+    return q;
+}
+
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n)
 {
     base_err err = {0};

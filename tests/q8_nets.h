@@ -20,6 +20,8 @@ q8_model *q8_quantized(const nn_model *m, const nn_real *x, q8_range range);
 /* The same in 16 bits where q8_options.activations says so. */
 q8_model *q8_quantized_wide(const nn_model *m, const nn_real *x, const char *activations);
 q8_model *q8_quantized_as(const nn_model *m, const nn_real *x, q8_options how);
+/* The same, all weights of 4 bits that have such a form; NULL where the net has none. */
+q8_model *q8_packed(const nn_model *m, const nn_real *x);
 /* What the graph gives for n samples; freed with base_free. */
 nn_real *q8_evaluate(const nn_graph *g, const nn_real *weights, const nn_real *x, int n);
 /* Signal to quantization noise in dB of the int8 outputs against y, on n samples. */

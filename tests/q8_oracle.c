@@ -296,6 +296,69 @@ static void transpose(const q8_call *q)
     }
 }
 
+/* ---- weights ---- */
+
+int64_t q8_weight_of(double w, double scale, int bits)
+{
+    const int64_t q = q8_steps(w, scale, 0), most = bits == 4 ? 7 : 127;
+    return q > most ? most : q < -most ? -most : q;
+}
+
+/* Of 4 bits every 48th of what the largest needs, down to a third, is tried. */
+double q8_scale_of(const nn_real *w, int n, int step, int bits)
+{
+    double largest = 0, scale = 0;
+    long double least = -1;
+    for (int i = 0; i < n; i++) largest = fmax(largest, fabs((double)w[i * step]));
+    if (bits != 4) return (double)(float)(largest / 127);
+    for (int k = 48; k >= 16; k--) {
+        const double s = (double)(float)(largest / 7 * k / 48);
+        long double sum = 0;
+        for (int i = 0; s > 0 && i < n; i++) {
+            const long double rest =
+                (long double)w[i * step] - (long double)q8_weight_of((double)w[i * step], s, 4) * s;
+            sum += rest * rest;
+        }
+        if (least >= 0 && sum >= least) continue;
+        least = sum;
+        scale = s;
+    }
+    return scale;
+}
+
+/* conv2d, dwconv2d, dense: the sums are those of the double oracle over whole numbers. */
+static void weighted(const q8_call *q)
+{
+    const nn_node *n = q->node;
+    const nn_q8_context *c = q->c;
+    const int channels = n->shape.d[n->shape.n - 1], fan = (int)n->param[0].count / channels;
+    const int64_t inputs = nn_count(n->in[0]->shape), outputs = nn_count(n->shape);
+    double *x = malloc((size_t)inputs * sizeof *x), *y = malloc((size_t)outputs * sizeof *y);
+    double *w = malloc(n->param[0].count * sizeof *w), *b = malloc((size_t)channels * sizeof *b);
+    q8_factor *f = malloc((size_t)channels * sizeof *f);
+    assert_true(x && y && w && b && f);
+    for (int64_t i = 0; i < inputs; i++) x[i] = q->x[0][i] - c->in[0].zero;
+    for (int o = 0; o < channels; o++) {
+        double scale = q8_scale_of(c->w[0] + o, fan, channels, c->weight_bits);
+        if (!(scale > 0)) scale = (double)(float)(c->out.scale / c->in[0].scale / 1024);
+        for (int i = 0; i < fan; i++)
+            w[i * channels + o] =
+                (double)q8_weight_of((double)c->w[0][i * channels + o], scale, c->weight_bits);
+        b[o] =
+            c->w[1] ? (double)q8_steps((double)c->w[1][o] / (c->in[0].scale * scale), 1, 0) : 0.0;
+        f[o] = q8_factor_of(c->in[0].scale * scale / c->out.scale);
+    }
+    oracle_find(n->op->name)
+        ->forward(&(oracle_call){.node = n, .batch = 1, .x = {x}, .w = {w, b}, .y = y});
+    for (int64_t i = 0; i < outputs; i++)
+        q->y[i] = q8_clamped(c, q8_times((int64_t)y[i], f[i % channels], c->single) + c->out.zero);
+    free(x);
+    free(y);
+    free(w);
+    free(b);
+    free(f);
+}
+
 /* ---- softmax and layernorm ---- */
 
 /* TFLite's fixed point (gemmlowp): products of 31-bit fractions, halves up; powers of two, halves
@@ -433,6 +496,9 @@ q8_oracle *q8_oracle_find(const char *op)
         {"matmul", matmul},
         {"position", position},
         {"class_token", class_token},
+        {"conv2d", weighted},
+        {"dwconv2d", weighted},
+        {"dense", weighted},
     };
     for (size_t i = 0; i < BASE_COUNT(all); i++)
         if (strcmp(all[i].op, op) == 0) return all[i].run;

@@ -29,6 +29,9 @@ q8_factor q8_factor_of(double real);
 int64_t q8_times(int64_t x, q8_factor f, bool single);
 /* round(v / scale) + zero, halves away from zero. */
 int64_t q8_steps(double v, double scale, int zero);
+/* What the weights w[0], w[step] .. (n of them) are rounded to multiples of, and the multiple. */
+double q8_scale_of(const nn_real *w, int n, int step, int bits);
+int64_t q8_weight_of(double w, double scale, int bits);
 int8_t q8_clamped(const nn_q8_context *c, int64_t v);
 
 #endif

@@ -71,8 +71,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* activations NULL: all in 8 bits */
-static q8_model *some_model(size_t k, q8_rounding rounding, const char *activations)
+/* Net k in this form; NULL where it has none. */
+static q8_model *some_model(size_t k, q8_options how)
 {
     nn_model *m = q8_random_model(q8_nets[k], k);
     /* names that a careless emitter would trip over */
@@ -89,8 +89,10 @@ static q8_model *some_model(size_t k, q8_rounding rounding, const char *activati
         at += strlen(labels[i]) + 1;
     }
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-    const q8_options o = {.range = Q8_RANGE_MSE, .rounding = rounding, .activations = activations};
-    q8_model *q = q8_quantized_as(m, x, o);
+    how.range = Q8_RANGE_MSE;
+    const bool none =
+        how.weight_bits && !strstr(q8_nets[k], "conv") && !strstr(q8_nets[k], "dense");
+    q8_model *q = none ? NULL : q8_quantized_as(m, x, how);
     base_free(x);
     nn_model_free(m);
     return q;
@@ -143,13 +145,14 @@ static void same_outputs(const fixture *f, const char *compiler, const int8_t *w
     free(got);
 }
 
-static void headers_equal_host(const fixture *f, const char *activations)
+static void headers_equal_host(const fixture *f, q8_options how)
 {
     for (size_t k = 0; k < 2 * Q8_NETS; k++) {
-        const q8_rounding rounding = k < Q8_NETS ? Q8_TFLM : Q8_SINGLE;
-        q8_model *q = some_model(k % Q8_NETS, rounding, activations);
+        how.rounding = k < Q8_NETS ? Q8_TFLM : Q8_SINGLE;
+        q8_model *q = some_model(k % Q8_NETS, how);
+        if (!q) continue;
         char *text = emitted(q, "kws"), line[64];
-        snprintf(line, sizeof line, "Rounding profile %s.", q8_rounding_name(rounding));
+        snprintf(line, sizeof line, "Rounding profile %s.", q8_rounding_name(how.rounding));
         assert_non_null(strstr(text, line));
         write_header(f, "model.h", text);
         int8_t *y = host_outputs(f, q);
@@ -169,12 +172,17 @@ static void headers_equal_host(const fixture *f, const char *activations)
 
 static void header_equals_host_bit_for_bit(void **state)
 {
-    headers_equal_host(*state, NULL);
+    headers_equal_host(*state, (q8_options){.weight_bits = NULL});
 }
 
 static void so_it_does_in_16_bits(void **state)
 {
-    headers_equal_host(*state, "16");
+    headers_equal_host(*state, (q8_options){.activations = "16"});
+}
+
+static void and_with_packed_weights(void **state)
+{
+    headers_equal_host(*state, (q8_options){.weight_bits = "4"});
 }
 
 /* The text with one place changed; the result is freed with free(). */
@@ -237,8 +245,11 @@ static void a_cortex_m4_computes_the_same(void **state)
     write_header(f, "bare.ld", script);
     for (size_t i = 0; i < Q8_NETS + WIDE_NETS; i++) {
         const bool wide = i >= Q8_NETS;
-        q8_model *q =
-            some_model(wide ? i - Q8_NETS : i, i % 2 ? Q8_TFLM : Q8_SINGLE, wide ? "16" : NULL);
+        const size_t k = wide ? i - Q8_NETS : i;
+        const bool packs = !wide && i % 3 == 0 && strstr(q8_nets[k], "conv");
+        q8_model *q = some_model(k, (q8_options){.rounding = i % 2 ? Q8_TFLM : Q8_SINGLE,
+                                                 .activations = wide ? "16" : NULL,
+                                                 .weight_bits = packs ? "4" : NULL});
         char *text = emitted(q, "kws");
         assert_int_equal(emulated(f, text), 0);
         char *bad = with_another_bound(text, wide);
@@ -255,7 +266,8 @@ static void two_models_share_a_translation_unit(void **state)
     static const char both[] = "#include \"a.h\"\n#include \"b.h\"\n#include \"a.h\"\n"
                                "int main(void)\n{\n"
                                "    return a_selftest() != 0 || two_selftest() != 0;\n}\n";
-    q8_model *a = some_model(0, Q8_TFLM, "16"), *b = some_model(2, Q8_TFLM, NULL);
+    q8_model *a = some_model(0, (q8_options){.activations = "16"}),
+             *b = some_model(2, (q8_options){.weight_bits = NULL});
     char *ta = emitted(a, "a"), *tb = emitted(b, "two");
     write_header(f, "a.h", ta);
     write_header(f, "b.h", tb);
@@ -279,7 +291,7 @@ static int selftest_of(const fixture *f, const char *text)
 static void selftest_sees_what_is_wrong(void **state)
 {
     const fixture *f = *state;
-    q8_model *q = some_model(4, Q8_TFLM, NULL);
+    q8_model *q = some_model(4, (q8_options){.weight_bits = NULL});
     char *text = emitted(q, "kws");
     assert_int_equal(selftest_of(f, text), 0);
 
@@ -313,7 +325,7 @@ static void check_needs(const fixture *f, const char *activations)
                                "int all(const int8_t *in, int8_t *out);\n"
                                "int all(const int8_t *in, int8_t *out)\n{\n"
                                "    kws_run(in, out);\n    return kws_selftest();\n}\n";
-    q8_model *q = some_model(1, Q8_TFLM, activations);
+    q8_model *q = some_model(1, (q8_options){.activations = activations});
     char *text = emitted(q, "kws");
     assert_null(strstr(text, "#include \""));
     write_header(f, "model.h", text);
@@ -345,7 +357,7 @@ static void prefixes_are_checked(void **state)
     (void)state;
     static const char *const bad[] = {"",    "KWS",   "1a",
                                       "a-b", "sotto", "a_name_that_is_far_too_long"};
-    q8_model *q = some_model(4, Q8_TFLM, NULL);
+    q8_model *q = some_model(4, (q8_options){.weight_bits = NULL});
     for (size_t i = 0; i < BASE_COUNT(bad); i++) {
         base_err err = {0};
         base_str text = {0};
@@ -361,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_equals_host_bit_for_bit),
         cmocka_unit_test(so_it_does_in_16_bits),
+        cmocka_unit_test(and_with_packed_weights),
         cmocka_unit_test(a_cortex_m4_computes_the_same),
         cmocka_unit_test(two_models_share_a_translation_unit),
         cmocka_unit_test(selftest_sees_what_is_wrong),

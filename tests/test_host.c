@@ -447,7 +447,7 @@ static void add_broadcast(void **state)
 
 /* ---- whole models ---- */
 
-static void compare_model(const char *text, uint64_t seed, q8_rounding rounding, q8_level level,
+static void compare_model(const char *text, uint64_t seed, q8_options how, q8_level level,
                           const char *what)
 {
     enum { CLIPS = 4 };
@@ -456,7 +456,6 @@ static void compare_model(const char *text, uint64_t seed, q8_rounding rounding,
     nn_real *inputs = q8_random_inputs(m->graph, CLIPS, seed);
     q8_model *q = NULL;
     q8_host *plan = NULL;
-    const q8_options how = {.range = Q8_RANGE_MINMAX, .rounding = rounding};
     if (q8_quantize(m, inputs, CLIPS, how, NULL, &q, &err) != BASE_OK ||
         q8_host_new(q, level, &plan, &err) != BASE_OK)
         fail_msg("%s: %s", what, err.message);
@@ -480,13 +479,24 @@ static void compare_model(const char *text, uint64_t seed, q8_rounding rounding,
     nn_model_free(m);
 }
 
+/* In which forms nets are compared. */
+static const q8_options forms[] = {
+    {.rounding = Q8_TFLM}, {.rounding = Q8_SINGLE}, {.rounding = Q8_SINGLE, .weight_bits = "4"}};
+
+static bool packs(const char *text)
+{
+    return strstr(text, "conv") || strstr(text, "dense");
+}
+
 static void nets(void **state)
 {
     const q8_level level = level_of(state);
     for (size_t k = 0; k < Q8_NETS; k++)
         for (uint64_t seed = 0; seed < 3; seed++)
-            for (int p = 0; p < Q8_ROUNDINGS; p++)
-                compare_model(q8_nets[k], seed, (q8_rounding)p, level, "a net");
+            for (size_t f = 0; f < BASE_COUNT(forms); f++) {
+                if (forms[f].weight_bits && !packs(q8_nets[k])) continue;
+                compare_model(q8_nets[k], seed, forms[f], level, "a net");
+            }
 }
 
 static void zoo(void **state)
@@ -504,8 +514,8 @@ static void zoo(void **state)
             zoo_build_default(model, ZOO_S, 10, &g, &err) != BASE_OK)
             fail_msg("%s", err.message);
         nn_print(g, &text);
-        for (int p = 0; p < Q8_ROUNDINGS; p++)
-            compare_model(text.s, i, (q8_rounding)p, level, names[i]);
+        for (size_t f = 0; f < BASE_COUNT(forms); f++)
+            compare_model(text.s, i, forms[f], level, names[i]);
         base_str_free(&text);
         nn_graph_free(g);
     }
@@ -534,7 +544,8 @@ static void levels_have_names_and_are_refused_elsewhere(void **state)
 static void plain_is_the_runtime(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, Q8_SINGLE, Q8_PLAIN, "a net");
+    const q8_options how = {.rounding = Q8_SINGLE};
+    for (size_t k = 0; k < Q8_NETS; k++) compare_model(q8_nets[k], 1, how, Q8_PLAIN, "a net");
 }
 
 static q8_level avx2 = Q8_AVX2, avx512vnni = Q8_VNNI;

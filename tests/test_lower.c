@@ -129,18 +129,31 @@ static void open_rig(rig *t, const char *text, uint64_t seed)
     random_quants(t);
 }
 
+static void run_kernel(const rig *t, int8_t *y)
+{
+    void *scratch = malloc(t->layer.scratch + 1); /* of exactly that size, any content */
+    assert_non_null(scratch);
+    memset(scratch, 85, t->layer.scratch);
+    if (t->layer.kernel->run_in)
+        t->layer.kernel->run_in(t->layer.p, (const int8_t *const *)t->x, y, scratch);
+    else
+        t->layer.kernel->run(t->layer.p, (const int8_t *const *)t->x, y);
+    free(scratch);
+}
+
 static void run_rig(rig *t)
 {
     base_err err = {0};
     if (t->n->op->lower(t->n, &t->c, &t->layer, &err) != BASE_OK) fail_msg("%s", err.message);
-    t->layer.kernel->run(t->layer.p, (const int8_t *const *)t->x, t->y);
+    assert_true((t->layer.kernel->unpacked != NULL) == (t->c.weight_bits == 4));
+    run_kernel(t, t->y);
     if (!t->layer.kernel->in_place) return;
     /* in the place of the first input, unless that is the second too */
     int8_t *x0 = t->x[0], *copy = malloc((size_t)nn_count(t->n->in[0]->shape));
     assert_non_null(copy);
     memcpy(copy, x0, (size_t)nn_count(t->n->in[0]->shape));
     t->x[0] = copy;
-    t->layer.kernel->run(t->layer.p, (const int8_t *const *)t->x, copy);
+    run_kernel(t, copy);
     assert_memory_equal(copy, t->y, (size_t)nn_count(t->n->shape));
     t->x[0] = x0;
     free(copy);
@@ -229,6 +242,23 @@ static bool is_table(const nn_op *op)
     return false;
 }
 
+static void one_case(const char *text, uint64_t seed, int bits, q8_oracle *run)
+{
+    rig t;
+    open_rig(&t, text, seed);
+    t.c.weight_bits = bits;
+    run_rig(&t);
+    if (run)
+        run(&(q8_call){
+            t.n, &t.c, {t.x[0], t.x[1], t.x[2], t.x[3], t.x[4], t.x[5], t.x[6], t.x[7]}, t.wanted});
+    else
+        table_integers(&t);
+    compare_integers(&t, text, seed);
+    /* what rounding weights does is as large as they and the inputs are */
+    if (!(t.n->op->flags & NN_PACKS)) compare_real(&t, error_of(&t), text, seed);
+    close_rig(&t);
+}
+
 static void operators_are_their_definitions(void **state)
 {
     (void)state;
@@ -240,23 +270,11 @@ static void operators_are_their_definitions(void **state)
         assert_non_null(nn_ops[o]->lower);
         for (int k = 0; k < nn_ops[o]->n_cases; k++)
             for (uint64_t seed = 0; seed < ROUNDS; seed++) {
-                rig t;
-                const char *text = nn_ops[o]->cases[k];
-                open_rig(&t, text, seed);
-                run_rig(&t);
-                if (run)
-                    run(&(q8_call){t.n,
-                                   &t.c,
-                                   {t.x[0], t.x[1], t.x[2], t.x[3], t.x[4], t.x[5], t.x[6], t.x[7]},
-                                   t.wanted});
-                else
-                    table_integers(&t);
-                compare_integers(&t, text, seed);
-                compare_real(&t, error_of(&t), text, seed);
-                close_rig(&t);
+                one_case(nn_ops[o]->cases[k], seed, 8, run);
+                if (nn_ops[o]->flags & NN_PACKS) one_case(nn_ops[o]->cases[k], seed, 4, run);
             }
     }
-    assert_int_equal(operators, 20);
+    assert_int_equal(operators, 23);
 }
 
 /* ---- batchnorm and depthwise convolution with bands ---- */
@@ -287,6 +305,7 @@ static channel channel_of(const rig *t, int taps, int band, int ch)
     const double in = c->in[0].scale, room = 2147483647.0 - 127.0 * 255 * taps;
     double largest = 0;
     for (int k = 0; k < taps; k++) largest = fmax(largest, fabs(tap(t, k, ch)));
+    if (c->weight_bits == 4) largest = 127 * q8_scale_of(c->w[0] + ch, taps, t->n->shape.d[2], 4);
     channel o = {.scale = largest > 0 ? largest / 127 : c->out.scale / in / 1024};
     if (!banded) o.scale = fmax(o.scale, fabs(real) / (in * room));
     const double scale = fmax(o.scale * fabs(mul), fabs(real) / (in * room));
@@ -308,7 +327,7 @@ static int8_t depthwise_at(const rig *t, const oracle_window *win, int h, int w,
             const int x = w * win->w.stride + kx * win->w.dilation - win->w.before;
             if (y < 0 || y >= win->h.in || x < 0 || x >= win->w.in) continue;
             const int q = t->x[0][(y * win->w.in + x) * channels + ch] - c->in[0].zero;
-            sum += q8_steps(tap(t, ky * win->w.kernel + kx, ch), o.scale, 0) * q;
+            sum += q8_weight_of(tap(t, ky * win->w.kernel + kx, ch), o.scale, c->weight_bits) * q;
         }
     return q8_clamped(c, q8_times(sum, o.out, c->single) + c->out.zero);
 }
@@ -341,6 +360,7 @@ static void depthwise_with_bands_is_its_definition(void **state)
             }
             t.c.mul = mul;
             t.c.add = add;
+            t.c.weight_bits = seed % 2 ? 4 : 8;
             run_rig(&t);
             const oracle_window win = oracle_window_of(t.n);
             depthwise_wanted(&t, &win);

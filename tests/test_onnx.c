@@ -99,23 +99,28 @@ static bool computes(const nn_graph *g)
     return false;
 }
 
+/* bits: of the weights of an int8 model. */
+static void put_quantized(const char *dir, const char *name, const nn_model *m, const nn_real *x,
+                          const char *bits)
+{
+    base_err err = {0};
+    q8_model *q = NULL;
+    const q8_options o = {.range = Q8_RANGE_MINMAX, .weight_bits = bits};
+    if (q8_quantize(m, x, CALIBRATION, o, NULL, &q, &err) != BASE_OK)
+        fail_msg("%s: %s", name, err.message);
+    put_int8(dir, name, q, x);
+    q8_model_free(q);
+}
+
 static void put_model(const char *dir, const char *name, const char *text)
 {
     char of[128];
-    base_err err = {0};
-    q8_model *q = NULL;
     nn_model *m = q8_random_model(text, 1);
     nn_real *x = q8_random_inputs(m->graph, CALIBRATION, 2);
     snprintf(of, sizeof of, "%s-float", name);
     put_float(dir, of, m, x);
-    if (computes(m->graph)) {
-        const q8_options o = {.range = Q8_RANGE_MINMAX};
-        snprintf(of, sizeof of, "%s-int8", name);
-        if (q8_quantize(m, x, CALIBRATION, o, NULL, &q, &err) != BASE_OK)
-            fail_msg("%s: %s", name, err.message);
-        put_int8(dir, of, q, x);
-    }
-    q8_model_free(q);
+    snprintf(of, sizeof of, "%s-int8", name);
+    if (computes(m->graph)) put_quantized(dir, of, m, x, NULL);
     base_free(x);
     nn_model_free(m);
 }
@@ -157,6 +162,30 @@ static void nets_are_what_they_were(void **state)
     for (int i = 0; i < Q8_NETS; i++) {
         snprintf(name, sizeof name, "net%d", i);
         put_model(dir, name, q8_nets[i]);
+    }
+    check_all(dir);
+}
+
+static bool packs(const nn_graph *g)
+{
+    bool any = false;
+    for (int i = 0; i < nn_graph_nodes(g); i++) any |= nn_graph_node(g, i)->op->flags & NN_PACKS;
+    return any;
+}
+
+/* Weights of 4 bits, packed in the kernels, are int8 there. */
+static void packed_weights_are_what_they_were(void **state)
+{
+    char dir[64], name[32];
+    (void)state;
+    folder(dir);
+    for (int i = 0; i < Q8_NETS; i++) {
+        nn_model *m = q8_random_model(q8_nets[i], 1);
+        nn_real *x = q8_random_inputs(m->graph, CALIBRATION, 2);
+        snprintf(name, sizeof name, "net%d-int4", i);
+        if (packs(m->graph)) put_quantized(dir, name, m, x, "4");
+        base_free(x);
+        nn_model_free(m);
     }
     check_all(dir);
 }
@@ -234,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nets_are_what_they_were),
+        cmocka_unit_test(packed_weights_are_what_they_were),
         cmocka_unit_test(operators_are_what_they_were),
         cmocka_unit_test(architectures_are_what_they_were),
         cmocka_unit_test(wide_activations_are_refused),

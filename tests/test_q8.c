@@ -331,7 +331,8 @@ static void same_models(const q8_model *a, const q8_model *b)
                 assert_memory_equal(pa, pb, 4);
                 continue;
             }
-            const size_t size = la->count[array] * (field->type == NN_Q8_I8S ? 1 : 4);
+            const size_t size =
+                nn_q8_stored(field->type, la->count[array]) * (field->type == NN_Q8_I32S ? 4 : 1);
             assert_int_equal(la->count[array], lb->count[array]);
             assert_memory_equal(*(const void *const *)pa, *(const void *const *)pb, size);
             array++;

@@ -7,9 +7,10 @@
 #include "quantize/runtime/add.h"
 #include "quantize/runtime/avgpool.h"
 #include "quantize/runtime/clamp.h"
-#include "quantize/runtime/conv2d.h"
-#include "quantize/runtime/dense.h"
-#include "quantize/runtime/dwconv2d.h"
+#include "quantize/runtime/conv2d_w4.h"
+#include "quantize/runtime/dense_w4.h"
+#include "quantize/runtime/dwconv2d_bands_w4.h"
+#include "quantize/runtime/dwconv2d_w4.h"
 #include "quantize/runtime/globalpool.h"
 #include "quantize/runtime/maxpool.h"
 
@@ -85,6 +86,27 @@ static int8_t *random_bytes(base_rng *r, int n, int lo)
     for (int i = 0; i < n; i++)
         v[i] = (int8_t)(kind == 0 ? lo : kind == 1 ? 127 : between(r, lo, 127));
     return v;
+}
+
+/* Weights of `bits` bits. */
+static int8_t *random_weights(base_rng *r, int n, int bits)
+{
+    int8_t *v = random_bytes(r, n, -127);
+    for (int i = 0; bits == 4 && i < n; i++) v[i] = (int8_t)(v[i] / 17); /* -7 .. 7 */
+    return v;
+}
+
+/* Of exactly the bytes that two a byte take, the first in the lower half. */
+static int8_t *packed(const int8_t *w, int n)
+{
+    int8_t *to = base_alloc((size_t)(n + 1) / 2, 1);
+    assert_non_null(to);
+    for (int i = 0; i < n; i++) {
+        const int u = w[i] < 0 ? w[i] + 16 : w[i], before = i % 2 ? (uint8_t)to[i / 2] : 0;
+        const int byte = before + (i % 2 ? 16 * u : u);
+        to[i / 2] = (int8_t)(byte > 127 ? byte - 256 : byte);
+    }
+    return to;
 }
 
 typedef struct rescale {
@@ -239,7 +261,7 @@ static void rounding_of_halves(void **state)
 
 /* ---- convolutions ---- */
 
-static void conv2d_check(base_rng *r)
+static void conv2d_check(base_rng *r, int bits)
 {
     const axis h = random_axis(r, 3), w = random_axis(r, 3);
     const int groups = between(r, 1, 3), depth = between(r, 1, 20), per = between(r, 1, 4);
@@ -264,7 +286,7 @@ static void conv2d_check(base_rng *r)
     random_clamp(r, &p.lo, &p.hi);
     const int taps = h.kernel * w.kernel, n_out = h.out * w.out * p.out_c;
     int8_t *x = random_bytes(r, h.in * w.in * p.in_c, -128);
-    int8_t *k = random_bytes(r, p.out_c * taps * depth, -127);
+    int8_t *k = random_weights(r, p.out_c * taps * depth, bits);
     int8_t *y = base_alloc((size_t)n_out, 1);
     int64_t *sum = base_alloc((size_t)n_out, sizeof *sum);
     assert_true(y && sum);
@@ -283,7 +305,16 @@ static void conv2d_check(base_rng *r)
                             (int64_t)(x[in] - p.in_zero) * k[(o * taps + tap) * depth + c];
                     }
             }
-    sotto_conv2d(&p, x, y);
+    int8_t *pairs = packed(k, p.out_c * taps * depth), *scratch = NULL;
+    if (bits == 4) {
+        scratch =
+            base_alloc((size_t)(taps * depth * sotto_int4_channels(taps * depth, p.out_c)), 1);
+        assert_non_null(scratch);
+        p.weight = pairs;
+        sotto_conv2d_w4(&p, x, y, scratch);
+    } else {
+        sotto_conv2d(&p, x, y);
+    }
     for (int i = 0; i < n_out; i++) {
         const int o = i % p.out_c;
         const int64_t v = wanted_requant(sum[i] + s.bias[o], s.multiplier[o], s.shift[o], p.single);
@@ -293,19 +324,21 @@ static void conv2d_check(base_rng *r)
     base_free(k);
     base_free(y);
     base_free(sum);
+    base_free(pairs);
+    base_free(scratch);
     free_rescale(s);
 }
 
 static void conv2d_is_exact(void **state)
 {
     (void)state;
-    for (int i = 0; i < ROUNDS; i++) {
-        base_rng r = base_rng_at(2, BASE_RNG_TEST, 0, (uint64_t)i);
-        conv2d_check(&r);
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        base_rng r = base_rng_at(2, BASE_RNG_TEST, 0, (uint64_t)i / 2);
+        conv2d_check(&r, i % 2 ? 4 : 8);
     }
 }
 
-static void dwconv2d_check(base_rng *r)
+static void dwconv2d_check(base_rng *r, int bits)
 {
     const axis h = random_axis(r, 3), w = random_axis(r, 3);
     const int channels = between(r, 1, 20);
@@ -328,7 +361,7 @@ static void dwconv2d_check(base_rng *r)
     random_clamp(r, &p.lo, &p.hi);
     const int taps = h.kernel * w.kernel, n_out = h.out * w.out * channels;
     int8_t *x = random_bytes(r, h.in * w.in * channels, -128);
-    int8_t *k = random_bytes(r, taps * channels, -127);
+    int8_t *k = random_weights(r, taps * channels, bits);
     int8_t *y = base_alloc((size_t)n_out, 1);
     int64_t *sum = base_alloc((size_t)n_out, sizeof *sum);
     assert_true(y && sum);
@@ -344,7 +377,15 @@ static void dwconv2d_check(base_rng *r)
             sum[(a * w.out + b) * channels + c] +=
                 (int64_t)(x[i] - p.in_zero) * k[tap * channels + c];
         }
-    sotto_dwconv2d(&p, x, y);
+    int8_t *pairs = packed(k, taps * channels), *scratch = NULL;
+    if (bits == 4) {
+        scratch = base_alloc((size_t)(taps * sotto_int4_channels(taps, channels)), 1);
+        assert_non_null(scratch);
+        p.weight = pairs;
+        sotto_dwconv2d_w4(&p, x, y, scratch);
+    } else {
+        sotto_dwconv2d(&p, x, y);
+    }
     for (int i = 0; i < n_out; i++) {
         const int c = i % channels;
         const int64_t v = wanted_requant(sum[i] + s.bias[c], s.multiplier[c], s.shift[c], p.single);
@@ -354,34 +395,94 @@ static void dwconv2d_check(base_rng *r)
     base_free(k);
     base_free(y);
     base_free(sum);
+    base_free(pairs);
+    base_free(scratch);
     free_rescale(s);
 }
 
 static void dwconv2d_is_exact(void **state)
 {
     (void)state;
-    for (int i = 0; i < ROUNDS; i++) {
-        base_rng r = base_rng_at(3, BASE_RNG_TEST, 0, (uint64_t)i);
-        dwconv2d_check(&r);
+    for (int i = 0; i < 2 * ROUNDS; i++) {
+        base_rng r = base_rng_at(3, BASE_RNG_TEST, 0, (uint64_t)i / 2);
+        dwconv2d_check(&r, i % 2 ? 4 : 8);
+    }
+}
+
+/* Several blocks of channels, the last one smaller, and odd numbers of them: each band with packed
+ * weights is a depthwise convolution of its columns (padding: none, a column of taps). */
+static void packed_bands_are_exact(void **state)
+{
+    enum { H = 6, BANDS = 3, WIDTH = 2, TAPS = 3, MOST = 300, W = BANDS * WIDTH };
+    (void)state;
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        base_rng r = base_rng_at(8, BASE_RNG_TEST, 0, (uint64_t)i);
+        const int channels = between(&r, 1, MOST), out_h = H - TAPS + 1;
+        int8_t *x = random_bytes(&r, H * W * channels, -128);
+        int8_t *k = random_weights(&r, TAPS * channels, 4), *pairs = packed(k, TAPS * channels);
+        int8_t *y = base_alloc((size_t)(out_h * W * channels), 1);
+        int8_t *scratch = base_alloc((size_t)(TAPS * sotto_int4_channels(TAPS, channels)), 1);
+        assert_true(y && scratch);
+        rescale s = random_rescale(&r, BANDS * channels);
+        const sotto_dwconv2d_bands_w4_t p = {.in_h = H,
+                                             .in_w = W,
+                                             .channels = channels,
+                                             .out_h = out_h,
+                                             .out_w = W,
+                                             .bands = BANDS,
+                                             .kernel_h = TAPS,
+                                             .kernel_w = 1,
+                                             .stride_h = 1,
+                                             .stride_w = 1,
+                                             .dilation_h = 1,
+                                             .dilation_w = 1,
+                                             .in_zero = between(&r, -128, 127),
+                                             .out_zero = between(&r, -128, 127),
+                                             .lo = -128,
+                                             .hi = 127,
+                                             .single = between(&r, 0, 1),
+                                             .weight = pairs,
+                                             .bias = s.bias,
+                                             .multiplier = s.multiplier,
+                                             .shift = s.shift};
+        sotto_dwconv2d_bands_w4(&p, x, y, scratch);
+        for (int at = 0; at < out_h * W * channels; at++) {
+            const int c = at % channels, o = at / channels % W / WIDTH * channels + c;
+            int64_t sum = s.bias[o];
+            for (int tap = 0; tap < TAPS; tap++)
+                sum += (int64_t)(x[at + tap * W * channels] - p.in_zero) * k[tap * channels + c];
+            const int64_t v = wanted_requant(sum, s.multiplier[o], s.shift[o], p.single);
+            assert_int_equal(y[at], wanted_out(v + p.out_zero, p.lo, p.hi));
+        }
+        base_free(x);
+        base_free(k);
+        base_free(pairs);
+        base_free(y);
+        base_free(scratch);
+        free_rescale(s);
     }
 }
 
 static void dense_is_exact(void **state)
 {
     (void)state;
-    for (int round = 0; round < ROUNDS; round++) {
-        base_rng r = base_rng_at(4, BASE_RNG_TEST, 0, (uint64_t)round);
+    for (int round = 0; round < 2 * ROUNDS; round++) {
+        base_rng r = base_rng_at(4, BASE_RNG_TEST, 0, (uint64_t)round / 2);
+        const int bits = round % 2 ? 4 : 8;
         sotto_dense_t p = {.in_n = between(&r, 1, 300),
                            .out_n = between(&r, 1, 20),
                            .in_zero = between(&r, -128, 127),
                            .out_zero = between(&r, -128, 127),
                            .single = between(&r, 0, 1)};
         random_clamp(&r, &p.lo, &p.hi);
-        int8_t *x = random_bytes(&r, p.in_n, -128), *k = random_bytes(&r, p.in_n * p.out_n, -127);
+        int8_t *x = random_bytes(&r, p.in_n, -128);
+        int8_t *k = random_weights(&r, p.in_n * p.out_n, bits),
+               *pairs = packed(k, p.in_n * p.out_n);
         rescale s = random_rescale(&r, p.out_n);
-        p.weight = k, p.bias = s.bias, p.multiplier = s.multiplier, p.shift = s.shift;
+        p.weight = bits == 4 ? pairs : k;
+        p.bias = s.bias, p.multiplier = s.multiplier, p.shift = s.shift;
         int8_t y[20];
-        sotto_dense(&p, x, y);
+        (bits == 4 ? sotto_dense_w4 : sotto_dense)(&p, x, y);
         for (int o = 0; o < p.out_n; o++) {
             int64_t products = 0, weights = 0; /* the zero point taken out of the sum */
             for (int i = 0; i < p.in_n; i++) {
@@ -395,6 +496,7 @@ static void dense_is_exact(void **state)
         }
         base_free(x);
         base_free(k);
+        base_free(pairs);
         free_rescale(s);
     }
 }
@@ -520,6 +622,7 @@ int main(void)
         cmocka_unit_test(rounding_of_halves),
         cmocka_unit_test(conv2d_is_exact),
         cmocka_unit_test(dwconv2d_is_exact),
+        cmocka_unit_test(packed_bands_are_exact),
         cmocka_unit_test(dense_is_exact),
         cmocka_unit_test(pools_are_exact),
         cmocka_unit_test(globalpool_is_exact),

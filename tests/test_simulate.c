@@ -37,7 +37,7 @@ static void weights_lie_on_the_grid_of_their_channel(void **state)
     const size_t n = nn_graph_params(m->graph);
     nn_real *to = base_alloc(n, sizeof *to);
     const double most = 127;
-    nn_simulate_weights(m->graph, m->weights, to);
+    nn_simulate_weights(m->graph, NULL, m->weights, to);
     for (int i = 0; i < nn_graph_nodes(m->graph); i++) {
         const nn_node *node = nn_graph_node(m->graph, i);
         for (int k = 0; k < node->n_params; k++) {
@@ -61,13 +61,12 @@ static void weights_lie_on_the_grid_of_their_channel(void **state)
     nn_model_free(m);
 }
 
-static nn_model *simulated(const nn_model *m, const nn_real *x)
+static nn_model *simulated(const nn_model *m, const nn_real *x, const char *bits)
 {
     base_err err = {0};
     nn_model *start;
-    if (q8_simulated(m, x, Q8_SAMPLES, (q8_options){.range = Q8_RANGE_MSE}, &start, &err) !=
-        BASE_OK)
-        fail_msg("%s", err.message);
+    const q8_options o = {.range = Q8_RANGE_MSE, .weight_bits = bits};
+    if (q8_simulated(m, x, Q8_SAMPLES, o, &start, &err) != BASE_OK) fail_msg("%s", err.message);
     return start;
 }
 
@@ -104,14 +103,14 @@ static void compare(void *ctx, const nn_node *n, const nn_real *v, int samples)
 }
 
 /* The twin of a net is the int8 model that the quantizer makes of it, from first layer to last. */
-static void a_net_computes_what_int8_computes(const char *text, uint64_t seed)
+static void a_net_computes_what_int8_computes(const char *text, uint64_t seed, const char *bits)
 {
     base_err err = {0};
     nn_net *net;
     q8_twin *twin;
     nn_model *m = q8_random_model(text, seed);
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 3);
-    nn_model *start = simulated(m, x);
+    nn_model *start = simulated(m, x, bits);
     q8_model *q8 = q8_quantized(start, x, Q8_RANGE_MINMAX);
     trace t = {.q8 = q8};
     const size_t ins = q8_input_size(q8);
@@ -121,7 +120,7 @@ static void a_net_computes_what_int8_computes(const char *text, uint64_t seed)
     assert_int_equal(q8_twin_new(start, &twin, &err), BASE_OK);
     const nn_net_options o = {.batch = 1, .shards = 1, .twin = q8_twin_net(twin)};
     assert_int_equal(nn_net_new(start->graph, o, &net, &err), BASE_OK);
-    nn_simulate_weights(start->graph, start->weights, nn_net_weights(net));
+    nn_simulate_weights(start->graph, start->weight_bits, start->weights, nn_net_weights(net));
     for (size_t s = 0; s < Q8_SAMPLES; s++) {
         float real[4096];
         for (size_t i = 0; i < ins; i++) real[i] = (float)x[s * ins + i];
@@ -146,7 +145,11 @@ static void a_net_computes_what_int8_computes(const char *text, uint64_t seed)
 static void every_layer_computes_what_int8_computes(void **state)
 {
     (void)state;
-    for (int k = 0; k < Q8_NETS; k++) a_net_computes_what_int8_computes(q8_nets[k], (uint64_t)k);
+    for (int k = 0; k < Q8_NETS; k++) {
+        a_net_computes_what_int8_computes(q8_nets[k], (uint64_t)k, NULL);
+        if (strstr(q8_nets[k], "conv") || strstr(q8_nets[k], "dense"))
+            a_net_computes_what_int8_computes(q8_nets[k], (uint64_t)k, "4");
+    }
 }
 
 /* In training too: the loss is that of the int8 model's outputs, in shards and threads, and moves
@@ -164,7 +167,7 @@ static void training_steps_see_the_integers(void **state)
                                   "pad=same; e = relu(d); p = globalpool(e); y = dense(p) out=4",
                                   11);
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 5), target[BATCH * CLASSES] = {0};
-    nn_model *start = simulated(m, x);
+    nn_model *start = simulated(m, x, NULL);
     base_str text = {0};
     nn_graph *losses;
     nn_print(start->graph, &text);
@@ -183,7 +186,7 @@ static void training_steps_see_the_integers(void **state)
     nn_simulate(start->quant[0], x, BATCH * 45);
     for (int round = 0; round < 3; round++) {
         assert_int_equal(q8_twin_set(twin, start->weights, start->quant, &err), BASE_OK);
-        nn_simulate_weights(start->graph, start->weights, nn_net_weights(net));
+        nn_simulate_weights(start->graph, start->weight_bits, start->weights, nn_net_weights(net));
         q8_model *q8 = q8_quantized(start, x, Q8_RANGE_MINMAX);
         int8_t in[45], out[CLASSES], *work = base_alloc(q8->work + 1, 1);
         nn_net_step(net, (const nn_real *const[]){x, target}, BATCH, 1, (uint32_t)round);
@@ -226,7 +229,7 @@ static void trained_ranges_are_kept(void **state)
     close(mkstemp(path));
     nn_model *m = q8_random_model(q8_nets[1], 1), *again;
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
-    nn_model *start = simulated(m, x);
+    nn_model *start = simulated(m, x, NULL);
     assert_int_equal(nn_model_save(start, path, &err), BASE_OK);
     assert_int_equal(nn_model_load(path, &again, &err), BASE_OK);
     const size_t nodes = (size_t)nn_graph_nodes(start->graph);

@@ -175,18 +175,19 @@ static void mlperf_gives_the_recorded_bytes(void **state)
 static void int8_models_come_back(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < TFL_INT8_NETS; k++) {
+    for (size_t i = 0; i < 2 * TFL_INT8_NETS; i++) { /* then with weights of 4 bits */
         base_err err = {0};
         base_str bytes = {0}, again = {0};
+        const size_t k = i % TFL_INT8_NETS;
         nn_model *m = q8_random_model(q8_nets[k], k);
         nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, k);
-        q8_model *q = q8_quantized(m, x, Q8_RANGE_MSE);
+        q8_model *q = i == k ? q8_quantized(m, x, Q8_RANGE_MSE) : q8_packed(m, x);
         if (tflite_export_q8(q, &bytes, &err) != BASE_OK) fail_msg("%s", err.message);
         tfl_subject s = tfl_imported(bytes.s, bytes.len);
         const size_t in = q8_input_size(q), out = q8_output_size(q);
         int8_t *a = base_alloc(Q8_SAMPLES * out, 1), *b = base_alloc(Q8_SAMPLES * out, 1);
         int8_t *xq = base_alloc(Q8_SAMPLES * in, 1);
-        for (size_t i = 0; i < Q8_SAMPLES; i++) q8_quantize_input(q, x + i * in, xq + i * in);
+        for (size_t n = 0; n < Q8_SAMPLES; n++) q8_quantize_input(q, x + n * in, xq + n * in);
         tfl_run_int8(q, xq, Q8_SAMPLES, a);
         tfl_run_int8(s.q, xq, Q8_SAMPLES, b);
         assert_memory_equal(a, b, Q8_SAMPLES * out);

@@ -97,6 +97,10 @@ static base_status open_master(session *s, base_err *err)
     s->quant = base_alloc(nodes, sizeof *s->quant);
     if (!s->master || !s->quant) return base_nomem(err, n * sizeof *s->master);
     memcpy(s->quant, m->quant, nodes * sizeof *s->quant);
+    if (!m->weight_bits) return BASE_OK;
+    s->weight_bits = base_alloc((size_t)nn_graph_nodes(s->losses), sizeof *s->weight_bits);
+    if (!s->weight_bits) return base_nomem(err, n);
+    memcpy(s->weight_bits, m->weight_bits, (size_t)nn_graph_nodes(m->graph) * sizeof(int));
     return BASE_OK;
 }
 
@@ -266,6 +270,7 @@ void session_close(session *s)
     base_free(s->ema);
     base_free(s->master);
     base_free(s->quant);
+    base_free(s->weight_bits);
     base_free(s->mean);
     base_free(s->std);
     base_free(s->x);
@@ -307,7 +312,7 @@ nn_real *session_trained(const session *s)
 base_status session_refresh(session *s, base_err *err)
 {
     if (!s->master) return BASE_OK;
-    nn_simulate_weights(s->losses, s->master, nn_net_weights(s->net));
+    nn_simulate_weights(s->losses, s->weight_bits, s->master, nn_net_weights(s->net));
     const train_int8 *q = s->setup->int8;
     if (q->set(q->ctx, s->master, s->quant, err) == BASE_OK) return BASE_OK;
     return base_hint(err, "if the weights have diverged, lower quantize.lr (now %g)",
@@ -397,7 +402,8 @@ base_status session_save(const session *s, const nn_real *weights, const char *p
                   .std = s->std,
                   .n_stats = s->mean ? (size_t)s->bins : 0,
                   .provenance = (char *)(uintptr_t)provenance,
-                  .quant = s->quant};
+                  .quant = s->quant,
+                  .weight_bits = s->weight_bits};
     base_status status = nn_model_save(&m, path, err);
     base_str_free(&features);
     return status;

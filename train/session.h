@@ -17,9 +17,10 @@ typedef struct session {
     nn_net *net;      /* of losses, training */
     nn_net *eval;     /* of graph, evaluation */
     nn_optim *optim;
-    nn_real *master; /* train.qat: weights before they are rounded for net; NULL otherwise */
-    nn_quant *quant; /* train.qat: of every node of graph */
-    nn_real *ema;    /* averaged weights, as of net; NULL without train.ema */
+    nn_real *master;  /* train.qat: weights before they are rounded for net; NULL otherwise */
+    nn_quant *quant;  /* train.qat: of every node of graph */
+    int *weight_bits; /* train.qat: of every node of losses; NULL: 8 */
+    nn_real *ema;     /* averaged weights, as of net; NULL without train.ema */
     base_pool *pool;
     data_loader *loader;
     float *mean, *std; /* NULL unless features are normalised */

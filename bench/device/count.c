@@ -9,10 +9,10 @@
 #include "quantize/runtime/add_broadcast.h"
 #include "quantize/runtime/clamp.h"
 #include "quantize/runtime/concat.h"
-#include "quantize/runtime/conv2d.h"
-#include "quantize/runtime/dense.h"
-#include "quantize/runtime/dwconv2d.h"
-#include "quantize/runtime/dwconv2d_bands.h"
+#include "quantize/runtime/conv2d_w4.h"
+#include "quantize/runtime/dense_w4.h"
+#include "quantize/runtime/dwconv2d_bands_w4.h"
+#include "quantize/runtime/dwconv2d_w4.h"
 #include "quantize/runtime/globalpool.h"
 #include "quantize/runtime/layernorm.h"
 #include "quantize/runtime/lut.h"
@@ -93,6 +93,21 @@ static void stop(const char *op, const char *kernel, uint32_t macs, uint32_t row
     put_number(ticks * TICK, "\n");
 }
 
+/* ---- kernels ---- */
+
+#ifdef PACKED /* with weights of 4 bits */
+static int8_t scratch[1024];
+#define CONV2D(p)         sotto_conv2d_w4(p, x, y, scratch)
+#define DWCONV2D(p)       sotto_dwconv2d_w4(p, x, y, scratch)
+#define DWCONV2D_BANDS(p) sotto_dwconv2d_bands_w4(p, x, y, scratch)
+#define DENSE(p)          sotto_dense_w4(p, x, y)
+#else
+#define CONV2D(p)         sotto_conv2d(p, x, y)
+#define DWCONV2D(p)       sotto_dwconv2d(p, x, y)
+#define DWCONV2D_BANDS(p) sotto_dwconv2d_bands(p, x, y)
+#define DENSE(p)          sotto_dense(p, x, y)
+#endif
+
 /* ---- layers; padding is "same" ---- */
 
 /* The same pointer, but the compiler does not see what it points to, as in a model of several such
@@ -144,7 +159,7 @@ static void conv(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh
                               .shift = shift};
     uint32_t out = (uint32_t)(p.out_h * p.out_w * out_c);
     start();
-    sotto_conv2d(hidden(&p), x, y);
+    CONV2D(hidden(&p));
     stop("conv", kernel, out * (uint32_t)(kh * kw * c), out * (uint32_t)kh, out);
 }
 
@@ -174,7 +189,7 @@ static void depthwise(const char *kernel, int32_t h, int32_t w, int32_t c, int32
                                 .shift = shift};
     uint32_t out = (uint32_t)(p.out_h * p.out_w * c);
     start();
-    sotto_dwconv2d(hidden(&p), x, y);
+    DWCONV2D(hidden(&p));
     stop("depthwise", kernel, out * (uint32_t)(kh * kw), out * (uint32_t)kh, out);
 }
 
@@ -182,7 +197,7 @@ static void dense(int32_t in, int32_t out)
 {
     const sotto_dense_t p = {in, out, -128, 0, -128, 127, 0, weight, bias, multiplier, shift};
     start();
-    sotto_dense(hidden(&p), x, y);
+    DENSE(hidden(&p));
     stop("dense", "1x1", (uint32_t)(in * out), (uint32_t)out, (uint32_t)out);
 }
 
@@ -227,7 +242,7 @@ static void bands(void)
                                              .multiplier = multiplier,
                                              .shift = shift};
     start();
-    sotto_dwconv2d_bands(hidden(&p), x, y);
+    DWCONV2D_BANDS(hidden(&p));
     stop("bands", "1x3", 3 * N, N, N);
 }
 

@@ -6,10 +6,10 @@
  * Computed as im2col (the patches of some lines of output as rows of a matrix small enough for the
  * L2 cache) and one matrix product a group; a 1x1 convolution is the product alone.
  */
-#include "quantize/runtime/conv2d.h"
 #include "nn/blas.h"
 #include "nn/lower.h"
 #include "quantize/runtime/conv2d_i16.h"
+#include "quantize/runtime/conv2d_w4.h"
 
 #include <string.h>
 
@@ -256,24 +256,31 @@ static void cost(const nn_node *n, nn_cost *c)
     c->macs = c->pixels * c->weights;
 }
 
-static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_conv2d_t, in_h),        NN_Q8_INT_OF(sotto_conv2d_t, in_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, in_c),        NN_Q8_INT_OF(sotto_conv2d_t, out_h),
-    NN_Q8_INT_OF(sotto_conv2d_t, out_w),       NN_Q8_INT_OF(sotto_conv2d_t, out_c),
-    NN_Q8_INT_OF(sotto_conv2d_t, kernel_h),    NN_Q8_INT_OF(sotto_conv2d_t, kernel_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, stride_h),    NN_Q8_INT_OF(sotto_conv2d_t, stride_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, dilation_h),  NN_Q8_INT_OF(sotto_conv2d_t, dilation_w),
-    NN_Q8_INT_OF(sotto_conv2d_t, pad_top),     NN_Q8_INT_OF(sotto_conv2d_t, pad_left),
-    NN_Q8_INT_OF(sotto_conv2d_t, groups),      NN_Q8_INT_OF(sotto_conv2d_t, in_zero),
-    NN_Q8_INT_OF(sotto_conv2d_t, out_zero),    NN_Q8_INT_OF(sotto_conv2d_t, lo),
-    NN_Q8_INT_OF(sotto_conv2d_t, hi),          NN_Q8_INT_OF(sotto_conv2d_t, single),
-    NN_Q8_I8S_OF(sotto_conv2d_t, weight),      NN_Q8_I32S_OF(sotto_conv2d_t, bias),
-    NN_Q8_I32S_OF(sotto_conv2d_t, multiplier), NN_Q8_I32S_OF(sotto_conv2d_t, shift),
-};
+#define FIELDS(WEIGHTS_OF)                                                                         \
+    NN_Q8_INT_OF(sotto_conv2d_t, in_h), NN_Q8_INT_OF(sotto_conv2d_t, in_w),                        \
+        NN_Q8_INT_OF(sotto_conv2d_t, in_c), NN_Q8_INT_OF(sotto_conv2d_t, out_h),                   \
+        NN_Q8_INT_OF(sotto_conv2d_t, out_w), NN_Q8_INT_OF(sotto_conv2d_t, out_c),                  \
+        NN_Q8_INT_OF(sotto_conv2d_t, kernel_h), NN_Q8_INT_OF(sotto_conv2d_t, kernel_w),            \
+        NN_Q8_INT_OF(sotto_conv2d_t, stride_h), NN_Q8_INT_OF(sotto_conv2d_t, stride_w),            \
+        NN_Q8_INT_OF(sotto_conv2d_t, dilation_h), NN_Q8_INT_OF(sotto_conv2d_t, dilation_w),        \
+        NN_Q8_INT_OF(sotto_conv2d_t, pad_top), NN_Q8_INT_OF(sotto_conv2d_t, pad_left),             \
+        NN_Q8_INT_OF(sotto_conv2d_t, groups), NN_Q8_INT_OF(sotto_conv2d_t, in_zero),               \
+        NN_Q8_INT_OF(sotto_conv2d_t, out_zero), NN_Q8_INT_OF(sotto_conv2d_t, lo),                  \
+        NN_Q8_INT_OF(sotto_conv2d_t, hi), NN_Q8_INT_OF(sotto_conv2d_t, single),                    \
+        WEIGHTS_OF(sotto_conv2d_t, weight), NN_Q8_I32S_OF(sotto_conv2d_t, bias),                   \
+        NN_Q8_I32S_OF(sotto_conv2d_t, multiplier), NN_Q8_I32S_OF(sotto_conv2d_t, shift)
+
+static const nn_q8_field fields[] = {FIELDS(NN_Q8_I8S_OF)};
+static const nn_q8_field packed_fields[] = {FIELDS(NN_Q8_I4S_OF)};
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_conv2d(p, x[0], y);
+}
+
+static void run_packed(const void *p, const int8_t *const *x, int8_t *y, void *scratch)
+{
+    sotto_conv2d_w4(p, x[0], y, scratch);
 }
 
 static const nn_q8_kernel kernel = {
@@ -301,13 +308,28 @@ static const nn_q8_kernel wide_kernel = {
     .run = run_wide,
 };
 
+static const nn_q8_kernel packed = {
+    .name = "sotto_conv2d_w4",
+    .header = "conv2d_w4.h",
+    .n_in = 1,
+    .size = sizeof(sotto_conv2d_t),
+    .fields = packed_fields,
+    .n_fields = BASE_COUNT(packed_fields),
+    .run_in = run_packed,
+    .unpacked = &kernel,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const geometry g = geometry_of(n);
     const size_t out = (size_t)g.out, fan = (size_t)g.k;
     nn_q8_weights w;
     BASE_TRY(nn_q8_quantize(n, c, fan, out, true, &w, err));
-    sotto_conv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
+    const bool packs = c->weight_bits == 4;
+    sotto_conv2d_t *p = nn_q8_layer_new(c->wide ? &wide_kernel
+                                        : packs ? &packed
+                                                : &kernel,
+                                        c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_conv2d_t){.in_h = g.h.in,
                           .in_w = g.w.in,
@@ -334,6 +356,7 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                           .multiplier = w.multiplier,
                           .shift = w.shift};
     memcpy(layer->count, (const size_t[]){fan * out, out, out, out}, 4 * sizeof(size_t));
+    if (packs) layer->scratch = fan * (size_t)sotto_int4_channels(g.k, g.out);
     return BASE_OK;
 }
 
@@ -354,7 +377,7 @@ const nn_op nn_op_conv2d = {
     .name = "conv2d",
     .summary = "two-dimensional convolution with stride, dilation and groups",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD | NN_WIDE,
+    .flags = NN_KEEP_X | NN_FRESH | NN_CLAMPS_FORWARD | NN_WIDE | NN_PACKS,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(conv2d),

@@ -1,8 +1,8 @@
 /* dense: x [I] -> y [O], y = x W + b. W [I, O], b [O]. One matrix product over the batch. */
-#include "quantize/runtime/dense.h"
 #include "nn/blas.h"
 #include "nn/lower.h"
 #include "quantize/runtime/dense_i16.h"
+#include "quantize/runtime/dense_w4.h"
 
 #include <string.h>
 
@@ -54,18 +54,24 @@ static void cost(const nn_node *n, nn_cost *c)
     c->biases = n->n_params > 1 ? n->shape.d[0] : 0;
 }
 
-static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dense_t, in_n),    NN_Q8_INT_OF(sotto_dense_t, out_n),
-    NN_Q8_INT_OF(sotto_dense_t, in_zero), NN_Q8_INT_OF(sotto_dense_t, out_zero),
-    NN_Q8_INT_OF(sotto_dense_t, lo),      NN_Q8_INT_OF(sotto_dense_t, hi),
-    NN_Q8_INT_OF(sotto_dense_t, single),  NN_Q8_I8S_OF(sotto_dense_t, weight),
-    NN_Q8_I32S_OF(sotto_dense_t, bias),   NN_Q8_I32S_OF(sotto_dense_t, multiplier),
-    NN_Q8_I32S_OF(sotto_dense_t, shift),
-};
+#define FIELDS(WEIGHTS_OF)                                                                         \
+    NN_Q8_INT_OF(sotto_dense_t, in_n), NN_Q8_INT_OF(sotto_dense_t, out_n),                         \
+        NN_Q8_INT_OF(sotto_dense_t, in_zero), NN_Q8_INT_OF(sotto_dense_t, out_zero),               \
+        NN_Q8_INT_OF(sotto_dense_t, lo), NN_Q8_INT_OF(sotto_dense_t, hi),                          \
+        WEIGHTS_OF(sotto_dense_t, weight), NN_Q8_I32S_OF(sotto_dense_t, bias),                     \
+        NN_Q8_I32S_OF(sotto_dense_t, multiplier), NN_Q8_I32S_OF(sotto_dense_t, shift)
+
+static const nn_q8_field fields[] = {FIELDS(NN_Q8_I8S_OF)};
+static const nn_q8_field packed_fields[] = {FIELDS(NN_Q8_I4S_OF)};
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_dense(p, x[0], y);
+}
+
+static void run_packed(const void *p, const int8_t *const *x, int8_t *y)
+{
+    sotto_dense_w4(p, x[0], y);
 }
 
 static const nn_q8_kernel kernel = {
@@ -93,12 +99,26 @@ static const nn_q8_kernel wide_kernel = {
     .run = run_wide,
 };
 
+static const nn_q8_kernel packed = {
+    .name = "sotto_dense_w4",
+    .header = "dense_w4.h",
+    .n_in = 1,
+    .size = sizeof(sotto_dense_t),
+    .fields = packed_fields,
+    .n_fields = BASE_COUNT(packed_fields),
+    .run = run_packed,
+    .unpacked = &kernel,
+};
+
 static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer, base_err *err)
 {
     const int in = n->in[0]->shape.d[0], out = n->shape.d[0];
     nn_q8_weights w;
     BASE_TRY(nn_q8_quantize(n, c, (size_t)in, (size_t)out, true, &w, err));
-    sotto_dense_t *p = nn_q8_layer_new(c->wide ? &wide_kernel : &kernel, c, layer);
+    sotto_dense_t *p = nn_q8_layer_new(c->wide               ? &wide_kernel
+                                       : c->weight_bits == 4 ? &packed
+                                                             : &kernel,
+                                       c, layer);
     if (!p) return base_nomem(err, sizeof *p);
     *p = (sotto_dense_t){in,        out,      c->in[0].zero, c->out.zero,  c->lo,  c->hi,
                          c->single, w.weight, w.bias,        w.multiplier, w.shift};
@@ -114,7 +134,7 @@ const nn_op nn_op_dense = {
     .name = "dense",
     .summary = "fully connected layer",
     .n_in = 1,
-    .flags = NN_KEEP_X | NN_CLAMPS_FORWARD | NN_WIDE,
+    .flags = NN_KEEP_X | NN_CLAMPS_FORWARD | NN_WIDE | NN_PACKS,
     .attrs = attrs,
     .n_attrs = BASE_COUNT(attrs),
     .attr_size = sizeof(dense),

@@ -44,12 +44,15 @@ SOTTO_APART int32_t sotto_conv2d_sum(const int8_t *x, const int8_t *w, int32_t n
     return sum;
 }
 
-static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t *y)
+/* Channels first .. first + n - 1 of all of y, with weights of these alone. */
+static inline void sotto_conv2d_channels(const sotto_conv2d_t *p, const int8_t *weight,
+                                         int32_t first, int32_t n, const int8_t *x, int8_t *y)
 {
     const int32_t depth = p->in_c / p->groups, per_group = p->out_c / p->groups;
     const int32_t row = p->kernel_w * depth, step = p->dilation_w * p->in_c;
     const int32_t x_row = p->dilation_h * p->in_w * p->in_c;
     const int16_t offset = (int16_t)-p->in_zero;
+    y += first;
     for (int32_t h = 0; h < p->out_h; h++) {
         const int32_t top = h * p->stride_h - p->pad_top;
         int32_t ky0, ky1;
@@ -58,19 +61,25 @@ static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t
             const int32_t left = w * p->stride_w - p->pad_left;
             int32_t kx0, kx1;
             sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
-            const int32_t first = left + kx0 * p->dilation_w, nrows = kx0 < kx1 ? ky1 - ky0 : 0;
-            for (int32_t o = 0; o < p->out_c; o++) {
-                const int32_t at = ((top + ky0 * p->dilation_h) * p->in_w + first) * p->in_c;
-                const int32_t k = (o * p->kernel_h + ky0) * row + kx0 * depth;
+            const int32_t column = left + kx0 * p->dilation_w, nrows = kx0 < kx1 ? ky1 - ky0 : 0;
+            for (int32_t o = first; o < first + n; o++) {
+                const int32_t at = ((top + ky0 * p->dilation_h) * p->in_w + column) * p->in_c;
+                const int32_t k = ((o - first) * p->kernel_h + ky0) * row + kx0 * depth;
                 int32_t sum = p->bias[o];
                 if (nrows > 0)
-                    sum += sotto_conv2d_sum(x + at + o / per_group * depth, p->weight + k, nrows,
+                    sum += sotto_conv2d_sum(x + at + o / per_group * depth, weight + k, nrows,
                                             x_row, row, kx1 - kx0, step, depth, offset);
                 sum = sotto_requant(sum, p->multiplier[o], p->shift[o], p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
+            y += p->out_c - n;
         }
     }
+}
+
+static inline void sotto_conv2d(const sotto_conv2d_t *p, const int8_t *x, int8_t *y)
+{
+    sotto_conv2d_channels(p, p->weight, 0, p->out_c, x, y);
 }
 
 #endif

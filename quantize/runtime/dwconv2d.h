@@ -21,9 +21,12 @@ typedef struct sotto_dwconv2d_t {
     const int32_t *bias, *multiplier, *shift; /* [channels] */
 } sotto_dwconv2d_t;
 
-static inline void sotto_dwconv2d(const sotto_dwconv2d_t *p, const int8_t *x, int8_t *y)
+/* Channels first .. first + n - 1 of all of y, with weights of these alone. */
+static inline void sotto_dwconv2d_channels(const sotto_dwconv2d_t *p, const int8_t *weight,
+                                           int32_t first, int32_t n, const int8_t *x, int8_t *y)
 {
     const int32_t channels = p->channels, step = p->dilation_w * channels;
+    y += first;
     for (int32_t h = 0; h < p->out_h; h++) {
         const int32_t top = h * p->stride_h - p->pad_top;
         int32_t ky0, ky1;
@@ -32,21 +35,27 @@ static inline void sotto_dwconv2d(const sotto_dwconv2d_t *p, const int8_t *x, in
             const int32_t left = w * p->stride_w - p->pad_left;
             int32_t kx0, kx1;
             sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
-            const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
-            for (int32_t c = 0; c < channels; c++) {
+            const int32_t column = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
+            for (int32_t c = first; c < first + n; c++) {
                 int32_t sum = p->bias[c];
                 for (int32_t ky = ky0; ky < ky_end; ky++) {
-                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + first;
+                    const int32_t at = (top + ky * p->dilation_h) * p->in_w + column;
                     const int8_t *v = x + at * channels + c;
-                    const int8_t *k = p->weight + (ky * p->kernel_w + kx0) * channels + c;
+                    const int8_t *k = weight + (ky * p->kernel_w + kx0) * n + c - first;
                     for (int32_t i = 0; i < kx1 - kx0; i++)
-                        sum += (v[i * step] - p->in_zero) * k[i * channels];
+                        sum += (v[i * step] - p->in_zero) * k[i * n];
                 }
                 sum = sotto_requant(sum, p->multiplier[c], p->shift[c], p->single) + p->out_zero;
                 *y++ = sotto_clamp_i8(sum, p->lo, p->hi);
             }
+            y += channels - n;
         }
     }
+}
+
+static inline void sotto_dwconv2d(const sotto_dwconv2d_t *p, const int8_t *x, int8_t *y)
+{
+    sotto_dwconv2d_channels(p, p->weight, 0, p->channels, x, y);
 }
 
 #endif

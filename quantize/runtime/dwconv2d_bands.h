@@ -21,28 +21,31 @@ typedef struct sotto_dwconv2d_bands_t {
     const int32_t *bias, *multiplier, *shift; /* [bands][channels] */
 } sotto_dwconv2d_bands_t;
 
-/* One position: the taps [ky0, ky1) x [kx0, kx1) of the window that begins at (top, left). */
-static inline void sotto_dwconv2d_bands_at(const sotto_dwconv2d_bands_t *p, const int8_t *x,
-                                           int32_t top, int32_t left, int32_t ky0, int32_t ky1,
-                                           int32_t kx0, int32_t kx1, int32_t band, int8_t *y)
+/* Channels first .. first + n - 1 of one position, with weights of these alone: the taps
+ * [ky0, ky1) x [kx0, kx1) of the window that begins at (top, left). */
+static inline void sotto_dwconv2d_bands_at(const sotto_dwconv2d_bands_t *p, const int8_t *weight,
+                                           int32_t first, int32_t n, const int8_t *x, int32_t top,
+                                           int32_t left, int32_t ky0, int32_t ky1, int32_t kx0,
+                                           int32_t kx1, int32_t band, int8_t *y)
 {
     const int32_t channels = p->channels, step = p->dilation_w * channels;
-    const int32_t first = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
-    for (int32_t c = 0; c < channels; c++) {
+    const int32_t column = left + kx0 * p->dilation_w, ky_end = kx0 < kx1 ? ky1 : ky0;
+    for (int32_t c = first; c < first + n; c++) {
         const int32_t at = band * channels + c;
         int32_t sum = p->bias[at];
         for (int32_t ky = ky0; ky < ky_end; ky++) {
-            const int8_t *v = x + ((top + ky * p->dilation_h) * p->in_w + first) * channels + c;
-            const int8_t *k = p->weight + (ky * p->kernel_w + kx0) * channels + c;
-            for (int32_t i = 0; i < kx1 - kx0; i++)
-                sum += (v[i * step] - p->in_zero) * k[i * channels];
+            const int8_t *v = x + ((top + ky * p->dilation_h) * p->in_w + column) * channels + c;
+            const int8_t *k = weight + (ky * p->kernel_w + kx0) * n + c - first;
+            for (int32_t i = 0; i < kx1 - kx0; i++) sum += (v[i * step] - p->in_zero) * k[i * n];
         }
         sum = sotto_requant(sum, p->multiplier[at], p->shift[at], p->single) + p->out_zero;
         y[c] = sotto_clamp_i8(sum, p->lo, p->hi);
     }
 }
 
-static inline void sotto_dwconv2d_bands(const sotto_dwconv2d_bands_t *p, const int8_t *x, int8_t *y)
+static inline void sotto_dwconv2d_bands_channels(const sotto_dwconv2d_bands_t *p,
+                                                 const int8_t *weight, int32_t first, int32_t n,
+                                                 const int8_t *x, int8_t *y)
 {
     const int32_t width = p->out_w / p->bands;
     for (int32_t h = 0; h < p->out_h; h++) {
@@ -54,9 +57,15 @@ static inline void sotto_dwconv2d_bands(const sotto_dwconv2d_bands_t *p, const i
                 const int32_t left = w * p->stride_w - p->pad_left;
                 int32_t kx0, kx1;
                 sotto_taps(left, p->in_w, p->kernel_w, p->dilation_w, &kx0, &kx1);
-                sotto_dwconv2d_bands_at(p, x, top, left, ky0, ky1, kx0, kx1, band, y);
+                sotto_dwconv2d_bands_at(p, weight, first, n, x, top, left, ky0, ky1, kx0, kx1, band,
+                                        y);
             }
     }
+}
+
+static inline void sotto_dwconv2d_bands(const sotto_dwconv2d_bands_t *p, const int8_t *x, int8_t *y)
+{
+    sotto_dwconv2d_bands_channels(p, p->weight, 0, p->channels, x, y);
 }
 
 #endif

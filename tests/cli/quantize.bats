@@ -147,9 +147,9 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     jq -e '[.explanation[] | .layer + " " + .op] |
         contains(["x input", "conv1 conv2d", "pool globalpool", "y dense"])' "$out/j"
     "$SOTTO" quantize -q run -c tones.h5 --explain >"$out/tsv"
-    grep -qP '^layer\top\tfrom\tto\tscale\tsaturated\tsqnr\town_sqnr\terror\tshare\tadvice$' \
+    grep -qP '^layer\top\tweight_bits\tfrom\tto\tscale\tsaturated\tsqnr\town_sqnr\terror\tshare\tadvice$' \
         "$out/tsv"
-    grep -qP '^conv1\tconv2d\t' "$out/tsv"
+    grep -qP '^conv1\tconv2d\t8\t' "$out/tsv"
     "$SOTTO" quantize -q run -c tones.h5 --explain --format table | grep 'SQNR dB'
 }
 
@@ -209,6 +209,44 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     for name in conv1 dw2 pool; do grep -q ">$name<" "$out/a.svg"; done
     run "$SOTTO" quantize -q run.int8.h5 -c tones.h5 --plot "$out/no/such/a.png"
     [ "$status" -eq 1 ]
+}
+
+@test "--weights: half the bytes for layers of 4 bits, from the file to C" {
+    "$SOTTO" quantize -q run -c tones.h5 --weights 4 --explain --format json -o "$out/a.h5" >"$out/a"
+    "$SOTTO" quantize -q run -c tones.h5 --weights 'conv1=8,pw?=4' --format json -o "$out/b.h5" >"$out/b"
+    jq -e --slurpfile q quantize.json '.weight_bytes * 2 == $q[0].weight_bytes and
+        .table_bytes == $q[0].table_bytes' "$out/a"
+    jq -e --slurpfile a "$out/a" --slurpfile q quantize.json '.weight_bytes > $a[0].weight_bytes and
+        .weight_bytes < $q[0].weight_bytes' "$out/b"
+    jq -e '(.results[] | select(.split == "test" and .kind == "int8") | .accuracy) > 0.7' "$out/a"
+    jq -e '[.explanation[] | select(.op == "conv2d" or .op == "dwconv2d" or .op == "dense")] |
+        all(.weight_bits == 4)' "$out/a"
+    h5dump -a /q8/conv1/kernel "$out/a.h5" | grep sotto_conv2d_w4
+    h5dump -a /q8/conv1/kernel "$out/b.h5" | grep '"sotto_conv2d"'
+    h5dump -a /q8/pw2/kernel "$out/b.h5" | grep sotto_conv2d_w4
+    h5dump -d /provenance "$out/b.h5" | grep 'calibration.weights = conv1=8,pw?=4'
+    "$SOTTO" estimate "$out/a.h5" --target nucleo-l4r5zi --format json >"$out/e"
+    jq -e --slurpfile a "$out/a" '.weight_bytes == $a[0].weight_bytes and
+        .work_bytes == $a[0].work_bytes' "$out/e"
+    "$SOTTO" export -q "$out/a.h5" -o "$out/model.h"
+    printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+    cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
+        -fno-sanitize-recover=all "$out/main.c" -o "$out/main"
+    "$out/main"
+    "$SOTTO" eval -q "$out/a.h5" tones.h5 --format json >"$out/eval"
+    "$SOTTO" export -q "$out/a.h5" -o "$out/a.tflite"
+    "$SOTTO" import -q "$out/a.tflite" -o "$out/back.h5"
+    "$SOTTO" eval -q "$out/back.h5" tones.h5 --format json >"$out/eval8"
+    [ "$(jq -c .confusion "$out/eval")" = "$(jq -c .confusion "$out/eval8")" ]
+}
+
+@test "--weights: what is refused" {
+    refused 2 "no node 'conf1'" quantize run -c tones.h5 --weights conf1=4 -o "$out/x.h5"
+    [[ "$stderr" == *"did you mean 'conv1'?"* ]]
+    refused 2 "globalpool 'pool': it has no weights" quantize run -c tones.h5 --weights pool=4 \
+        -o "$out/x.h5"
+    refused 2 "'y=5' is neither" quantize run -c tones.h5 --weights y=5 -o "$out/x.h5"
+    refused 2 "decides nothing" quantize run -c tones.h5 --weights 4,y=8 -o "$out/x.h5"
 }
 
 @test "h5dump shows kernels by name, integers and quantization" {
