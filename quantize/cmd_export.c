@@ -1,13 +1,16 @@
-/* sotto export: an int8 model as one C99 header; any model as a .tflite file. */
+/* sotto export: an int8 model as one C99 header; any model as a .tflite or .onnx file. */
+#include "quantize/onnx.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
+#include "train/version.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 
-static const char *const kinds[] = {"header", "tflite", NULL};
+typedef enum kind { HEADER, TFLITE, ONNX } kind;
+static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
@@ -16,14 +19,17 @@ static const cli_spec spec = {
         "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
         "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
-        "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit\n"
-        "(weights of 4 bits are written as the same numbers in int8).",
+        "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
+        "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
+        "and DequantizeLinear around float operators. Both write weights of 4 bits as the same\n"
+        "numbers in int8.",
     .min_args = 1,
     .max_args = 1,
     .output = "the file to write",
     .takes = CLI_OUTPUT_NEEDED,
     .writes = kinds,
-    .format = "header or tflite (default: by the name of -o); table, tsv or json: of the result",
+    .format =
+        "header, tflite or onnx (default: by the name of -o); table, tsv or json: of the result",
 };
 
 static void put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes)
@@ -64,24 +70,27 @@ static base_status export_header(cli *c, const char *path, const char *prefix, b
     return status;
 }
 
-static base_status tflite_bytes(const char *path, bool int8, base_str *bytes, base_err *err)
+static base_status file_bytes(const char *path, kind k, bool int8, base_str *bytes, base_err *err)
 {
     q8_model *q = NULL;
     nn_model *m = NULL;
     base_status status = int8 ? q8_load(path, &q, err) : nn_model_load(path, &m, err);
-    if (status == BASE_OK)
+    if (status == BASE_OK && k == TFLITE)
         status = int8 ? tflite_export_q8(q, bytes, err) : tflite_export_float(m, bytes, err);
+    if (status == BASE_OK && k == ONNX)
+        status = int8 ? onnx_export_q8(q, SOTTO_VERSION, bytes, err)
+                      : onnx_export_float(m, SOTTO_VERSION, bytes, err);
     q8_model_free(q);
     nn_model_free(m);
     return status;
 }
 
-static base_status export_tflite(cli *c, const char *path, base_err *err)
+static base_status export_file(cli *c, const char *path, kind k, base_err *err)
 {
     bool int8 = false;
     base_str bytes = {0};
     BASE_TRY(q8_is_model(path, &int8, err));
-    base_status status = tflite_bytes(path, int8, &bytes, err);
+    base_status status = file_bytes(path, k, int8, &bytes, err);
     if (status == BASE_OK) status = base_write_file(c->output, bytes.s, bytes.len, err);
     if (status == BASE_OK) {
         cli_put_text(c, "file", c->output);
@@ -92,6 +101,20 @@ static base_status export_tflite(cli *c, const char *path, base_err *err)
     return status;
 }
 
+static bool ends_in(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+    return n > k && strcmp(s + n - k, end) == 0;
+}
+
+/* What --format asks for, else what the name of -o does. */
+static kind kind_of(const cli *c)
+{
+    for (int k = 0; c->writes && kinds[k]; k++)
+        if (strcmp(c->writes, kinds[k]) == 0) return (kind)k;
+    return ends_in(c->output, ".tflite") ? TFLITE : ends_in(c->output, ".onnx") ? ONNX : HEADER;
+}
+
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
     const char *prefix = "kws";
@@ -99,13 +122,11 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
         {"prefix", 'p', POPT_ARG_STRING, &prefix, 0, "what all names begin with", "NAME"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
-    const size_t length = strlen(c->output);
-    const bool named = length > 7 && strcmp(c->output + length - 7, ".tflite") == 0;
-    const bool tflite = c->writes ? strcmp(c->writes, "tflite") == 0 : named;
+    const kind k = kind_of(c);
     char *path = NULL;
     BASE_TRY(nn_model_path(c->args[0], &path, err));
     const base_status status =
-        tflite ? export_tflite(c, path, err) : export_header(c, path, prefix, err);
+        k == HEADER ? export_header(c, path, prefix, err) : export_file(c, path, k, err);
     free(path);
     return status;
 }

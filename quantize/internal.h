@@ -46,6 +46,9 @@ base_status q8_weight_bits(const nn_model *m, const nn_graph *g, q8_options o, i
 /* A node's attribute of this key and type, or NULL. */
 const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type);
 
+/* A node's parameter of this name among the graph's weights, or NULL. */
+const nn_real *q8_param(const nn_node *n, const nn_real *weights, const char *name);
+
 /* Why nn_copy of n into `to` gave nothing: the graph's error, or an input that was left out. */
 base_status q8_no_copy(const nn_node *n, const nn_graph *to, base_err *err);
 
@@ -106,6 +109,11 @@ base_status q8_lower_narrow(const nn_node *n, const nn_q8_context *c, nn_q8_laye
 int32_t *q8_field_int(const nn_q8_layer *l, const nn_q8_field *f);
 const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f);
 
+/* Fields of a layer's struct by name: an array, NULL when there is none, and a number that is
+ * there. */
+const void *q8_layer_array(const nn_q8_layer *l, const char *name);
+int32_t q8_layer_int(const nn_q8_layer *l, const char *name);
+
 /* An array of a layer's struct as it is stored: n int8_t (bytes) or int32_t. array: its number
  * among the array fields. */
 typedef struct q8_array {
@@ -117,6 +125,8 @@ q8_array q8_field_stored(const nn_q8_layer *l, const nn_q8_field *f, int array);
 
 /* A layer of the same results with int8 weights, in arena; l itself where it has no packed ones. */
 base_status q8_unpack(const nn_q8_layer *l, base_arena *arena, nn_q8_layer *plain, base_err *err);
+/* All layers of m so, in order. */
+base_status q8_unpack_all(const q8_model *m, base_arena *arena, nn_q8_layer **plain, base_err *err);
 
 /* The kernel of layer l; scratch: l->scratch bytes, aligned to 4. */
 void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void *scratch);
@@ -131,6 +141,9 @@ base_status q8_lower(q8_model *m, base_err *err);
 
 /* Mean output errors taken out of the biases of m's integers, layer by layer, by n inputs. */
 base_status q8_correct_bias(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
+
+/* BASE_USAGE naming a layer with 16-bit activations, if there is one: a format has none. */
+base_status q8_refuse_wide(const q8_model *m, const char *format, base_err *err);
 
 /* The integer i of a value of this kind. */
 int q8_integer(const q8_value *v, const int8_t *y, size_t i);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <string.h>
+
 static void run_clamp(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_clamp(p, x[0], y);
@@ -37,6 +39,24 @@ const void **q8_field_array(const nn_q8_layer *l, const nn_q8_field *f)
     return (const void **)(void *)((char *)l->p + f->offset);
 }
 
+static const nn_q8_field *field_of(const nn_q8_layer *l, const char *name)
+{
+    for (int f = 0; f < l->kernel->n_fields; f++)
+        if (strcmp(l->kernel->fields[f].name, name) == 0) return &l->kernel->fields[f];
+    return NULL;
+}
+
+const void *q8_layer_array(const nn_q8_layer *l, const char *name)
+{
+    const nn_q8_field *f = field_of(l, name);
+    return f ? *q8_field_array(l, f) : NULL;
+}
+
+int32_t q8_layer_int(const nn_q8_layer *l, const char *name)
+{
+    return *q8_field_int(l, field_of(l, name));
+}
+
 q8_array q8_field_stored(const nn_q8_layer *l, const nn_q8_field *f, int array)
 {
     return (q8_array){*q8_field_array(l, f), nn_q8_stored(f->type, l->count[array]),
@@ -61,6 +81,15 @@ base_status q8_unpack(const nn_q8_layer *l, base_arena *arena, nn_q8_layer *plai
         sotto_int4_unpack(*q8_field_array(l, field), 0, (int32_t)n, w);
         *q8_field_array(plain, field) = w;
     }
+    return BASE_OK;
+}
+
+base_status q8_unpack_all(const q8_model *m, base_arena *arena, nn_q8_layer **plain, base_err *err)
+{
+    *plain = base_arena_alloc(arena, (size_t)m->n_layers, sizeof **plain);
+    if (!*plain) return base_nomem(err, (size_t)m->n_layers);
+    for (int i = 0; i < m->n_layers; i++)
+        BASE_TRY(q8_unpack(&m->layers[i].l, arena, *plain + i, err));
     return BASE_OK;
 }
 

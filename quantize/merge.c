@@ -30,6 +30,13 @@ const void *q8_attribute(const nn_node *n, const char *key, nn_attr_type type)
     return NULL;
 }
 
+const nn_real *q8_param(const nn_node *n, const nn_real *weights, const char *name)
+{
+    for (int k = 0; k < n->n_params; k++)
+        if (strcmp(n->param[k].name, name) == 0) return weights + n->param[k].offset;
+    return NULL;
+}
+
 /* False when n is no convolution. */
 static bool windows_of(const nn_node *n, nn_window win[2])
 {

@@ -334,16 +334,6 @@ static base_status describe(tfl_exporter *e, const nn_model *m, base_str *labels
     return BASE_OK;
 }
 
-/* A weight of 4 bits is one of int8 with the same scale. */
-static base_status unpack(tfl_exporter *e)
-{
-    e->layer = base_arena_alloc(e->t.arena, (size_t)e->q->n_layers, sizeof *e->layer);
-    if (!e->layer) return base_nomem(e->err, (size_t)e->q->n_layers);
-    for (int i = 0; i < e->q->n_layers; i++)
-        BASE_TRY(q8_unpack(&e->q->layers[i].l, e->t.arena, &e->layer[i], e->err));
-    return BASE_OK;
-}
-
 static base_status build(tfl_exporter *e, const nn_model *m, base_str *labels, base_str *bytes)
 {
     e->t.arena = base_arena_new();
@@ -353,7 +343,7 @@ static base_status build(tfl_exporter *e, const nn_model *m, base_str *labels, b
         return base_fail(e->err, BASE_USAGE, "a .tflite file has one input here, this graph has %s",
                          nn_graph_input(e->g, 0) ? "several" : "none");
     BASE_TRY(q8_chains_make(e->g, e->t.arena, &e->chains, e->err));
-    if (e->q) BASE_TRY(unpack(e));
+    if (e->q) BASE_TRY(q8_unpack_all(e->q, e->t.arena, &e->layer, e->err));
     BASE_TRY(tfl_nodes(e));
     BASE_TRY(describe(e, m, labels));
     return tflite_print(&e->t, bytes, e->err);
@@ -369,21 +359,9 @@ static base_status export(tfl_exporter *e, const nn_model *m, base_str *bytes)
     return status;
 }
 
-static base_status refuse_wide(const q8_model *m, base_err *err)
-{
-    for (int i = 0; i < m->n_layers; i++) {
-        const q8_layer *l = &m->layers[i];
-        if (!m->values[i + 1].wide || l->converts) continue;
-        nn_op_fail(nn_graph_node(m->folded.graph, l->node), err,
-                   "16-bit activations have no TensorFlow Lite form here");
-        return base_hint(err, "quantize without --activations, or leave '%s' at 8 bits", l->name);
-    }
-    return BASE_OK;
-}
-
 base_status tflite_export_q8(const q8_model *m, base_str *bytes, base_err *err)
 {
-    BASE_TRY(refuse_wide(m, err));
+    BASE_TRY(q8_refuse_wide(m, "TensorFlow Lite", err));
     if (m->rounding != Q8_TFLM) {
         base_fail(err, BASE_USAGE,
                   "the kernels of TensorFlow Lite round twice, this model once: "

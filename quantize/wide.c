@@ -227,3 +227,15 @@ base_status q8_wide_scales(const nn_graph *g, const nn_real *weights, const nn_r
     }
     return BASE_OK;
 }
+
+base_status q8_refuse_wide(const q8_model *m, const char *format, base_err *err)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        const q8_layer *l = &m->layers[i];
+        if (!m->values[i + 1].wide || l->converts) continue;
+        nn_op_fail(nn_graph_node(m->folded.graph, l->node), err,
+                   "16-bit activations have no %s form here", format);
+        return base_hint(err, "quantize without --activations, or leave '%s' at 8 bits", l->name);
+    }
+    return BASE_OK;
+}

@@ -96,5 +96,5 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     "$SOTTO" train -q gru data.pack=tones.h5 data.keywords=low,high model.width=4 train.epochs=1 \
         train.warmup_epochs=0 -o "$BATS_TEST_TMPDIR/gru" >/dev/null
     refused 2 "gru 'gru'" export "$BATS_TEST_TMPDIR/gru" -o "$out/b.tflite"
-    refused 2 "header, tflite" export a.int8.h5 --format onnx -o "$out/b.onnx"
+    refused 2 "header, tflite, onnx" export a.int8.h5 --format torch -o "$out/b.pt"
 }
