@@ -79,6 +79,7 @@ base_status nn_model_write(const nn_model *m, h5_file *f, base_err *err)
     BASE_TRY(h5_write_text(f, "provenance", m->provenance ? m->provenance : "", err));
     BASE_TRY(save_stats(m, f, err));
     if (m->quant) BASE_TRY(nn_quant_write(f, m->quant, (size_t)nn_graph_nodes(m->graph), err));
+    if (m->quant && m->rounds_once) BASE_TRY(h5_write_text(f, "quant/rounding", "single", err));
     BASE_TRY(save_bits(m, f, err));
     return save_weights(m, f, err);
 }
@@ -165,8 +166,9 @@ static base_status load_quant(nn_model *m, h5_file *f, base_err *err)
 {
     const size_t n = (size_t)nn_graph_nodes(m->graph);
     m->quant = base_alloc(n, sizeof *m->quant);
-    return m->quant ? nn_quant_read(f, m->graph, m->quant, err)
-                    : base_nomem(err, n * sizeof *m->quant);
+    if (!m->quant) return base_nomem(err, n * sizeof *m->quant);
+    m->rounds_once = h5_has(f, "quant/rounding");
+    return nn_quant_read(f, m->graph, m->quant, err);
 }
 
 base_status nn_model_read(h5_file *f, nn_model *m, base_err *err)

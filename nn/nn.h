@@ -375,6 +375,7 @@ typedef struct nn_model {
                        * none; NULL: trained without */
     int *weight_bits; /* of every node: 4 where its weights have 4 bits as int8 runs, else 8; NULL:
                        * all have 8 */
+    bool rounds_once; /* with quant: as integers were requantized while it trained (q8_rounding) */
 } nn_model;
 /* Loading a float file into a double build or back converts. */
 base_status nn_model_save(const nn_model *m, const char *path, base_err *err);

@@ -1,5 +1,6 @@
 /* sotto quantize: an int8 model from a trained one, what that costs in accuracy, and why. */
 #include "data/metrics.h"
+#include "quantize/auto.h"
 #include "quantize/evaluate.h"
 #include "quantize/explain.h"
 #include "train/cli.h"
@@ -30,6 +31,13 @@ static const cli_spec spec = {
         "Without\n"
         "it, a model that was trained with simulated int8 keeps the bits it was trained with.\n"
         "\n"
+        "--auto finds the smallest model whose validation accuracy is at most --max-drop points\n"
+        "below the float model's: where 8 bits alone lose more, layers get 16-bit activations, "
+        "worst\n"
+        "first; then layers get 4-bit weights, those first that add least error a byte saved, "
+        "each\n"
+        "kept while the model stays within the drop. Exit 4 when there is no such model.\n"
+        "\n"
         "--range auto tries every rule, with and without equalization and bias correction, and\n"
         "keeps the first with the best validation accuracy; it never looks at the test clips.\n"
         "\n"
@@ -54,7 +62,10 @@ static const char *const roundings[] = {"tflm", "single", NULL};
 typedef struct settings {
     const char *pack, *plot;
     int clips, range, explain;
-    q8_options how; /* --range auto: as found */
+    int auto_bits; /* bits by search */
+    double max_drop;
+    quant_found found; /* by it */
+    q8_options how;    /* --range auto: as found */
 } settings;
 
 /* What everything below works on. */
@@ -140,13 +151,10 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
     cli_table *t = cli_table_new(c, "searched", columns, BASE_COUNT(columns));
     base_status status = BASE_OK;
     for (int i = 0; i < WAYS && status == BASE_OK; i++) {
-        const q8_options how = {.range = (q8_range)(i / 4),
-                                .percentile = given.percentile,
-                                .activations = given.activations,
-                                .equalize = i & 2,
-                                .correct_bias = i & 1,
-                                .rounding = given.rounding,
-                                .weight_bits = given.weight_bits};
+        q8_options how = given;
+        how.range = (q8_range)(i / 4);
+        how.equalize = i & 2;
+        how.correct_bias = i & 1;
         q8_model *q = NULL;
         int64_t *confusion = base_alloc(classes * classes, sizeof *confusion);
         status = confusion ? q8_quantize(s->float_model, inputs, n, how, NULL, &q, err)
@@ -172,6 +180,41 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
     return status;
 }
 
+static void put_trial(void *ctx, const quant_trial *t)
+{
+    cli_cell_text(ctx, t->layer);
+    cli_cell_text(ctx, !t->layer ? NULL : t->activations ? "activations" : "weights");
+    cli_cell_int(ctx, !t->layer ? 8 : t->activations ? 16 : 4);
+    cli_cell_real(ctx, t->accuracy);
+    cli_cell_int(ctx, (int64_t)t->bytes);
+    cli_cell_int(ctx, t->kept);
+}
+
+/* Bits of layers by the accuracy on the validation clips into set->how. */
+static base_status search_bits(cli *c, settings *set, const subject *s, const nn_real *inputs,
+                               size_t n, base_err *err)
+{
+    static const cli_column columns[] = {
+        {"layer", NULL, CLI_TEXT, 0}, {"of", NULL, CLI_TEXT, 0},
+        {"bits", NULL, CLI_INT, 0},   {"accuracy", "validation", CLI_PERCENT, 2},
+        {"bytes", NULL, CLI_INT, 0},  {"kept", NULL, CLI_BOOL, 0},
+    };
+    quant_source source = source_of(c, s, DATA_VALIDATION);
+    source.progress = NULL;
+    const quant_search search = {.model = s->float_model,
+                                 .validation = &source,
+                                 .inputs = inputs,
+                                 .n = n,
+                                 .how = set->how,
+                                 .most_drop = set->max_drop / 100,
+                                 .tried = put_trial,
+                                 .ctx = cli_table_new(c, "bits", columns, BASE_COUNT(columns))};
+    BASE_TRY(quant_find_bits(&search, &set->found, err));
+    set->how.weight_bits = set->found.weights;
+    set->how.activations = set->found.activations;
+    return BASE_OK;
+}
+
 static base_status calibrated(cli *c, settings *set, subject *s, base_err *err)
 {
     size_t n = (size_t)set->clips;
@@ -180,6 +223,7 @@ static base_status calibrated(cli *c, settings *set, subject *s, base_err *err)
     const quant_source source = source_of(c, s, DATA_TRAIN);
     base_status status = clips_of(c, &source, "calibrating", &n, &inputs, err);
     if (status == BASE_OK && set->range == AUTO) status = search(c, set, s, inputs, n, err);
+    if (status == BASE_OK && set->auto_bits) status = search_bits(c, set, s, inputs, n, err);
     if (status == BASE_OK) status = provenance_of(c, set, &source, n, &text, err);
     if (status == BASE_OK)
         status = q8_quantize(s->float_model, inputs, n, set->how, text.s, &s->q8, err);
@@ -372,6 +416,9 @@ static base_status run(cli *c, settings *set, base_err *err)
 {
     subject s = {0};
     base_status status = load(set, c->args[0], &s, err);
+    if (status == BASE_OK && s.q8 && set->auto_bits)
+        status = base_fail(err, BASE_USAGE, "'%s' is an int8 model already: --auto has no use",
+                           c->args[0]);
     if (status == BASE_OK && s.q8 && c->output)
         status =
             base_fail(err, BASE_USAGE, "'%s' is an int8 model already: -o has no use", c->args[0]);
@@ -382,6 +429,7 @@ static base_status run(cli *c, settings *set, base_err *err)
     data_pack_close(s.pack);
     nn_model_free(s.float_model);
     q8_model_free(s.q8);
+    quant_found_clear(&set->found);
     return status;
 }
 
@@ -389,6 +437,12 @@ static base_status check(cli *c, const settings *set, base_err *err)
 {
     BASE_TRY(cli_check_range("--clips", set->clips, 1, 1000000, err));
     BASE_TRY(cli_check_range("--percentile", set->how.percentile, 50, 100, err));
+    BASE_TRY(cli_check_range("--max-drop", set->max_drop, 0, 100, err));
+    if (set->auto_bits && (set->how.weight_bits || set->how.activations)) {
+        base_fail(err, BASE_USAGE, "--auto chooses bits, and so does %s",
+                  set->how.weight_bits ? "--weights" : "--activations");
+        return base_hint(err, "give one of them");
+    }
     if (!c->output && !set->explain) {
         base_fail(err, BASE_USAGE, "sotto quantize: -o PATH is missing");
         return base_hint(err, "-o names the int8 model to write; only --explain needs none");
@@ -402,7 +456,7 @@ static base_status check(cli *c, const settings *set, base_err *err)
 
 base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
 {
-    settings set = {.clips = 512, .how = {.percentile = 99.99}};
+    settings set = {.clips = 512, .max_drop = 0.2, .how = {.percentile = 99.99}};
     const char *range = "mse", *rounding = "tflm";
     int uneven = 0, biased = 0, profile = Q8_TFLM;
     const struct poptOption options[] = {
@@ -422,6 +476,10 @@ base_status cmd_quantize(cli *c, int argc, char **argv, base_err *err)
          "of requantizations: tflm (twice, as TFLite Micro does) or single (once)", "PROFILE"},
         {"weights", 'w', POPT_ARG_STRING, &set.how.weight_bits, 0,
          "of 8 or 4 bits, for all layers or by name: conv1=8,*=4 (8)", "BITS"},
+        {"auto", 'a', POPT_ARG_NONE, &set.auto_bits, 0,
+         "choose bits of layers: the smallest model within --max-drop", NULL},
+        {"max-drop", 0, POPT_ARG_DOUBLE, &set.max_drop, 0,
+         "points of validation accuracy that --auto may lose against float", "X"},
         {"explain", 'e', POPT_ARG_NONE, &set.explain, 0, "what each layer adds to the error", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the explanation as a picture (gnuplot)",
          "FILE.png|svg"},

@@ -101,7 +101,7 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
                             q8_options o, const char *calibration, base_err *err)
 {
     q->arena = base_arena_new();
-    q->rounding = o.rounding;
+    q->rounding = !m->quant ? o.rounding : m->rounds_once ? Q8_SINGLE : Q8_TFLM;
     if (!q->arena) return base_nomem(err, 1);
     BASE_TRY(q8_fold(m->graph, m->weights, &q->folded.graph, &q->folded.weights, err));
     BASE_TRY(q8_copy_text(m, calibration, &q->folded, err));

@@ -87,10 +87,10 @@ typedef enum q8_range {
 
 typedef struct q8_options {
     q8_range range;
-    double percentile; /* 0: 99.99 */
-    bool equalize;     /* q8_equalize before calibration */
-    bool correct_bias; /* biases of the integers (never folded.weights) take out mean errors */
-    q8_rounding rounding;
+    double percentile;    /* 0: 99.99 */
+    bool equalize;        /* q8_equalize before calibration */
+    bool correct_bias;    /* biases of the integers (never folded.weights) take out mean errors */
+    q8_rounding rounding; /* a model that was trained with simulated int8 keeps its own */
     const char *activations; /* bits: "16" for every layer that has such a form, "c1=16,p1=16" by
                               * node, both ("16,c1=8"); NULL: 8 */
     /* Bits of weights by node of the folded graph: "c1=8,p*=4,*=4", words pattern=bits (*, ? and

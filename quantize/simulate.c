@@ -25,6 +25,7 @@ static base_status simulated(const nn_model *m, const nn_real *inputs, size_t n,
     BASE_TRY(q8_fold(m->graph, m->weights, &start->graph, &start->weights, err));
     BASE_TRY(q8_copy_text(m, NULL, start, err));
     BASE_TRY(q8_weight_bits(m, start->graph, o, &start->weight_bits, err));
+    start->rounds_once = o.rounding == Q8_SINGLE;
     const size_t nodes = (size_t)nn_graph_nodes(start->graph);
     start->quant = base_alloc(nodes, sizeof *start->quant);
     if (!start->quant) return base_nomem(err, nodes * sizeof *start->quant);

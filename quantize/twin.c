@@ -9,7 +9,8 @@
 
 struct q8_twin {
     nn_twin net;
-    nn_graph *graph;  /* borrowed */
+    nn_graph *graph; /* borrowed */
+    q8_rounding rounding;
     int *weight_bits; /* likewise */
     q8_model *now;    /* graph, weights and their bits are not its own */
     q8_host *plan;
@@ -49,7 +50,7 @@ static base_status lower(q8_twin *t, const nn_real *weights, const nn_quant *qua
     m->folded.weight_bits = t->weight_bits;
     m->arena = base_arena_new();
     m->quant = m->arena ? base_arena_alloc(m->arena, nodes, sizeof *m->quant) : NULL;
-    m->rounding = Q8_TFLM;
+    m->rounding = t->rounding;
     if (!m->quant) return base_nomem(err, nodes * sizeof *m->quant);
     BASE_TRY(q8_quant_of_ends(t->graph, quant, m->quant, err));
     BASE_TRY(q8_lower(m, err));
@@ -129,6 +130,7 @@ base_status q8_twin_new(const nn_model *start, q8_twin **twin, base_err *err)
     if (!t) return base_nomem(err, sizeof *t);
     const int nodes = nn_graph_nodes(start->graph);
     t->graph = start->graph;
+    t->rounding = start->rounds_once ? Q8_SINGLE : Q8_TFLM;
     t->weight_bits = start->weight_bits;
     t->head = base_alloc((size_t)nodes, sizeof *t->head);
     t->layer = base_alloc((size_t)nodes, sizeof *t->layer);

@@ -141,7 +141,9 @@ static base_status simulate(void *ctx, const train_setup *s, const train_int8 **
     talk *t = ctx;
     const q8_options o = {.range = (q8_range)s->quantize.range,
                           .percentile = s->quantize.percentile,
-                          .equalize = s->quantize.equalize};
+                          .equalize = s->quantize.equalize,
+                          .rounding = (q8_rounding)s->quantize.rounding,
+                          .weight_bits = s->quantize.weights[0] ? s->quantize.weights : NULL};
     quant_training_close(&t->training);
     BASE_TRY(quant_training_open(&t->training, s->train.init, s->data.pack, o,
                                  (size_t)s->quantize.clips, t->c->threads, err));

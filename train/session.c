@@ -403,7 +403,8 @@ base_status session_save(const session *s, const nn_real *weights, const char *p
                   .n_stats = s->mean ? (size_t)s->bins : 0,
                   .provenance = (char *)(uintptr_t)provenance,
                   .quant = s->quant,
-                  .weight_bits = s->weight_bits};
+                  .weight_bits = s->weight_bits,
+                  .rounds_once = s->setup->int8 && s->setup->int8->start->rounds_once};
     base_status status = nn_model_save(&m, path, err);
     base_str_free(&features);
     return status;

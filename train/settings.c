@@ -15,6 +15,7 @@ static const char *const schedules[] = {[NN_CONSTANT] = "constant",
                                         [NN_PLATEAU] = "plateau",
                                         [NN_POLYNOMIAL] = "poly",
                                         NULL};
+static const char *const roundings[] = {"tflm", "single", NULL};
 static const char *const ranges[] = {"minmax", "percentile", "mse", "kl", NULL};
 static const char *const keeps[] = {[TRAIN_KEEP_BEST] = "best", [TRAIN_KEEP_LAST] = "last", NULL};
 static const char *const losses[] = {[TRAIN_CROSS_ENTROPY] = "cross_entropy",
@@ -104,6 +105,8 @@ static const config_key quantize_keys[] = {
     CHOICE(Q, range, ranges, "qat: how the range of an activation is chosen"),
     REAL(Q, percentile, 50, 100, "percentile: share of the values within it, in %"),
     BOOL(Q, equalize, "channels of consecutive layers scaled to like ranges before"),
+    CHOICE(Q, rounding, roundings, "of requantizations: twice, as TFLite Micro does, or once"),
+    TEXT(Q, weights, "bits, 4 or 8: of all layers or by name, as sotto quantize --weights"),
     INT(Q, clips, 1, 1000000, "training clips that ranges are measured on"),
     REAL(Q, range_share, 0, 1, "how far an epoch moves ranges to what its weights want"),
     INT(Q, epochs, 1, 100000, "times through the training clips with simulated int8"),

@@ -74,6 +74,8 @@ typedef struct quantize_settings {
     int range; /* in the order of q8_range */
     double percentile;
     bool equalize;
+    int rounding;       /* in the order of q8_rounding */
+    char weights[1024]; /* bits, as q8_options.weight_bits; "": 8 */
     int64_t clips;      /* training clips that ranges are measured on */
     double range_share; /* what ranges move by after an epoch, of the way to what weights want */
     int64_t epochs;     /* of simulated int8: all from train.init on, else after train.epochs */

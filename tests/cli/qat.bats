@@ -102,3 +102,21 @@ setup() {
     "$SOTTO" quantize -q "$base" --calibrate "$pack" -o int8.h5 >/dev/null
     refuse 3 "is an int8 model already" train.init=int8.h5
 }
+
+@test "4-bit weights and single rounding are trained, measured and kept" {
+    "$SOTTO" train -q "${fine[@]}" train.init="$base" quantize.epochs=3 train.keep=last \
+        data.unknown_share=0.1 quantize.weights=conv1=8,4 quantize.rounding=single -o packed
+    "$SOTTO" quantize -q packed --calibrate "$pack" -o packed.h5 --format json >packed.json
+    trained=$(jq -s '.[-1].val_accuracy' packed/metrics.jsonl)
+    jq -e --argjson trained "$trained" '.rounding == "single" and
+        ([.results[] | select(.split == "validation" and .kind == "int8") | .accuracy] == [$trained])' packed.json
+    h5dump -H packed.h5 >layers
+    grep -q '"conv1"' layers
+    "$SOTTO" quantize -q packed --calibrate "$pack" --explain --format json >explained.json
+    jq -e '[.explanation[] | select(.weight_bits == 4)] | length >= 3' explained.json
+    jq -e '[.explanation[] | select(.layer == "conv1")][0].weight_bits == 8' explained.json
+    run --separate-stderr "$SOTTO" train "${fine[@]}" train.init="$base" quantize.weights=conv9=4 -o wrong
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"there is no node 'conv9' here"* ]]
+    [ ! -e wrong ]
+}

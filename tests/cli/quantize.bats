@@ -364,3 +364,26 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     run "$SOTTO" export run.int8.h5 -o "$BATS_TEST_TMPDIR/locked/x.h"
     [ "$status" -eq 1 ]
 }
+
+@test "--auto finds a smaller model within the drop, and only there" {
+    "$SOTTO" quantize -q run --calibrate tones.h5 --auto --max-drop 100 -o "$out/small.h5" --format json >"$out/small.json"
+    "$SOTTO" quantize -q run --calibrate tones.h5 -o "$out/whole.h5" --format json >"$out/whole.json"
+    jq -e -n --slurpfile s "$out/small.json" --slurpfile w "$out/whole.json" \
+        '$s[0].weight_bytes < 0.6 * $w[0].weight_bytes and ($s[0].bits | length) > 3'
+    # What the table says of the last model that was kept is what the file does.
+    jq -e '([.bits[] | select(.kept)] | last | .accuracy) as $a |
+        [.results[] | select(.split == "validation" and .kind == "int8") | .accuracy] == [$a]' "$out/small.json"
+    jq -e '([.bits[] | select(.kept)] | last | .bytes) == .weight_bytes + .table_bytes' "$out/small.json"
+    # Every kept model is within the drop of the float model, on validation clips.
+    "$SOTTO" quantize -q run --calibrate tones.h5 --auto --max-drop 5 -o "$out/near.h5" --format json >"$out/near.json"
+    jq -e '([.results[] | select(.split == "validation" and .kind == "float") | .accuracy][0] - 0.05) as $floor |
+        [.bits[] | select(.kept) | .accuracy >= $floor - 1e-9] | all' "$out/near.json"
+    run --separate-stderr "$SOTTO" quantize run --calibrate tones.h5 --auto --weights 4 -o "$out/x.h5"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"--auto chooses bits, and so does --weights"* ]]
+    run --separate-stderr "$SOTTO" quantize run --calibrate tones.h5 --auto --max-drop -1 -o "$out/x.h5"
+    [ "$status" -eq 2 ]
+    run --separate-stderr "$SOTTO" quantize "$out/small.h5" --calibrate tones.h5 --auto --explain
+    [ "$status" -eq 2 ]
+    [ ! -e "$out/x.h5" ]
+}
