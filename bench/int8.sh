@@ -1,9 +1,8 @@
 #!/bin/bash
 # What int8 costs every model of the zoo: test accuracy in float, quantized after training (ptq),
-# trained with simulated int8 (qat), with the layers' bits chosen within 0.2 points of validation
-# accuracy (mixed: sotto quantize --auto), and all weights trained for 4 bits (qat4), with bytes of
-# constants. The table in README.md is made of bench/int8.tsv, to which this appends. What lies in
-# DIR already is not trained again.
+# trained with simulated int8 (qat), and with the layers' bits chosen within 0.2 points of validation
+# accuracy (mixed: sotto quantize --auto), with bytes of weights and tables. The table in README.md is
+# made of bench/int8.tsv, to which this appends. What lies in DIR already is not made again.
 #
 # usage: bench/int8.sh PACK DIR [MODEL[:key=value,...]]...      DIR takes the runs; all of the zoo
 #        bench/int8.sh --table                                  the results as rows of README.md
@@ -14,9 +13,10 @@ out=bench/int8.tsv sotto=${SOTTO:-build/sotto}
 table() {
     awk -F'\t' 'NR > 1 {
         name = $1 ($2 == "" ? "" : " (" $2 ")")
-        printf "| %s | %.2f %% | %.2f %% | %.2f %% | %.2f %% | %.2f %% | %.1f kB | %.1f kB | %.1f kB |\n", name,
-            100 * $4, 100 * $5, 100 * $6, 100 * $7, 100 * $8, $9 / 1000, $10 / 1000, $11 / 1000
-    }' $out
+        printf "| %s | %.2f %% | %.2f %% | %.2f %% | %s | %.1f kB | %s |\n", name,
+            100 * $4, 100 * $5, 100 * $6, $7 == "null" ? "none" : sprintf("%.2f %%", 100 * $7),
+            $8 / 1000, $9 == 0 ? "" : sprintf("%.1f kB", $9 / 1000)
+    }' $out | sort -t'|' -k3,3nr
 }
 if [ "${1-}" = --table ]; then
     table
@@ -28,7 +28,7 @@ shift 2
 [ $# -gt 0 ] || mapfile -t models < <("$sotto" model list | awk -F'\t' '$2 == "s" { print $1 }')
 [ $# -eq 0 ] || models=("$@")
 mkdir -p "$dir"
-[ -f $out ] || printf 'model\tsettings\tn\tfloat\tptq\tqat\tmixed\tqat4\tbytes\tmixed_bytes\tqat4_bytes\n' >$out
+[ -f $out ] || printf 'model\tsettings\tn\tfloat\tptq\tqat\tmixed\tbytes\tmixed_bytes\n' >$out
 
 # A run of these arguments, unless it is there.
 run() {
@@ -47,23 +47,23 @@ quantized() {
     mv "$name.json.part" "$name.json"
 }
 test_of() { jq "[.results[] | select(.split == \"test\" and .kind == \"$2\")][0].$3" "$1.json"; }
-bytes_of() { jq '.weight_bytes + .table_bytes' "$1.json"; }
+bytes_of() { jq '(.weight_bytes // 0) + (.table_bytes // 0)' "$1.json"; }
 
 for job in "${models[@]}"; do
     IFS=: read -r model settings <<<"$job"
     grep -q "^$model	${settings-}	" $out && continue
     IFS=, read -r -a extra <<<"${settings-}"
-    args=("$model" data.pack="$pack" "${extra[@]}") base=$dir/$model
+    args=("$model" data.pack="$pack" "${extra[@]}") base=$dir/$model${settings:+.${settings//[,=\/]/_}}
     run "$base" "${args[@]}"
     run "$base.qat" "${args[@]}" train.init="$base" train.qat=yes
-    run "$base.qat4" "${args[@]}" train.init="$base" train.qat=yes quantize.weights=4 quantize.epochs=30
     quantized "$base" "$base.ptq"
     quantized "$base.qat" "$base.qat.int8"
-    quantized "$base.qat4" "$base.qat4.int8"
-    quantized "$base" "$base.mixed" --auto --max-drop 0.2 || echo '{}' >"$base.mixed.json"
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$model" "${settings-}" "$(test_of "$base.ptq" int8 n)" \
+    quantized "$base" "$base.mixed" --auto --max-drop 0.2 || {
+        [ $? -eq 4 ] # there is none
+        echo '{"results": []}' >"$base.mixed.json"
+    }
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$model" "${settings-}" "$(test_of "$base.ptq" int8 n)" \
         "$(test_of "$base.ptq" float accuracy)" "$(test_of "$base.ptq" int8 accuracy)" \
         "$(test_of "$base.qat.int8" int8 accuracy)" "$(test_of "$base.mixed" int8 accuracy)" \
-        "$(test_of "$base.qat4.int8" int8 accuracy)" \
-        "$(bytes_of "$base.ptq")" "$(bytes_of "$base.mixed")" "$(bytes_of "$base.qat4.int8")" >>$out
+        "$(bytes_of "$base.ptq")" "$(bytes_of "$base.mixed")" >>$out
 done

@@ -235,9 +235,10 @@ static void refused_in_a_file(const char *name, int32_t value, const char *part)
 static void factors_in_files_are_checked(void **state)
 {
     (void)state;
-    refused_in_a_file("recurrent_shift", 31, "a shift is 31");
-    refused_in_a_file("weight_shift", -32, "a shift is -32");
-    refused_in_a_file("recurrent_multiplier", INT32_MIN, "a multiplier is -2147483648");
+    refused_in_a_file("recurrent_shift", 31, "recurrent_shift 1 is 31: it must be within");
+    refused_in_a_file("weight_shift", -32, "weight_shift 1 is -32: it must be within");
+    refused_in_a_file("recurrent_multiplier", INT32_MIN,
+                      "recurrent_multiplier 1 is -2147483648: neither");
 }
 
 int main(void)
