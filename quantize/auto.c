@@ -19,6 +19,7 @@ typedef struct search {
     const quant_search *s;
     base_arena *arena;
     base_str weights, activations; /* what is kept: "c1=4,c2=4" */
+    q8_model *base;                /* of these activations with 8-bit weights; NULL: not yet */
     double floor, accuracy;        /* to stay above; of what is kept */
     size_t bytes;                  /* of it */
 } search;
@@ -30,6 +31,7 @@ static q8_options options(const search *x, const char *weights, const char *acti
     q8_options o = x->s->how;
     o.weight_bits = weights && weights[0] ? weights : NULL;
     o.activations = activations && activations[0] ? activations : NULL;
+    o.like = x->base;
     return o;
 }
 
@@ -164,6 +166,7 @@ static base_status pack(search *x, base_err *err)
 {
     candidate *list;
     int n;
+    BASE_TRY(quantized(x, options(x, NULL, x->activations.s), &x->base, err));
     BASE_TRY(rank(x, "4", x->activations.s, &list, &n, err));
     for (int i = 0; i < n; i++) BASE_TRY(step(x, list[i].name, false, false, err));
     return BASE_OK;
@@ -194,6 +197,7 @@ base_status quant_find_bits(const quant_search *s, quant_found *found, base_err 
     if (status == BASE_OK && x.activations.len) found->activations = x.activations.s;
     if (!found->weights) base_str_free(&x.weights);
     if (!found->activations) base_str_free(&x.activations);
+    q8_model_free(x.base);
     base_arena_free(x.arena);
     return status;
 }

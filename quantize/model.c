@@ -110,7 +110,11 @@ static base_status quantize(q8_model *q, const nn_model *m, const nn_real *input
     if (!q->quant) return base_nomem(err, nodes * sizeof *q->quant);
     const nn_graph *g = q->folded.graph;
     BASE_TRY(q8_weight_bits(m, g, o, &q->folded.weight_bits, err));
-    if (m->quant) {
+    if (o.like) {
+        memcpy(q->folded.weights, o.like->folded.weights,
+               nn_graph_params(g) * sizeof *q->folded.weights);
+        memcpy(q->quant, o.like->quant, nodes * sizeof *q->quant);
+    } else if (m->quant) {
         BASE_TRY(q8_trained_quant(m, g, q->quant, err));
     } else {
         if (o.equalize) BASE_TRY(q8_equalize(g, q->folded.weights, inputs, n, NULL, err));

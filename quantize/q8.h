@@ -97,6 +97,9 @@ typedef struct q8_options {
      * [...] as in a shell), the first that matches counts; those that nothing matches have 8. A
      * number alone is for all that have such a form. NULL: 8, or what the model was trained with */
     const char *weight_bits;
+    /* Of the same float model with the same options but weight_bits: its ranges are taken, which
+     * spares their search; NULL: none */
+    const struct q8_model *like;
 } q8_options;
 
 /* Graph and weights without identities, parallel convolutions, and batchnorm (but one by bands or
