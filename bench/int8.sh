@@ -43,7 +43,8 @@ quantized() {
     local run=$1 name=$2
     shift 2
     [ -f "$name.json" ] && return
-    "$sotto" quantize "$run" --calibrate "$pack" "$@" -o "$name.h5" --format json >"$name.json.part" 2>>"$name.log"
+    "$sotto" quantize "$run" --calibrate "$pack" "$@" -o "$name.h5" --format json \
+        >"$name.json.part" 2>>"$name.log" || return
     mv "$name.json.part" "$name.json"
 }
 test_of() { jq "[.results[] | select(.split == \"test\" and .kind == \"$2\")][0].$3" "$1.json"; }

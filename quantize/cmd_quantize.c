@@ -23,7 +23,7 @@ static const cli_spec spec = {
         "intervals are Wilson's 95 %.\n"
         "\n"
         "--activations 16 gives 16-bit inputs and outputs to every layer that has such a form,\n"
-        "c1=16,p1=16 to some, 16,c1=8 to all but some: less is rounded, for twice the RAM.\n"
+        "c1=16,p1=16 to some, c1=8,16 to all but some: less is rounded, for twice the RAM.\n"
         "\n"
         "--weights says which layers have weights of 4 bits, two a byte, in place of 8: a number\n"
         "for all that can (conv2d, dwconv2d, dense), or words NAME=BITS between commas, of which\n"

@@ -92,7 +92,7 @@ typedef struct q8_options {
     bool correct_bias;    /* biases of the integers (never folded.weights) take out mean errors */
     q8_rounding rounding; /* a model that was trained with simulated int8 keeps its own */
     const char *activations; /* bits: "16" for every layer that has such a form, "c1=16,p1=16" by
-                              * node, both ("16,c1=8"); NULL: 8 */
+                              * node, both ("c1=8,16"); NULL: 8 */
     /* Bits of weights by node of the folded graph: "c1=8,p*=4,*=4", words pattern=bits (*, ? and
      * [...] as in a shell), the first that matches counts; those that nothing matches have 8. A
      * number alone is for all that have such a form. NULL: 8, or what the model was trained with */
