@@ -1,6 +1,6 @@
 /* fuzz_hdf5: damaged model files and packs. An input that begins as HDF5 files do is a file; any
- * other is the number of a sound file made here and changes to be made to it (edit.h), 12 bytes
- * each. What can be loaded runs.
+ * other is the number of a sound file made here (with its form in the upper half of the byte) and
+ * changes to be made to it (edit.h), 12 bytes each. What can be loaded runs.
  */
 #include "data/data.h"
 #include "nn/h5.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLOATS = 2, FILES = Q8_NETS + FLOATS + 1, MOST_EDITS = 16 };
+enum { FLOATS = 2, FILES = Q8_NETS + FLOATS + 1, FORMS = 3, MOST_EDITS = 16 };
 
 /* ---- files ---- */
 
@@ -31,13 +31,25 @@ static void sound_of(const char *path, sound *s)
     edit_find(path, &s->items);
 }
 
+/* An int8 model in a form: 8 bits, rounded once with packed weights where there can be some, or
+ * with 16-bit activations. */
+static q8_model *int8_model(const nn_model *m, const nn_real *x, const char *net, int form)
+{
+    const bool packs = strstr(net, "conv") || strstr(net, "dense");
+    q8_options how = {.range = Q8_RANGE_MINMAX};
+    if (form == 1) how.rounding = Q8_SINGLE;
+    if (form == 1 && packs) how.weight_bits = "4";
+    if (form == 2) how.activations = "16";
+    return q8_quantized_as(m, x, how);
+}
+
 /* An int8 model, or one that is trained with simulated quantization. */
-static void make_model(const char *path, const char *net, bool int8)
+static void make_model(const char *path, const char *net, bool int8, int form)
 {
     base_err err = {0};
     nn_model *m = q8_random_model(net, 1), *start = NULL;
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
-    q8_model *q = int8 ? q8_quantized(m, x, Q8_RANGE_MINMAX) : NULL;
+    q8_model *q = int8 ? int8_model(m, x, net, form) : NULL;
     base_status status = BASE_OK;
     if (!q) status = q8_simulated(m, x, Q8_SAMPLES, (q8_options){0}, &start, &err);
     if (status == BASE_OK) status = q ? q8_save(q, path, &err) : nn_model_save(start, path, &err);
@@ -65,14 +77,14 @@ static void make_pack(const char *dir)
     fuzz_expect(status == BASE_OK, "cannot make a pack", &err);
 }
 
-static void make_all(sound s[FILES])
+static void make_all(sound s[FILES], int form)
 {
     char dir[64], path[128];
     corpus_folder(dir);
     snprintf(path, sizeof path, "%s/file", dir);
     for (int i = 0; i < FILES; i++) {
         if (i < FILES - 1)
-            make_model(path, q8_nets[i < Q8_NETS ? i : i - Q8_NETS], i < Q8_NETS);
+            make_model(path, q8_nets[i < Q8_NETS ? i : i - Q8_NETS], i < Q8_NETS, form);
         else
             make_pack(dir);
         sound_of(path, &s[i]);
@@ -81,11 +93,11 @@ static void make_all(sound s[FILES])
     corpus_remove(dir);
 }
 
-static const sound *sound_files(void)
+static const sound *sound_files(int form)
 {
-    static sound s[FILES]; /* made once for all inputs */
-    if (!s[0].bytes) make_all(s);
-    return s;
+    static sound s[FORMS][FILES]; /* made once for all inputs */
+    if (!s[form][0].bytes) make_all(s[form], form);
+    return s[form];
 }
 
 /* ---- readers ---- */
@@ -141,9 +153,9 @@ static void write_all(char path[64], const void *bytes, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char signature[] = "\x89HDF";
-    const sound *files = sound_files();
     char path[64];
     if (size == 0) return 0;
+    const sound *files = sound_files(data[0] / 16 % FORMS);
     const bool raw = size > 4 && memcmp(data, signature, 4) == 0;
     const int kind = raw ? FILES : data[0] % FILES;
     if (raw) {
