@@ -500,7 +500,7 @@ static base_status make_rows(const explaining *e, quant_explanation *x, base_err
         quant_row *r = &x->row[x->n++];
         *r = (quant_row){.name = v > 0 ? e->m->layers[v - 1].name : f->head->name,
                          .op = converts ? "narrow" : f->head->op->name,
-                         .place = v,
+                         .place = x->n - 1,
                          .weight_bits = converts ? 0 : weight_bits_of(e->m, v),
                          .quant = q->quant,
                          .wide = q->wide,

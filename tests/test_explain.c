@@ -205,6 +205,9 @@ static void sixteen_bits_are_worth_less(void **state)
         q8_model *narrow = q8_quantized(m, x, Q8_RANGE_MSE), *q = q8_quantized_wide(m, x, "16");
         quant_explanation e = explained(q, x, 2), before = explained(narrow, x, 2);
         const double ratio = e.sum / e.error;
+        uint64_t places = 0;
+        for (int i = 0; i < e.n; i++) places |= UINT64_C(1) << e.row[i].place;
+        assert_true(places == (UINT64_C(1) << e.n) - 1); /* each once, without gaps */
         if (!(ratio > 0.4 && ratio < 2)) fail_msg("net %zu: %g", k, ratio); /* 0.46 to 1.43 */
         near(-10 * log10(e.error), q8_sqnr(q, x, y, Q8_SAMPLES), 1e-4);
         for (int i = 0; i < e.n; i++) {

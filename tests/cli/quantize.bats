@@ -207,6 +207,8 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     [ "$(head -c 4 "$out/a.png" | tail -c 3)" = PNG ]
     grep -q '<svg' "$out/a.svg"
     for name in conv1 dw2 pool; do grep -q ">$name<" "$out/a.svg"; done
+    "$SOTTO" quantize -q run -c tones.h5 --activations conv1=8,16 --plot "$out/b.svg" >"$out/rows"
+    for name in conv1 dw2 y:narrow; do grep -q ">$name<" "$out/b.svg"; done
     run "$SOTTO" quantize -q run.int8.h5 -c tones.h5 --plot "$out/no/such/a.png"
     [ "$status" -eq 1 ]
 }
