@@ -422,6 +422,12 @@ static base_status run(cli *c, settings *set, base_err *err)
     if (status == BASE_OK && s.q8 && c->output)
         status =
             base_fail(err, BASE_USAGE, "'%s' is an int8 model already: -o has no use", c->args[0]);
+    if (status == BASE_OK && s.float_model && s.float_model->quant &&
+        set->how.rounding == Q8_SINGLE && !s.float_model->rounds_once) {
+        status = base_fail(err, BASE_USAGE, "'%s' was trained to be rounded as tflm, not single",
+                           c->args[0]);
+        base_hint(err, "train it with quantize.rounding=single, or leave --rounding out");
+    }
     if (status == BASE_OK) status = data_pack_open(set->pack, &s.pack, err);
     if (status == BASE_OK) status = quant_task(model_of(&s), s.pack, &s.task, err);
     if (status == BASE_OK) status = quantize(c, set, &s, err);

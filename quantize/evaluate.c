@@ -3,6 +3,8 @@
  */
 #include "quantize/evaluate.h"
 
+#include "quantize/internal.h"
+
 #include "data/metrics.h"
 #include "quantize/host.h"
 
@@ -350,6 +352,18 @@ static base_status load_inputs(quant_training *t, const nn_model *m, const char 
     return status;
 }
 
+/* Bits and rounding of a model that was trained so before. */
+static base_status as_wanted(nn_model *m, q8_options o, base_err *err)
+{
+    int *bits = NULL;
+    m->rounds_once = o.rounding == Q8_SINGLE;
+    if (!o.weight_bits) return BASE_OK;
+    BASE_TRY(q8_weight_bits(m, m->graph, o, &bits, err));
+    base_free(m->weight_bits);
+    m->weight_bits = bits;
+    return BASE_OK;
+}
+
 base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
                                 size_t clips, int threads, base_err *err)
 {
@@ -358,6 +372,7 @@ base_status quant_training_open(quant_training *t, const char *path, const char 
     BASE_TRY(quant_float_model(path, &m, err));
     base_status status = load_inputs(t, m, pack, threads, err);
     if (status == BASE_OK && m->quant) {
+        status = as_wanted(m, o, err);
         t->start = m;
         m = NULL;
     } else if (status == BASE_OK) {
@@ -375,6 +390,29 @@ void quant_training_close(quant_training *t)
     nn_model_free(t->start);
     base_free(t->inputs);
     *t = (quant_training){0};
+}
+
+/* Untrained weights and noise do: what is asked is whether there are kernels, not which integers.
+ */
+base_status quant_training_check(const nn_graph *g, q8_options o, base_err *err)
+{
+    enum { SAMPLES = 4 };
+    nn_model m = {.graph = (nn_graph *)(uintptr_t)g, .features = (char *)(uintptr_t) ""};
+    const size_t n = SAMPLES * (size_t)nn_count(nn_graph_input(g, 0)->shape);
+    nn_real *x = base_alloc(n, sizeof *x);
+    q8_model *q = NULL;
+    m.weights = base_alloc(nn_graph_params(g), sizeof *m.weights);
+    base_status status = x && m.weights ? BASE_OK : base_nomem(err, n * sizeof *x);
+    if (status == BASE_OK) {
+        base_rng r = base_rng_at(0, BASE_RNG_SELECT, 0, 0);
+        for (size_t i = 0; i < n; i++) x[i] = (nn_real)base_rng_normal(&r);
+        nn_init_weights(g, 0, m.weights);
+        status = q8_quantize(&m, x, SAMPLES, o, NULL, &q, err);
+    }
+    q8_model_free(q);
+    base_free(m.weights);
+    base_free(x);
+    return status;
 }
 
 base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, char hex[65],

@@ -53,10 +53,12 @@ typedef struct quant_training {
     size_t n;
 } quant_training;
 
-/* From a float model (or run) and so many training clips of the pack; a model that was trained so
- * already starts as it is. */
+/* From a float model (or run) and so many training clips of the pack. A model that was trained so
+ * already starts with its own ranges, and its own bits unless there are others in o. */
 base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
                                 size_t clips, int threads, base_err *err);
 void quant_training_close(quant_training *t); /* a zeroed one is fine */
+/* Whether a model of this graph could: its operators have int8 forms, o fits. */
+base_status quant_training_check(const nn_graph *g, q8_options o, base_err *err);
 
 #endif

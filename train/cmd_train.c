@@ -136,16 +136,27 @@ static base_status move_ranges(void *ctx, const nn_real *weights, double share, 
     return q8_move_ranges(t->start->graph, weights, t->inputs, t->n, t->options, share, quant, err);
 }
 
+static q8_options options_of(const train_setup *s)
+{
+    const quantize_settings *q = &s->quantize;
+    return (q8_options){.range = (q8_range)q->range,
+                        .percentile = q->percentile,
+                        .equalize = q->equalize,
+                        .rounding = (q8_rounding)q->rounding,
+                        .weight_bits = q->weights[0] ? q->weights : NULL};
+}
+
+static base_status check_int8(void *ctx, const train_setup *s, const nn_graph *g, base_err *err)
+{
+    (void)ctx;
+    return quant_training_check(g, options_of(s), err);
+}
+
 static base_status simulate(void *ctx, const train_setup *s, const train_int8 **int8, base_err *err)
 {
     talk *t = ctx;
-    const q8_options o = {.range = (q8_range)s->quantize.range,
-                          .percentile = s->quantize.percentile,
-                          .equalize = s->quantize.equalize,
-                          .rounding = (q8_rounding)s->quantize.rounding,
-                          .weight_bits = s->quantize.weights[0] ? s->quantize.weights : NULL};
     quant_training_close(&t->training);
-    BASE_TRY(quant_training_open(&t->training, s->train.init, s->data.pack, o,
+    BASE_TRY(quant_training_open(&t->training, s->train.init, s->data.pack, options_of(s),
                                  (size_t)s->quantize.clips, t->c->threads, err));
     t->int8 = (train_int8){.ctx = &t->training,
                            .start = t->training.start,
@@ -172,6 +183,7 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
                          .epoch = on_epoch,
                          .note = on_note,
                          .stop = cli_interrupt(c),
+                         .check = check_int8,
                          .simulate = simulate,
                          .threads = c->threads};
     train_result r;

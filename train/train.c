@@ -416,7 +416,11 @@ static base_status open_session(trainer *t, base_err *err)
 {
     if (t->setup.train.qat && !t->float_part)
         BASE_TRY(t->hooks->simulate(t->hooks->ctx, &t->setup, &t->setup.int8, err));
-    return session_open(&t->s, &t->setup, t->hooks->threads, err);
+    BASE_TRY(session_open(&t->s, &t->setup, t->hooks->threads, err));
+    if (!t->float_part) return BASE_OK;
+    const base_status status = t->hooks->check(t->hooks->ctx, &t->setup, t->s.graph, err);
+    if (status != BASE_OK) session_close(&t->s);
+    return status;
 }
 
 /* From float to int8, of the model that the float epochs have given. */

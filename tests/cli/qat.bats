@@ -97,6 +97,8 @@ setup() {
         [ ! -e run ]
     }
     refuse 3 "there is no model at" train.init=nobody
+    # Without init too: not after the float epochs.
+    refuse 2 "there is no node 'conv9' here" quantize.weights=conv9=4
     refuse 2 "has other features than this run" train.init="$base" features.mels=30
     refuse 2 "has other classes than this run" train.init="$base" data.keywords=low
     "$SOTTO" quantize -q "$base" --calibrate "$pack" -o int8.h5 >/dev/null
@@ -115,6 +117,15 @@ setup() {
     "$SOTTO" quantize -q packed --calibrate "$pack" --explain --format json >explained.json
     jq -e '[.explanation[] | select(.weight_bits == 4)] | length >= 3' explained.json
     jq -e '[.explanation[] | select(.layer == "conv1")][0].weight_bits == 8' explained.json
+    # A run that goes on from it has the bits and the rounding that its own config says.
+    "$SOTTO" train -q "${fine[@]}" train.init=packed quantize.epochs=1 quantize.weights=pw2=8,4 -o more
+    "$SOTTO" quantize -q more --calibrate "$pack" --explain --format json >more.json
+    jq -e '.rounding == "tflm" and ([.explanation[] | select(.weight_bits == 4) | .layer] |
+        (contains(["conv1"]) and (contains(["pw2"]) | not)))' more.json
+    run --separate-stderr "$SOTTO" quantize more --calibrate "$pack" --rounding single -o wrong.h5
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"was trained to be rounded as tflm, not single"*"quantize.rounding=single"* ]]
+    [ ! -e wrong.h5 ]
     run --separate-stderr "$SOTTO" train "${fine[@]}" train.init="$base" quantize.weights=conv9=4 -o wrong
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"there is no node 'conv9' here"* ]]
