@@ -392,26 +392,20 @@ void quant_training_close(quant_training *t)
     *t = (quant_training){0};
 }
 
-/* Untrained weights and noise do: what is asked is whether there are kernels, not which integers.
- */
 base_status quant_training_check(const nn_graph *g, q8_options o, base_err *err)
 {
-    enum { SAMPLES = 4 };
-    nn_model m = {.graph = (nn_graph *)(uintptr_t)g, .features = (char *)(uintptr_t) ""};
-    const size_t n = SAMPLES * (size_t)nn_count(nn_graph_input(g, 0)->shape);
-    nn_real *x = base_alloc(n, sizeof *x);
-    q8_model *q = NULL;
-    m.weights = base_alloc(nn_graph_params(g), sizeof *m.weights);
-    base_status status = x && m.weights ? BASE_OK : base_nomem(err, n * sizeof *x);
-    if (status == BASE_OK) {
-        base_rng r = base_rng_at(0, BASE_RNG_SELECT, 0, 0);
-        for (size_t i = 0; i < n; i++) x[i] = (nn_real)base_rng_normal(&r);
-        nn_init_weights(g, 0, m.weights);
-        status = q8_quantize(&m, x, SAMPLES, o, NULL, &q, err);
-    }
-    q8_model_free(q);
-    base_free(m.weights);
-    base_free(x);
+    const nn_model m = {.graph = (nn_graph *)(uintptr_t)g};
+    nn_graph *folded = NULL;
+    nn_real *own = NULL, *weights = base_alloc(nn_graph_params(g), sizeof *weights);
+    int *bits = NULL;
+    if (!weights) return base_nomem(err, nn_graph_params(g) * sizeof *weights);
+    nn_init_weights(g, 0, weights); /* any do */
+    base_status status = q8_fold(g, weights, &folded, &own, err);
+    if (status == BASE_OK) status = q8_weight_bits(&m, folded, o, &bits, err);
+    base_free(bits);
+    base_free(own);
+    base_free(weights);
+    nn_graph_free(folded);
     return status;
 }
 

@@ -58,7 +58,7 @@ typedef struct quant_training {
 base_status quant_training_open(quant_training *t, const char *path, const char *pack, q8_options o,
                                 size_t clips, int threads, base_err *err);
 void quant_training_close(quant_training *t); /* a zeroed one is fine */
-/* Whether a model of this graph could: its operators have int8 forms, o fits. */
+/* Whether the bits that o wants fit a graph, before it is trained. */
 base_status quant_training_check(const nn_graph *g, q8_options o, base_err *err);
 
 #endif

@@ -35,7 +35,7 @@ typedef struct train_hooks {
     void (*epoch)(void *ctx, const train_epoch *e);   /* may be NULL */
     void (*note)(void *ctx, const char *text);        /* one line about the run; may be NULL */
     const volatile sig_atomic_t *stop;                /* may be NULL */
-    /* train.qat: whether int8 of this graph is possible, before it is trained in float */
+    /* train.qat: whether [quantize] fits this graph, before it is trained in float */
     base_status (*check)(void *ctx, const train_setup *s, const nn_graph *g, base_err *err);
     /* train.qat: int8 of s->train.init, alive until the next call or the end of train_run's caller
      */
