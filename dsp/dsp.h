@@ -37,6 +37,7 @@ typedef enum dsp_dct {
 } dsp_dct;
 typedef enum dsp_level { DSP_LEVEL_NONE, DSP_LEVEL_MAX } dsp_level;
 typedef enum dsp_normalize { DSP_NORMALIZE_NONE, DSP_NORMALIZE_FEATURE } dsp_normalize;
+typedef enum dsp_arithmetic { DSP_FRONTEND_FLOAT, DSP_FRONTEND_FIXED } dsp_arithmetic;
 
 /* Each member is one key of the same name (enumerations by their lower-case last word; area_norm
  * and center are yes or no). Enumerated members are int so that one table can reach all of them. */
@@ -66,6 +67,8 @@ typedef struct dsp_config {
     int level;          /* dsp_level; max: the clip divided by its (signed) maximum as MLPerf Tiny
                          * does. A clip whose maximum is not above 0 stays as it is */
     int normalize;      /* dsp_normalize; feature: mean and std of each bin are given apart */
+    int frontend;       /* dsp_arithmetic; fixed: samples are rounded to 16 bits and features are
+                         * what the integers of a device stand for (dsp/fixed.h) */
 } dsp_config;
 
 /* Fill cfg from a named preset: mfcc_49x10 (MLPerf Tiny keyword spotting), logmel_40x101
@@ -87,8 +90,9 @@ base_status dsp_config_set(dsp_config *cfg, const char *key, const char *value, 
  * is what model files keep. */
 void dsp_config_print(const dsp_config *cfg, base_str *out);
 
-/* The inverse: every key must be there exactly once, blank lines and '#' lines are skipped, and
- * the result passes dsp_config_check. BASE_DATA naming line and key. */
+/* The inverse: every key must be there exactly once (but frontend, which is float where it is
+ * absent), blank lines and '#' lines are skipped, and the result passes dsp_config_check. BASE_DATA
+ * naming line and key. */
 base_status dsp_config_parse(const char *text, dsp_config *cfg, base_err *err);
 
 /* All keys equal. */
@@ -116,9 +120,10 @@ void dsp_config_takes(size_t i, base_str *out);
 
 typedef struct dsp_frontend dsp_frontend;
 
-/* Tables and scratch for cfg. mean and std: bins values each, copied, std > 0; required exactly
- * with normalize = feature, else NULL. One front-end is used by one thread at a time; making and
- * freeing them is thread-safe. Free with dsp_frontend_free. */
+/* Tables and scratch for cfg; BASE_USAGE as dsp_fixed_new with frontend = fixed. mean and std: bins
+ * values each, copied, std > 0; required exactly with normalize = feature, else NULL. One front-end
+ * is used by one thread at a time; making and freeing them is thread-safe. Free with
+ * dsp_frontend_free. */
 base_status dsp_frontend_new(const dsp_config *cfg, const float *mean, const float *std,
                              dsp_frontend **fe, base_err *err);
 void dsp_frontend_free(dsp_frontend *fe); /* NULL is fine */

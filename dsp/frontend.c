@@ -10,6 +10,7 @@
 #include "dsp/dsp.h"
 
 #include "dsp/fft.h"
+#include "dsp/fixed.h"
 #include "dsp/lanes.h"
 
 #include <math.h>
@@ -37,6 +38,8 @@ struct dsp_frontend {
     lanes *spectrum;    /* [bin_n rounded up to LANES] */
     lanes *energies;    /* [mels] */
     dsp_fft *fft;
+    dsp_fixed *fixed; /* frontend = fixed: all but mean and gain is done by it, */
+    int16_t *pcm16;   /* from [samples] */
 };
 
 /* ---- construction ---- */
@@ -140,6 +143,12 @@ static base_status build(dsp_frontend *fe, const float *mean, const float *std, 
     dsp_config_shape(cfg, &fe->frames, &fe->bins);
     fe->window = dsp_config_window(cfg);
     fe->hop = dsp_config_hop(cfg);
+    if (cfg->frontend == DSP_FRONTEND_FIXED) {
+        fe->pcm16 = base_alloc((size_t)cfg->samples, sizeof *fe->pcm16);
+        if (!fe->pcm16) return base_nomem(err, (size_t)cfg->samples * sizeof *fe->pcm16);
+        BASE_TRY(copy_scaling(fe, mean, std, err));
+        return dsp_fixed_new(cfg, &fe->fixed, err);
+    }
     fe->ahead = cfg->center ? cfg->fft / 2 - (cfg->fft - fe->window) / 2 : 0;
     fe->line_n = (fe->frames - 1) * fe->hop + fe->window;
     fe->line = base_alloc((size_t)fe->line_n, sizeof *fe->line);
@@ -174,10 +183,11 @@ base_status dsp_frontend_new(const dsp_config *cfg, const float *mean, const flo
 void dsp_frontend_free(dsp_frontend *fe)
 {
     if (!fe) return;
-    void *blocks[] = {fe->line, fe->weights, fe->mel,      fe->bands,    fe->dct,
-                      fe->mean, fe->gain,    fe->spectrum, fe->energies, fe->power};
+    void *blocks[] = {fe->line, fe->weights,  fe->mel,      fe->bands, fe->dct,  fe->mean,
+                      fe->gain, fe->spectrum, fe->energies, fe->power, fe->pcm16};
     for (size_t i = 0; i < BASE_COUNT(blocks); i++) base_free(blocks[i]);
     dsp_fft_free(fe->fft);
+    dsp_fixed_free(fe->fixed);
     base_free(fe);
 }
 
@@ -267,8 +277,20 @@ static void feature(const dsp_frontend *fe, int k, lanes *x)
         *x = fe->energies[k];
 }
 
+static void run_fixed(dsp_frontend *fe, const float *pcm, float *out)
+{
+    dsp_to_pcm16(fe->pcm16, pcm, (size_t)fe->cfg.samples);
+    dsp_fixed_features(fe->fixed, fe->pcm16, out);
+    for (int i = 0; fe->mean && i < fe->frames; i++)
+        for (int k = 0; k < fe->bins; k++, out++) *out = (*out - fe->mean[k]) * fe->gain[k];
+}
+
 void dsp_frontend_run(dsp_frontend *fe, const float *pcm, float *out)
 {
+    if (fe->fixed) {
+        run_fixed(fe, pcm, out);
+        return;
+    }
     lay_out(fe, pcm);
     for (int t = 0; t < fe->frames; t += LANES) {
         int n = fe->frames - t < LANES ? fe->frames - t : LANES;

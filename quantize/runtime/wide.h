@@ -1,0 +1,39 @@
+/* wide: products of 32-bit data and 16-bit constants, of which the upper 32 of 48 bits are kept:
+ * what SMULWB gives on cores with the DSP extension, and two 32-bit multiplies where there is no
+ * longer one.
+ *
+ * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
+ * for any purpose with or without fee is hereby granted. The software is provided "as is", without
+ * warranty of any kind.
+ */
+#ifndef SOTTO_WIDE_H
+#define SOTTO_WIDE_H
+
+#include <stdint.h>
+#ifdef __ARM_FEATURE_DSP
+#include <arm_acle.h>
+#endif
+
+/* a * w / 2^16, rounded down; -2^15 <= w < 2^15 */
+static inline int32_t sotto_mul_w(int32_t a, int32_t w)
+{
+#ifdef __ARM_FEATURE_DSP
+    return __smulwb(a, w);
+#elif defined(__ARM_ARCH_6M__) || defined(__riscv)
+    return (a >> 16) * w + ((int32_t)((uint32_t)a & 0xffffu) * w >> 16);
+#else
+    return (int32_t)((int64_t)a * w >> 16);
+#endif
+}
+
+/* sum + a * w / 2^16 */
+static inline int32_t sotto_add_w(int32_t sum, int32_t a, int32_t w)
+{
+#ifdef __ARM_FEATURE_DSP
+    return __smlawb(a, w, sum);
+#else
+    return sum + sotto_mul_w(a, w);
+#endif
+}
+
+#endif
