@@ -12,7 +12,7 @@ enum { USUAL_HOP_MS = 100 };
 quant_posterior quant_posterior_default(void)
 {
     return (quant_posterior){
-        .average_ms = 500, .threshold = 0.7, .suppress_ms = 1000, .min_count = 2};
+        .average_ms = 500, .threshold = 0.8, .suppress_ms = 1000, .min_count = 2};
 }
 
 base_status quant_posterior_hop(const quant_posterior *p, const dsp_config *features, int *samples,
