@@ -1,6 +1,7 @@
 /* sotto eval: how well a float or an int8 model tells the clips of a pack apart. */
 #include "data/metrics.h"
 #include "quantize/evaluate.h"
+#include "quantize/frontend.h"
 #include "train/cli.h"
 
 #include <jansson.h>
@@ -13,8 +14,9 @@ static const cli_spec spec = {
     .usage = "RUN|MODEL PACK",
     .about =
         "Features are computed as the model's own settings say; the classes are its labels.\n"
-        "An int8 model runs with the kernels that `sotto export` writes. Intervals are Wilson's\n"
-        "95 %. Exit 4 when the accuracy is below --min-accuracy.",
+        "An int8 model runs with the kernels that `sotto export` writes; accuracy_fixed is with\n"
+        "its features in integers, as a device computes them. Intervals are Wilson's 95 %. Exit 4\n"
+        "when the accuracy is below --min-accuracy.",
     .min_args = 2,
     .max_args = 2,
     .takes = CLI_THREADS,
@@ -64,8 +66,10 @@ static base_status put_confusion(cli *c, const nn_model *m, const int64_t *confu
     return BASE_OK;
 }
 
+/* fixed: with features in integers, or NULL. */
 static base_status put_result(cli *c, const quant_subject *s, data_split split,
-                              const int64_t *confusion, double least, base_err *err)
+                              const int64_t *confusion, const int64_t *fixed, double least,
+                              base_err *err)
 {
     const data_score score = data_score_all(confusion, (int)s->model->n_labels);
     cli_put_text(c, "model", c->args[0]);
@@ -77,6 +81,11 @@ static base_status put_result(cli *c, const quant_subject *s, data_split split,
     cli_put_percent(c, "accuracy_lo", score.lo, 2);
     cli_put_percent(c, "accuracy_hi", score.hi, 2);
     cli_put_percent(c, "macro_f1", score.macro_f1, 2);
+    if (fixed) {
+        const data_score device = data_score_all(fixed, (int)s->model->n_labels);
+        cli_put_int(c, "correct_fixed", device.correct);
+        cli_put_percent(c, "accuracy_fixed", device.accuracy, 2);
+    }
     put_classes(c, s->model, confusion);
     BASE_TRY(put_confusion(c, s->model, confusion, err));
     if (score.accuracy >= least) return BASE_OK;
@@ -90,6 +99,20 @@ static void show(void *ctx, int64_t done, int64_t total)
     cli_progress_at(ctx, done);
 }
 
+/* Whether the features of an int8 model can be computed in integers; says why not. */
+static bool has_fixed(cli *c, const quant_subject *s)
+{
+    dsp_fixed *f = NULL;
+    base_err why = {0};
+    if (!s->q8) return false;
+    if (q8_frontend_new(s->q8, &f, &why) != BASE_OK) {
+        cli_say(c, "no accuracy_fixed: %s", why.message);
+        return false;
+    }
+    dsp_fixed_free(f);
+    return true;
+}
+
 static base_status evaluate(cli *c, const quant_subject *s, const data_pack *pack, data_split split,
                             double least, base_err *err)
 {
@@ -99,14 +122,15 @@ static base_status evaluate(cli *c, const quant_subject *s, const data_pack *pac
     data_task *task = NULL;
     BASE_TRY(quant_task(s->model, pack, &task, err));
     source.task = task;
-    int64_t *confusion = base_alloc(cells, sizeof *confusion);
+    int64_t *confusion = base_alloc(2 * cells, sizeof *confusion);
+    int64_t *fixed = confusion && has_fixed(c, s) ? confusion + cells : NULL;
     base_status status = confusion ? BASE_OK : base_nomem(err, cells * sizeof *confusion);
     cli_progress_begin(c, "evaluating", "clips", (int64_t)data_task_count(task, split, -1));
     if (status == BASE_OK)
         status = quant_evaluate(&source, s->float_model, s->q8, s->q8 ? NULL : confusion,
-                                s->q8 ? confusion : NULL, err);
+                                s->q8 ? confusion : NULL, fixed, err);
     cli_progress_end(c);
-    if (status == BASE_OK) status = put_result(c, s, split, confusion, least, err);
+    if (status == BASE_OK) status = put_result(c, s, split, confusion, fixed, least, err);
     base_free(confusion);
     data_task_free(task);
     return status;

@@ -161,7 +161,7 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
                            : base_nomem(err, classes * classes);
         cli_progress_begin(c, ranges[how.range], "clips",
                            (int64_t)data_task_count(s->task, DATA_VALIDATION, -1));
-        if (status == BASE_OK) status = quant_evaluate(&source, NULL, q, NULL, confusion, err);
+        if (status == BASE_OK) status = quant_evaluate(&source, NULL, q, NULL, confusion, NULL, err);
         cli_progress_end(c);
         if (status == BASE_OK) {
             const double accuracy = data_score_all(confusion, (int)classes).accuracy;
@@ -279,7 +279,7 @@ static base_status compare(cli *c, cli_table *t, const subject *s, data_split sp
     if (!confusion) return base_nomem(err, 2 * cells * sizeof *confusion);
     cli_progress_begin(c, data_split_name(split), "clips", clips);
     const base_status status =
-        quant_evaluate(&source, model_of(s), s->q8, confusion, confusion + cells, err);
+        quant_evaluate(&source, model_of(s), s->q8, confusion, confusion + cells, NULL, err);
     cli_progress_end(c);
     if (status == BASE_OK) {
         put_row(t, data_split_name(split), "float", confusion, classes);

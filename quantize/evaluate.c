@@ -6,6 +6,7 @@
 #include "quantize/internal.h"
 
 #include "data/metrics.h"
+#include "quantize/frontend.h"
 #include "quantize/host.h"
 
 #include <nettle/sha2.h>
@@ -52,8 +53,10 @@ base_status quant_task(const nn_model *m, const data_pack *pack, data_task **tas
 /* ---- walking over clips ---- */
 
 typedef struct walk walk;
-/* What to do with n features (n x size) of the clips first .. first+n-1; job says whose turn. */
-typedef void (*visitor)(walk *w, int job, size_t first, size_t n, const float *features);
+/* What to do with n features (n x size) of the clips first .. first+n-1, and with their samples;
+ * job says whose turn. */
+typedef void (*visitor)(walk *w, int job, size_t first, size_t n, const float *features,
+                        const int16_t *pcm);
 
 struct walk {
     const quant_source *s;
@@ -91,7 +94,7 @@ static base_status make_hands(const walk *w, hands *h, base_err *err)
     BASE_TRY(dsp_frontend_new(&w->cfg, normalize ? m->mean : NULL, normalize ? m->std : NULL,
                               &h->fe, err));
     const size_t samples = (size_t)w->cfg.samples;
-    h->pcm16 = base_alloc(samples, sizeof *h->pcm16);
+    h->pcm16 = base_alloc(BLOCK * samples, sizeof *h->pcm16);
     h->pcm = base_alloc(samples, sizeof *h->pcm);
     h->features = base_alloc(BLOCK * w->size, sizeof *h->features);
     return h->pcm16 && h->pcm && h->features ? BASE_OK : base_nomem(err, BLOCK * w->size);
@@ -103,11 +106,12 @@ static base_status walk_block(walk *w, const hands *h, int job, size_t first, ba
     const size_t n = left < BLOCK ? left : BLOCK;
     for (size_t i = 0; i < n; i++) {
         const uint32_t at = w->order[first + i];
-        BASE_TRY(data_task_pcm(w->s->task, w->s->split, at, &w->list[at], samples, h->pcm16, err));
-        dsp_from_pcm16(h->pcm, h->pcm16, samples);
+        int16_t *pcm = h->pcm16 + i * samples;
+        BASE_TRY(data_task_pcm(w->s->task, w->s->split, at, &w->list[at], samples, pcm, err));
+        dsp_from_pcm16(h->pcm, pcm, samples);
         dsp_frontend_run(h->fe, h->pcm, h->features + i * w->size);
     }
-    w->visit(w, job, first, n, h->features);
+    w->visit(w, job, first, n, h->features, h->pcm16);
     tell(w, n);
     return BASE_OK;
 }
@@ -180,13 +184,15 @@ typedef struct judge {
     nn_net *net;
     nn_real *x, *y;
     int8_t *qx, *qy, *work;
-    int64_t *float_counts, *q8_counts;
+    dsp_fixed *fixed; /* NULL: not wanted */
+    int64_t *float_counts, *q8_counts, *fixed_counts;
 } judge;
 
 typedef struct evaluation {
     const q8_model *q8;
     q8_host *host; /* the plan of q8 that all jobs run */
     size_t classes;
+    bool fixed; /* q8 also with features in integers */
     judge *judges;
 } evaluation;
 
@@ -196,13 +202,16 @@ static base_status make_judge(const evaluation *e, const nn_model *m, size_t siz
     const size_t cells = e->classes * e->classes;
     j->float_counts = base_alloc(cells, sizeof *j->float_counts);
     j->q8_counts = base_alloc(cells, sizeof *j->q8_counts);
+    j->fixed_counts = base_alloc(cells, sizeof *j->fixed_counts);
     j->x = base_alloc(BLOCK * size, sizeof *j->x);
     j->y = base_alloc(BLOCK * e->classes, sizeof *j->y);
     j->qx = base_alloc(size, 1);
     j->qy = base_alloc(e->classes, 1);
     j->work = base_alloc(e->q8 ? q8_host_work(e->host) : 1, 1);
-    if (!j->float_counts || !j->q8_counts || !j->x || !j->y || !j->qx || !j->qy || !j->work)
+    if (!j->float_counts || !j->q8_counts || !j->fixed_counts || !j->x || !j->y || !j->qx ||
+        !j->qy || !j->work)
         return base_nomem(err, BLOCK * size);
+    if (e->fixed) BASE_TRY(q8_frontend_new(e->q8, &j->fixed, err));
     if (!m) return BASE_OK;
     BASE_TRY(nn_net_new(m->graph, (nn_net_options){.batch = BLOCK, .shards = 1}, &j->net, err));
     memcpy(nn_net_weights(j->net), m->weights, nn_graph_params(m->graph) * sizeof *m->weights);
@@ -219,6 +228,8 @@ static void free_judge(judge *j)
     base_free(j->work);
     base_free(j->float_counts);
     base_free(j->q8_counts);
+    base_free(j->fixed_counts);
+    dsp_fixed_free(j->fixed);
 }
 
 /* The index of the largest, the first of equals. */
@@ -230,30 +241,42 @@ static int largest(const nn_real *v, size_t n)
     return (int)best;
 }
 
-static void judge_block(walk *w, int job, size_t first, size_t n, const float *features)
+/* What q8 says about the input in j->qx. */
+static int say(const evaluation *e, judge *j)
+{
+    q8_host_run(e->host, j->qx, j->qy, j->work);
+    for (size_t k = 0; k < e->classes; k++) j->y[k] = j->qy[k];
+    return largest(j->y, e->classes);
+}
+
+static void judge_block(walk *w, int job, size_t first, size_t n, const float *features,
+                        const int16_t *pcm)
 {
     const evaluation *e = w->ctx;
+    const int classes = (int)e->classes;
     judge *j = &e->judges[job];
     for (size_t i = 0; i < n * w->size; i++) j->x[i] = (nn_real)features[i];
     if (j->net) nn_net_forward(j->net, &(const nn_real *){j->x}, (int)n, j->y);
-    for (size_t i = 0; i < n; i++) {
-        const int truth = w->list[w->order[first + i]].label;
-        if (j->net) {
-            const int said = largest(j->y + i * e->classes, e->classes);
-            data_confuse(j->float_counts, (int)e->classes, &truth, &said, 1);
-        }
-        if (!e->q8) continue;
-        q8_quantize_input(e->q8, features + i * w->size, j->qx);
-        q8_host_run(e->host, j->qx, j->qy, j->work);
-        for (size_t k = 0; k < e->classes; k++) j->y[i * e->classes + k] = j->qy[k];
+    for (size_t i = 0; j->net && i < n; i++) {
         const int said = largest(j->y + i * e->classes, e->classes);
-        data_confuse(j->q8_counts, (int)e->classes, &truth, &said, 1);
+        data_confuse(j->float_counts, classes, &w->list[w->order[first + i]].label, &said, 1);
+    }
+    for (size_t i = 0; e->q8 && i < n; i++) {
+        const int truth = w->list[w->order[first + i]].label;
+        q8_quantize_input(e->q8, features + i * w->size, j->qx);
+        int said = say(e, j);
+        data_confuse(j->q8_counts, classes, &truth, &said, 1);
+        if (!j->fixed) continue;
+        dsp_fixed_run(j->fixed, pcm + i * (size_t)w->cfg.samples, j->qx);
+        said = say(e, j);
+        data_confuse(j->fixed_counts, classes, &truth, &said, 1);
     }
 }
 
 static base_status evaluate(walk *w, evaluation *e, const nn_model *m, int64_t *float_confusion,
-                            int64_t *q8_confusion, base_err *err)
+                            int64_t *q8_confusion, int64_t *fixed_confusion, base_err *err)
 {
+    e->fixed = e->q8 && fixed_confusion;
     if (e->q8) BASE_TRY(q8_host_new(e->q8, q8_level_best(), &e->host, err));
     for (int j = 0; j < w->jobs; j++) BASE_TRY(make_judge(e, m, w->size, &e->judges[j], err));
     BASE_TRY(walk_run(w, judge_block, e, err));
@@ -261,12 +284,14 @@ static base_status evaluate(walk *w, evaluation *e, const nn_model *m, int64_t *
         for (size_t i = 0; i < e->classes * e->classes; i++) {
             if (float_confusion) float_confusion[i] += e->judges[j].float_counts[i];
             if (q8_confusion) q8_confusion[i] += e->judges[j].q8_counts[i];
+            if (fixed_confusion) fixed_confusion[i] += e->judges[j].fixed_counts[i];
         }
     return BASE_OK;
 }
 
 base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
-                           int64_t *float_confusion, int64_t *q8_confusion, base_err *err)
+                           int64_t *float_confusion, int64_t *q8_confusion,
+                           int64_t *fixed_confusion, base_err *err)
 {
     walk w;
     int classes = 0;
@@ -275,7 +300,8 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
     evaluation e = {.q8 = q8, .classes = (size_t)classes};
     if (status == BASE_OK) {
         e.judges = base_alloc((size_t)w.jobs, sizeof *e.judges);
-        status = e.judges ? evaluate(&w, &e, float_model, float_confusion, q8_confusion, err)
+        status = e.judges ? evaluate(&w, &e, float_model, float_confusion, q8_confusion,
+                                     fixed_confusion, err)
                           : base_nomem(err, (size_t)w.jobs * sizeof *e.judges);
     }
     for (int j = 0; e.judges && j < w.jobs; j++) free_judge(&e.judges[j]);
@@ -287,10 +313,12 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
 
 /* ---- calibration ---- */
 
-static void keep_block(walk *w, int job, size_t first, size_t n, const float *features)
+static void keep_block(walk *w, int job, size_t first, size_t n, const float *features,
+                       const int16_t *pcm)
 {
     nn_real *inputs = w->ctx;
     (void)job;
+    (void)pcm;
     for (size_t i = 0; i < n * w->size; i++) inputs[first * w->size + i] = (nn_real)features[i];
 }
 

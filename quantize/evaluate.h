@@ -27,10 +27,13 @@ base_status quant_features(const nn_model *m, dsp_config *cfg, base_err *err);
 base_status quant_task(const nn_model *m, const data_pack *pack, data_task **task, base_err *err);
 
 /* Count what a float model, an int8 model or both (NULL: not wanted) say about every clip of the
- * split: classes x classes each, rows the truth; added to what is there. BASE_DATA when the split
- * has no clips. The counts do not depend on the number of threads. */
+ * split: classes x classes each, rows the truth; added to what is there. fixed_confusion (NULL: not
+ * wanted) is that of the int8 model with features in integers, the device's own path from samples
+ * on; BASE_USAGE when it has none (dsp_fixed_new). BASE_DATA when the split has no clips. The
+ * counts do not depend on the number of threads. */
 base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
-                           int64_t *float_confusion, int64_t *q8_confusion, base_err *err);
+                           int64_t *float_confusion, int64_t *q8_confusion,
+                           int64_t *fixed_confusion, base_err *err);
 
 /* Features of at most *n clips of the split, a choice that depends on the seed only; *n becomes how
  * many. *inputs is freed with base_free. */

@@ -157,7 +157,7 @@ static void counts_are_those_of_a_plain_loop(void **state)
         base_err err = {0};
         int64_t got[2][CLASSES * CLASSES] = {0};
         const quant_source s = source_of(f, DATA_TEST, threads);
-        check_ok(quant_evaluate(&s, f->model, f->q8, got[0], got[1], &err), &err);
+        check_ok(quant_evaluate(&s, f->model, f->q8, got[0], got[1], NULL, &err), &err);
         assert_memory_equal(got, wanted, sizeof got);
     }
 }
