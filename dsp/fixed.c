@@ -225,19 +225,48 @@ static base_status fill_features(dsp_fixed *f, range r, const double *dct, base_
     return BASE_OK;
 }
 
-static void fill_level(dsp_fixed *f, const double *dct)
+/* How much the logarithm of x + floor changes with the floor, by how far it lies above ln(floor).
+ */
+static void fill_tilt(uint16_t *tilt)
+{
+    for (int i = 0; i <= 128; i++) {
+        const double share = exp(-i / 16.0); /* of the floor in the sum */
+        tilt[i] = (uint16_t)lround(16384 * log(1 + 3 * share));
+        tilt[129 + i] = (uint16_t)lround(-16384 * log(1 - 0.75 * share));
+    }
+    tilt[128] = tilt[257] = 0;
+}
+
+static base_status fill_level(dsp_fixed *f, const double *dct, base_err *err)
 {
     sotto_frontend_t *fe = &f->fe;
-    if (f->cfg.level != DSP_LEVEL_MAX) return;
+    const int mels = f->cfg.mels, order = fe->bands.power ? 2 : 1;
     double sum = fe->cepstra ? 0 : 1;
-    for (int m = 0; fe->cepstra && m < f->cfg.mels; m++) sum += dct[m];
-    const double gain = ldexp(sum * (fe->bands.power ? 2 : 1), fe->digits[0]);
+    for (int m = 0; fe->cepstra && m < mels; m++) sum += dct[m];
+    uint16_t *tilt = base_arena_alloc(f->arena, 258, sizeof *tilt);
+    uint8_t *shift = base_arena_alloc(f->arena, (size_t)fe->bins, sizeof *shift);
+    if (!tilt || !shift) return base_nomem(err, 258 * sizeof *tilt);
+    fill_tilt(tilt);
+    for (int k = 0; k < fe->bins; k++) {
+        const double *row = dct + (size_t)k * (size_t)mels;
+        double most = fe->cepstra ? 0 : log(4);
+        for (int m = 0; fe->cepstra && m < mels; m++)
+            most += fabs(row[m]) * log(4) / (k == 0 ? 1 : 2);
+        const int digits = (int)floor(log2(126 / most));
+        shift[k] = (uint8_t)(fe->shift[k] + fe->digits[k] - digits);
+    }
+    const double gain = ldexp(sum * order, fe->digits[0]);
     const int up = (int)floor(log2(32767 / gain));
     fe->level_blocks = (f->cfg.samples + fe->hop - 1) / fe->hop;
     fe->level_bins = fe->cepstra ? 1 : fe->bins;
     fe->level_gain = (int32_t)lround(ldexp(gain, up));
     fe->level_shift = 8 + up;
+    fe->level_center = (int32_t)lround(65536 * order * log(usual_level));
+    fe->floor_ln = (int32_t)lround(65536 * log(f->cfg.floor)) + fe->level_center;
+    fe->tilt = tilt;
+    fe->tilt_shift = shift;
     fe->silence = (int32_t)lround(ldexp(sum * log(f->cfg.floor), fe->digits[0]));
+    return BASE_OK;
 }
 
 /* ---- the whole ---- */
@@ -293,6 +322,10 @@ static void list_fields(dsp_fixed *f)
     INT(fe, level_bins);
     INT(fe, level_gain);
     INT(fe, level_shift);
+    INT(fe, level_center);
+    INT(fe, floor_ln);
+    LIST_IN(fe, "", tilt, U16, 258);
+    LIST_IN(fe, "", tilt_shift, U8, bins);
     INT(fe, silence);
     LIST_IN(fe, "", multiplier, I16, bins);
     LIST_IN(fe, "", offset, I32, bins);
@@ -334,23 +367,38 @@ static base_status fill_tables(dsp_fixed *f, base_err *err)
     if (status == BASE_OK) status = fill_edges(f, dense, err);
     if (status == BASE_OK) status = fill_floors(f, err);
     if (status == BASE_OK) status = fill_features(f, log_range(cfg, window, dense), dct, err);
-    if (status == BASE_OK) fill_level(f, dct);
+    if (status == BASE_OK && cfg->level == DSP_LEVEL_MAX) status = fill_level(f, dct, err);
     base_free(window);
     base_free(dense);
     base_free(dct);
     return status;
 }
 
+/* Settings that do not go together in integers. */
+static base_status check(const dsp_config *cfg, base_err *err)
+{
+    const bool level = cfg->level == DSP_LEVEL_MAX;
+    if (cfg->preemphasis > 0 && cfg->center)
+        base_fail(err, BASE_USAGE,
+                  "preemphasis = %g: the fixed front-end has none with center = yes",
+                  cfg->preemphasis);
+    else if (level && cfg->floor_kind == DSP_FLOOR_MAX)
+        base_fail(err, BASE_USAGE,
+                  "floor_kind = max: the fixed front-end has none with "
+                  "level = max");
+    else if (level && 2 * cfg->mels > cfg->fft)
+        base_fail(err, BASE_USAGE,
+                  "mels = %d: the fixed front-end takes at most %d with fft = %d and level = max",
+                  cfg->mels, cfg->fft / 2, cfg->fft);
+    else
+        return BASE_OK;
+    return base_hint(err, "frontend = float has it"), BASE_USAGE;
+}
+
 static base_status build(dsp_fixed *f, base_err *err)
 {
     sotto_frontend_t *fe = &f->fe;
-    if (f->cfg.preemphasis > 0 && f->cfg.center) {
-        base_fail(err, BASE_USAGE,
-                  "preemphasis = %g: the fixed front-end has none with "
-                  "center = yes",
-                  f->cfg.preemphasis);
-        return base_hint(err, "preemphasis = 0, center = no or frontend = float"), BASE_USAGE;
-    }
+    BASE_TRY(check(&f->cfg, err));
     fill_numbers(f);
     BASE_TRY(plan_stages(f, err));
     BASE_TRY(fill_fft(f, err));
@@ -440,7 +488,7 @@ static void run_clip(dsp_fixed *f, const int16_t *pcm)
 void dsp_fixed_features(dsp_fixed *f, const int16_t *pcm, float *out)
 {
     run_clip(f, pcm);
-    const int32_t level = sotto_frontend_level(&f->fe, &f->state);
+    const sotto_frontend_level_t level = sotto_frontend_level(&f->fe, &f->state);
     for (int t = 0; t < f->fe.frames; t++)
         for (int k = 0; k < f->fe.bins; k++)
             *out++ = ldexpf((float)sotto_frontend_value(&f->fe, &f->state, level, t, k),

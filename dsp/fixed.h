@@ -10,8 +10,9 @@
 typedef struct dsp_fixed dsp_fixed;
 
 /* BASE_USAGE naming the key when the integer front-end has no such setting: an fft that is no
- * multiple of 4 or has other factors than 2, 3 and 5, preemphasis with center, too few mels for the
- * fft. cfg is checked as by dsp_config_check. One object is used by one thread at a time. */
+ * multiple of 4 or has other factors than 2, 3 and 5, preemphasis with center, level with
+ * floor_kind = max, too few or too many mels for the fft. cfg is checked as by dsp_config_check.
+ * One object is used by one thread at a time. */
 base_status dsp_fixed_new(const dsp_config *cfg, dsp_fixed **f, base_err *err);
 void dsp_fixed_free(dsp_fixed *f); /* NULL is fine */
 
