@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { STAGES_MAX = 16, FIELDS_MAX = 48, SEGMENT_MAX = 500 };
+enum { STAGES_MAX = 16, FIELDS_MAX = 56, SEGMENT_MAX = 500 };
 
 /* The level that floors are scaled by, as frames are computed before theirs is known. */
 static const double usual_level = 0.25;
@@ -86,19 +86,26 @@ static base_status fill_fft(dsp_fixed *f, base_err *err)
 
 /* ---- window ---- */
 
-/* Of the second half of a symmetric window only what its first half does not hold. */
+/* Of the second half of a symmetric window only what its first half does not hold. Where a window
+ * begins with small weights these are kept with more digits, as a frame may hold nothing else than
+ * the first samples of a sound. */
 static base_status fill_window(dsp_fixed *f, const double *w, base_err *err)
 {
     sotto_melbands_t *b = &f->fe.bands;
     const int n = b->window;
     b->ascending = n / 2 & ~1;
     b->mirror = f->cfg.window == DSP_WINDOW_HANN ? n : n - 1;
+    while (b->ends + 4 < b->ascending && w[b->ends + 3] < ldexp(0.99, -SOTTO_FINE)) b->ends += 2;
     const int kept = b->mirror - b->ascending + 1;
     int16_t *shape = base_arena_alloc(f->arena, (size_t)kept, sizeof *shape);
-    if (!shape) return base_nomem(err, (size_t)kept * sizeof *shape);
+    int16_t *fine = base_arena_alloc(f->arena, (size_t)b->ends + 2, sizeof *fine);
+    if (!shape || !fine) return base_nomem(err, (size_t)kept * sizeof *shape);
     for (int i = 0; i < kept; i++)
         shape[i] = (int16_t)fmin(32767, round(32768 * w[i < n ? i : b->mirror - i]));
+    for (int i = 0; b->ends > 0 && i < b->ends + 2; i++)
+        fine[i] = (int16_t)lround(ldexp(w[i], 15 + SOTTO_FINE));
     b->shape = shape;
+    b->end_shape = b->ends > 0 ? fine : NULL;
     return BASE_OK;
 }
 
@@ -298,6 +305,8 @@ static void list_fields(dsp_fixed *f)
     INT_IN(b, "bands.", ascending);
     INT_IN(b, "bands.", mirror);
     LIST_IN(b, "bands.", shape, I16, shape);
+    INT_IN(b, "bands.", ends);
+    LIST_IN(b, "bands.", end_shape, I16, (size_t)b->ends + 2);
     INT_IN(b, "bands.", preemphasis);
     INT_IN(b, "bands.", bits);
     INT_IN(b, "bands.", power);

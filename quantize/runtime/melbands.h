@@ -19,21 +19,25 @@
 
 #include <string.h>
 
+#define SOTTO_FINE 6
+
 typedef struct sotto_melbands_t {
     sotto_rfft_t fft;
-    int32_t window;       /* samples, at most fft.n */
-    int32_t ascending;    /* the first so many, an even number, read `shape` forwards, */
-    int32_t mirror;       /* sample i after them shape[mirror - i] */
-    const int16_t *shape; /* the window function, Q15 */
-    int32_t preemphasis;  /* Q15; 0: none */
-    int32_t bits;         /* windowed samples are below 2^bits */
-    int32_t power;        /* 1: |X|^2, 0: |X| */
-    int32_t mels;         /* bands */
-    int32_t unit;         /* exponent of X for samples in [-1, 1) that were not scaled up */
-    const uint16_t *edge; /* [mels + 2] segment s holds bins edge[s] .. edge[s + 1] - 1 */
-    const uint16_t *rise; /* [edge[mels + 1] - edge[0]] u, Q15 */
-    int32_t own;          /* 1: floor and gain for every band, 0: one for all */
-    int32_t floor_max;    /* 1: ln(max(x, floor)), 0: ln(x + floor) */
+    int32_t window;           /* samples, at most fft.n */
+    int32_t ascending;        /* the first so many, an even number, read `shape` forwards, */
+    int32_t mirror;           /* sample i after them shape[mirror - i] */
+    const int16_t *shape;     /* the window function, Q15 */
+    int32_t ends;             /* an even number: where the window is below 2^-SOTTO_FINE, or 0 */
+    const int16_t *end_shape; /* [ends + 2] the window's start times 2^(15 + SOTTO_FINE) */
+    int32_t preemphasis;      /* Q15; 0: none */
+    int32_t bits;             /* windowed samples are below 2^bits */
+    int32_t power;            /* 1: |X|^2, 0: |X| */
+    int32_t mels;             /* bands */
+    int32_t unit;             /* exponent of X for samples in [-1, 1) that were not scaled up */
+    const uint16_t *edge;     /* [mels + 2] segment s holds bins edge[s] .. edge[s + 1] - 1 */
+    const uint16_t *rise;     /* [edge[mels + 1] - edge[0]] u, Q15 */
+    int32_t own;              /* 1: floor and gain for every band, 0: one for all */
+    int32_t floor_max;        /* 1: ln(max(x, floor)), 0: ln(x + floor) */
     int32_t floor_exponent;
     const int32_t *floor; /* [mels or 1] times 2^floor_exponent, over the band's gain */
     const int32_t *gain;  /* [mels or 1] ln of the band's gain, Q15.16 */
@@ -51,55 +55,79 @@ static inline int32_t sotto_emphasized(const int16_t *x, int32_t i, int32_t a)
     return ((int32_t)x[i] * 32768 - x[i - 1] * a) >> 1;
 }
 
-/* The bits of the largest magnitude; 0: all samples are 0. */
-static inline int32_t sotto_frame_bits(const sotto_melbands_t *p, const int16_t *x)
+/* All bits of the magnitudes of samples from .. to - 1. */
+static inline uint32_t sotto_frame_or(const sotto_melbands_t *p, const int16_t *x, int32_t from,
+                                      int32_t to)
 {
     uint32_t all = 0;
     if (p->preemphasis)
-        for (int32_t i = 0; i < p->window; i++) {
+        for (int32_t i = from; i < to; i++) {
             const int32_t v = sotto_emphasized(x, i, p->preemphasis);
-            all |= (uint32_t)(v < 0 ? -(v + 1) : v);
-            all |= v != 0 ? 1u : 0u;
+            all |= (uint32_t)(v < 0 ? -(v + 1) : v) | (v != 0 ? 1u : 0u);
         }
     else
-        for (int32_t i = 0; i < p->window; i++) {
+        for (int32_t i = from; i < to; i++) {
             const int32_t v = x[i];
             all |= (uint32_t)(v < 0 ? -v : v);
         }
-    return all == 0 ? 0 : 32 - sotto_zeros(all);
+    return all;
 }
 
-/* Sample i under weight w, scaled so that |x| 2^up < 2^15 (with pre-emphasis 2^30) becomes 2^bits.
- */
-static inline int32_t sotto_weighted(const sotto_melbands_t *p, const int16_t *x, int32_t i,
-                                     int32_t w, int32_t up)
+#define SOTTO_SILENT (-32)
+
+/* The bits of the largest magnitude, where the window is small less by SOTTO_FINE; SOTTO_SILENT:
+ * all samples are 0. */
+static inline int32_t sotto_frame_bits(const sotto_melbands_t *p, const int16_t *x)
 {
-    if (p->preemphasis == 0) return (int32_t)((uint32_t)x[i] << up) * w >> (30 - p->bits);
-    const int32_t v = sotto_shifted(sotto_emphasized(x, i, p->preemphasis), up);
-    return sotto_mul_w(v, w) >> (29 - p->bits);
+    const int32_t n = p->window, end = p->ends > 0 ? n - p->ends + 2 : n;
+    const uint32_t middle = sotto_frame_or(p, x, p->ends, end);
+    const uint32_t ends = sotto_frame_or(p, x, 0, p->ends) | sotto_frame_or(p, x, end, n);
+    const int32_t bits = middle == 0 ? SOTTO_SILENT : 32 - sotto_zeros(middle);
+    const int32_t fine = ends == 0 ? SOTTO_SILENT : 32 - sotto_zeros(ends) - SOTTO_FINE;
+    return bits > fine ? bits : fine;
+}
+
+/* Sample i under weight w / 2^(15 + fine), times 2^(up + bits - 15) (with pre-emphasis
+ * 2^(up + bits - 16)): below 2^bits. */
+static inline int32_t sotto_weighted(const sotto_melbands_t *p, const int16_t *x, int32_t i,
+                                     int32_t w, int32_t up, int32_t fine)
+{
+    if (p->preemphasis) {
+        const int32_t v = sotto_emphasized(x, i, p->preemphasis);
+        return sotto_mul_w(sotto_shifted(v, up - fine), w) >> (29 - p->bits);
+    }
+    const int32_t shift = up + p->bits - 30 - fine;
+    return sotto_shifted(x[i] * w, shift);
+}
+
+/* Samples from .. to - 1, an even number of them, weighted by w[0], w[step] ... */
+static inline void sotto_weigh(const sotto_melbands_t *p, const int16_t *x, int32_t from,
+                               int32_t to, const int16_t *w, int32_t step, int32_t up, int32_t fine,
+                               int32_t *y)
+{
+    const uint16_t *order = p->fft.order + (from >> 1);
+    for (int32_t i = from; i < to; i += 2, w += 2 * step) {
+        int32_t *at = y + 2 * *order++;
+        at[0] = sotto_weighted(p, x, i, w[0], up, fine);
+        at[1] = sotto_weighted(p, x, i + 1, w[step], up, fine);
+    }
 }
 
 /* The windowed frame into y, in the order that the FFT wants. */
 static inline void sotto_window_frame(const sotto_melbands_t *p, const int16_t *x, int32_t up,
                                       int32_t *y)
 {
-    const int16_t *w = p->shape;
-    const uint16_t *order = p->fft.order;
-    const int32_t even = p->window & ~1;
-    int32_t i = 0;
+    const int32_t n = p->window, even = n & ~1, half = p->ascending;
+    const int32_t end = p->ends > 0 ? (p->mirror - p->ends) & ~1 : even; /* small again from here */
     memset(y, 0, (size_t)p->fft.n * sizeof *y);
-    for (; i < p->ascending; i += 2, w += 2) {
-        int32_t *to = y + 2 * *order++;
-        to[0] = sotto_weighted(p, x, i, w[0], up);
-        to[1] = sotto_weighted(p, x, i + 1, w[1], up);
-    }
-    w = p->shape + (p->mirror - i);
-    for (; i < even; i += 2, w -= 2) {
-        int32_t *to = y + 2 * *order++;
-        to[0] = sotto_weighted(p, x, i, w[0], up);
-        to[1] = sotto_weighted(p, x, i + 1, w[-1], up);
-    }
-    if (i < p->window) y[2 * *order] = sotto_weighted(p, x, i, w[0], up);
+    sotto_weigh(p, x, 0, p->ends, p->end_shape, 1, up, SOTTO_FINE, y);
+    sotto_weigh(p, x, p->ends, half, p->shape + p->ends, 1, up, 0, y);
+    sotto_weigh(p, x, half, end, p->shape + (p->mirror - half), -1, up, 0, y);
+    sotto_weigh(p, x, end, even, p->end_shape + (p->mirror - end), -1, up, SOTTO_FINE, y);
+    if (even < n)
+        y[2 * p->fft.order[even >> 1]] =
+            p->ends > 0 ? sotto_weighted(p, x, even, p->end_shape[p->mirror - even], up, SOTTO_FINE)
+                        : sotto_weighted(p, x, even, p->shape[p->mirror - even], up, 0);
 }
 
 /* ---- spectrum ---- */
@@ -163,12 +191,12 @@ static inline void sotto_bands(const sotto_melbands_t *p, const int32_t *x, int3
 static inline int32_t sotto_melbands(const sotto_melbands_t *p, const int16_t *x, int32_t *y)
 {
     const int32_t bits = sotto_frame_bits(p, x), most = p->preemphasis ? 30 : 15;
-    const int32_t up = p->preemphasis || bits < 15 ? most - bits : 0;
+    const int32_t up = bits == SOTTO_SILENT ? 0 : p->preemphasis || bits < 15 ? most - bits : 0;
     sotto_window_frame(p, x, up, y);
     sotto_rfft_complex(&p->fft, y);
     sotto_rfft_split(&p->fft, y, p->edge[0], p->edge[p->mels + 1]);
     sotto_bands(p, y, p->unit - up, y);
-    return bits > 0;
+    return bits > SOTTO_SILENT;
 }
 
 #endif
