@@ -100,19 +100,24 @@ base_status q8_frontend_new(const q8_model *m, dsp_fixed **f, base_err *err)
     return status;
 }
 
-base_status q8_emit_frontend(const q8_model *m, const char *prefix, base_str *out, base_err *err)
+void q8_put_frontend(const dsp_config *cfg, const dsp_fixed *f, const char *prefix, base_str *out)
 {
-    dsp_config cfg;
-    dsp_fixed *f = NULL;
     size_t n;
-    BASE_TRY(quant_features(&m->folded, &cfg, err));
-    BASE_TRY(q8_frontend_new(m, &f, err));
     const dsp_fixed_field *fields = dsp_fixed_fields(f, &n);
-    put_macros(out, prefix, &cfg, dsp_fixed_frontend(f));
+    put_macros(out, prefix, cfg, dsp_fixed_frontend(f));
     for (size_t i = 0; i < n; i++)
         if (fields[i].type != DSP_FIXED_INT && fields[i].count > 0)
             put_array(out, prefix, &fields[i]);
     put_struct(out, prefix, fields, n);
+}
+
+base_status q8_emit_frontend(const q8_model *m, const char *prefix, base_str *out, base_err *err)
+{
+    dsp_config cfg;
+    dsp_fixed *f = NULL;
+    BASE_TRY(quant_features(&m->folded, &cfg, err));
+    BASE_TRY(q8_frontend_new(m, &f, err));
+    q8_put_frontend(&cfg, f, prefix, out);
     dsp_fixed_free(f);
     return out->failed ? base_nomem(err, out->len) : BASE_OK;
 }

@@ -32,6 +32,8 @@
 
 #include "quantize/runtime/melbands.h"
 
+#include <string.h>
+
 typedef struct sotto_frontend_t {
     sotto_melbands_t bands;
     int32_t hop;           /* samples from frame to frame */

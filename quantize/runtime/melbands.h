@@ -17,8 +17,6 @@
 #include "quantize/runtime/rfft.h"
 #include "quantize/runtime/roots.h"
 
-#include <string.h>
-
 #define SOTTO_FINE 6
 
 typedef struct sotto_melbands_t {
@@ -119,15 +117,19 @@ static inline void sotto_window_frame(const sotto_melbands_t *p, const int16_t *
 {
     const int32_t n = p->window, even = n & ~1, half = p->ascending;
     const int32_t end = p->ends > 0 ? (p->mirror - p->ends) & ~1 : even; /* small again from here */
-    memset(y, 0, (size_t)p->fft.n * sizeof *y);
     sotto_weigh(p, x, 0, p->ends, p->end_shape, 1, up, SOTTO_FINE, y);
     sotto_weigh(p, x, p->ends, half, p->shape + p->ends, 1, up, 0, y);
     sotto_weigh(p, x, half, end, p->shape + (p->mirror - half), -1, up, 0, y);
     sotto_weigh(p, x, end, even, p->end_shape + (p->mirror - end), -1, up, SOTTO_FINE, y);
-    if (even < n)
-        y[2 * p->fft.order[even >> 1]] =
-            p->ends > 0 ? sotto_weighted(p, x, even, p->end_shape[p->mirror - even], up, SOTTO_FINE)
-                        : sotto_weighted(p, x, even, p->shape[p->mirror - even], up, 0);
+    for (int32_t i = even; i < p->fft.n; i += 2) {
+        int32_t *at = y + 2 * p->fft.order[i >> 1];
+        at[0] = at[1] = 0;
+    }
+    if (even < n) {
+        const int32_t fine = p->ends > 0 ? SOTTO_FINE : 0;
+        const int16_t *w = p->ends > 0 ? p->end_shape : p->shape;
+        y[2 * p->fft.order[even >> 1]] = sotto_weighted(p, x, even, w[p->mirror - even], up, fine);
+    }
 }
 
 /* ---- spectrum ---- */

@@ -10,15 +10,14 @@
 #define SOTTO_WIDE_H
 
 #include <stdint.h>
-#ifdef __ARM_FEATURE_DSP
-#include <arm_acle.h>
-#endif
 
 /* a * w / 2^16, rounded down; -2^15 <= w < 2^15 */
 static inline int32_t sotto_mul_w(int32_t a, int32_t w)
 {
-#ifdef __ARM_FEATURE_DSP
-    return __smulwb(a, w);
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    int32_t v;
+    __asm__("smulwb %0, %1, %2" : "=r"(v) : "r"(a), "r"(w));
+    return v;
 #elif defined(__ARM_ARCH_6M__) || defined(__riscv)
     return (a >> 16) * w + ((int32_t)((uint32_t)a & 0xffffu) * w >> 16);
 #else
@@ -29,8 +28,10 @@ static inline int32_t sotto_mul_w(int32_t a, int32_t w)
 /* sum + a * w / 2^16 */
 static inline int32_t sotto_add_w(int32_t sum, int32_t a, int32_t w)
 {
-#ifdef __ARM_FEATURE_DSP
-    return __smlawb(a, w, sum);
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    int32_t v;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(v) : "r"(a), "r"(w), "r"(sum));
+    return v;
 #else
     return sum + sotto_mul_w(a, w);
 #endif
