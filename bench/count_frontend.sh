@@ -42,7 +42,10 @@ arm cortex-m0 mps2-an385
 arm cortex-m4 mps2-an386
 arm cortex-m55 mps3-an547
 if command -v riscv64-unknown-elf-gcc >/dev/null && command -v qemu-system-riscv32 >/dev/null; then
-    riscv64-unknown-elf-gcc -march=rv32imc_zicsr -mabi=ilp32 "$opt" -std=gnu11 -I. "$define" \
+    echo '#include <stddef.h>
+void *memcpy(void *, const void *, size_t), *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);' > "$work/string.h" # where there is no C library
+    riscv64-unknown-elf-gcc -isystem "$work" -march=rv32imc_zicsr -mabi=ilp32 "$opt" -std=gnu11 -I. "$define" \
         -ffreestanding -nostartfiles -nostdlib -Wl,--section-start=.vectors=0x80000000 \
         -Wl,-Ttext=0x80000100 -Wl,-e,reset bench/device/frontend.c -lgcc -o "$work/elf"
     run rv32imc riscv64-unknown-elf-size qemu-system-riscv32 -M virt -bios none -monitor none \

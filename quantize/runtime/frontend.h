@@ -85,7 +85,7 @@ static inline int32_t sotto_frontend_first(const sotto_frontend_t *p)
 static inline int32_t sotto_frontend_memory(const sotto_frontend_t *p)
 {
     const int32_t kept = p->frames * p->bins, tilts = p->level_blocks > 0 ? kept : 0;
-    return (sotto_frontend_first(p) + 1 + kept + p->level_blocks + tilts + 1) / 2;
+    return (sotto_frontend_first(p) + 2 + kept + p->level_blocks + tilts + 1) / 2;
 }
 static inline int32_t sotto_frontend_scratch(const sotto_frontend_t *p)
 {
@@ -174,7 +174,7 @@ static inline void sotto_frontend_init(const sotto_frontend_t *p, sotto_frontend
 {
     memset(memory, 0, (size_t)sotto_frontend_memory(p) * sizeof *memory);
     s->scratch = scratch;
-    s->pcm = (int16_t *)memory + 1;
+    s->pcm = (int16_t *)memory + 2; /* aligned to 4 */
     s->rows = s->pcm + sotto_frontend_first(p);
     s->peaks = s->rows + p->frames * p->bins;
     s->tilts = (int8_t *)(s->peaks + p->level_blocks);
@@ -216,8 +216,9 @@ static inline void sotto_frontend_step(const sotto_frontend_t *p, sotto_frontend
     s->fill -= p->hop;
     s->need = p->bands.window;
     s->ready = 1;
-    if (s->fill >= 0)
-        memmove(s->pcm - 1, s->pcm - 1 + p->hop, (size_t)(s->fill + 1) * sizeof *s->pcm);
+    if (s->fill < 0) return;
+    s->pcm[-1] = s->pcm[p->hop - 1];
+    memmove(s->pcm, s->pcm + p->hop, (size_t)s->fill * sizeof *s->pcm);
 }
 
 /* Take some of n samples, at most until a frame is complete: gives how many were taken, and sets

@@ -53,22 +53,26 @@ static inline int32_t sotto_emphasized(const int16_t *x, int32_t i, int32_t a)
     return ((int32_t)x[i] * 32768 - x[i - 1] * a) >> 1;
 }
 
-/* All bits of the magnitudes of samples from .. to - 1. */
+/* All bits of the magnitudes of samples from .. to - 1, of which -1 - x is that of x < 0; 0 when
+ * all are 0. */
 static inline uint32_t sotto_frame_or(const sotto_melbands_t *p, const int16_t *x, int32_t from,
                                       int32_t to)
 {
     uint32_t all = 0;
+    int32_t some = 0;
     if (p->preemphasis)
         for (int32_t i = from; i < to; i++) {
             const int32_t v = sotto_emphasized(x, i, p->preemphasis);
-            all |= (uint32_t)(v < 0 ? -(v + 1) : v) | (v != 0 ? 1u : 0u);
+            all |= (uint32_t)(v ^ (v >> 31));
+            some |= v;
         }
     else
         for (int32_t i = from; i < to; i++) {
             const int32_t v = x[i];
-            all |= (uint32_t)(v < 0 ? -v : v);
+            all |= (uint32_t)(v ^ (v >> 15));
+            some |= v;
         }
-    return all;
+    return all | (some != 0 ? 1u : 0u);
 }
 
 #define SOTTO_SILENT (-32)
@@ -95,7 +99,8 @@ static inline int32_t sotto_weighted(const sotto_melbands_t *p, const int16_t *x
         return sotto_mul_w(sotto_shifted(v, up - fine), w) >> (29 - p->bits);
     }
     const int32_t shift = up + p->bits - 30 - fine;
-    return sotto_shifted(x[i] * w, shift);
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return (int32_t)((uint32_t)(x[i] * w) << left) >> right;
 }
 
 /* Samples from .. to - 1, an even number of them, weighted by w[0], w[step] ... */
@@ -117,10 +122,12 @@ static inline void sotto_window_frame(const sotto_melbands_t *p, const int16_t *
 {
     const int32_t n = p->window, even = n & ~1, half = p->ascending;
     const int32_t end = p->ends > 0 ? (p->mirror - p->ends) & ~1 : even; /* small again from here */
-    sotto_weigh(p, x, 0, p->ends, p->end_shape, 1, up, SOTTO_FINE, y);
     sotto_weigh(p, x, p->ends, half, p->shape + p->ends, 1, up, 0, y);
     sotto_weigh(p, x, half, end, p->shape + (p->mirror - half), -1, up, 0, y);
-    sotto_weigh(p, x, end, even, p->end_shape + (p->mirror - end), -1, up, SOTTO_FINE, y);
+    if (p->ends > 0) {
+        sotto_weigh(p, x, 0, p->ends, p->end_shape, 1, up, SOTTO_FINE, y);
+        sotto_weigh(p, x, end, even, p->end_shape + (p->mirror - end), -1, up, SOTTO_FINE, y);
+    }
     for (int32_t i = even; i < p->fft.n; i += 2) {
         int32_t *at = y + 2 * p->fft.order[i >> 1];
         at[0] = at[1] = 0;
@@ -139,10 +146,11 @@ typedef struct sotto_segment_t {
     sotto_scaled_t rise, fall;
 } sotto_segment_t;
 
-/* |x|^2 / 2^15 of a bin scaled to 16 bits, or |x| */
-static inline uint32_t sotto_bin(const int32_t *x, int32_t up, int32_t power)
+/* |x|^2 / 2^15 of a bin scaled to 16 bits by 2^(left - right), or |x| */
+static inline uint32_t sotto_bin(const int32_t *x, int32_t left, int32_t right, int32_t power)
 {
-    const int32_t re = sotto_shifted(x[0], up), im = sotto_shifted(x[1], up);
+    const int32_t re = (int32_t)((uint32_t)x[0] << left) >> right;
+    const int32_t im = (int32_t)((uint32_t)x[1] << left) >> right;
     const uint32_t square = (uint32_t)(re * re) + (uint32_t)(im * im);
     return power ? (square + (1u << 14)) >> 15 : sotto_sqrt(square);
 }
@@ -154,8 +162,9 @@ static inline sotto_segment_t sotto_segment(const sotto_melbands_t *p, const int
     uint32_t all = 0, sum = 0, rise = 0;
     for (int32_t i = 0; i < 2 * n; i++) all |= (uint32_t)(x[i] ^ (x[i] >> 31));
     const int32_t up = all == 0 ? 0 : sotto_zeros(all) - 17;
+    const int32_t left = up > 0 ? up : 0, right = up < 0 ? -up : 0;
     for (int32_t i = 0; i < n; i++) {
-        const uint32_t v = sotto_bin(x + 2 * i, up, p->power);
+        const uint32_t v = sotto_bin(x + 2 * i, left, right, p->power);
         sum += v;
         rise += v * u[i] >> 9;
     }
@@ -193,7 +202,7 @@ static inline void sotto_bands(const sotto_melbands_t *p, const int32_t *x, int3
 static inline int32_t sotto_melbands(const sotto_melbands_t *p, const int16_t *x, int32_t *y)
 {
     const int32_t bits = sotto_frame_bits(p, x), most = p->preemphasis ? 30 : 15;
-    const int32_t up = bits == SOTTO_SILENT ? 0 : p->preemphasis || bits < 15 ? most - bits : 0;
+    const int32_t up = bits == SOTTO_SILENT ? 0 : most - bits;
     sotto_window_frame(p, x, up, y);
     sotto_rfft_complex(&p->fft, y);
     sotto_rfft_split(&p->fft, y, p->edge[0], p->edge[p->mels + 1]);

@@ -26,25 +26,23 @@ typedef struct sotto_complex_t {
     int32_t re, im;
 } sotto_complex_t;
 
-/* 2^15 exp(2 pi j i / n), 0 <= i < n */
-static inline sotto_complex_t sotto_twiddle(const sotto_rfft_t *p, int32_t i)
+/* The pair of 2^15 cos and sin of 2 pi i / n, 0 <= i < n */
+static inline int32_t sotto_twiddle(const sotto_rfft_t *p, int32_t i)
 {
     const int16_t *c = p->cosine;
     const int32_t quarter = p->n >> 2, half = p->n >> 1;
-    sotto_complex_t w;
-    const int32_t below = i > half, k = below ? p->n - i : i; /* the lower half turns backwards */
-    w.re = k > quarter ? -c[half - k] : c[k];
-    w.im = k > quarter ? c[k - quarter] : c[quarter - k];
-    if (below) w.im = -w.im;
-    return w;
+    if (i <= quarter) return sotto_pair(c[i], c[quarter - i]);
+    if (i <= half) return sotto_pair(-c[half - i], c[i - quarter]);
+    if (i <= half + quarter) return sotto_pair(-c[i - half], -c[half + quarter - i]);
+    return sotto_pair(c[p->n - i], -c[i - half - quarter]);
 }
 
 /* x / (2 w), |w| = 1: a leg of a butterfly */
-static inline sotto_complex_t sotto_leg(const int32_t *x, sotto_complex_t w)
+static inline sotto_complex_t sotto_leg(const int32_t *x, int32_t w)
 {
-    sotto_complex_t y;
-    y.re = sotto_add_w(sotto_mul_w(x[0], w.re), x[1], w.im);
-    y.im = sotto_add_w(sotto_mul_w(x[1], w.re), x[0], -w.im);
+    const int32_t re = x[0], im = x[1];
+    const sotto_complex_t y = {sotto_add_high(sotto_mul_low(re, w), im, w),
+                               sotto_mul_low(im, w) - sotto_mul_high(re, w)};
     return y;
 }
 
@@ -163,7 +161,7 @@ static inline void sotto_rfft_plain(int32_t radix, int32_t *x, const int32_t *en
 
 /* The same with legs turned back by w[0], w[1] ... */
 static inline void sotto_rfft_turned(int32_t radix, int32_t *x, const int32_t *end, int32_t step,
-                                     const sotto_complex_t *w)
+                                     const int32_t w[4])
 {
     for (; x < end; x += radix * step) {
         const sotto_complex_t a = sotto_half(x), b = sotto_leg(x + step, w[0]);
@@ -190,7 +188,7 @@ static inline void sotto_rfft_stage(const sotto_rfft_t *p, int32_t radix, int32_
     const int32_t *end = x + p->n;
     sotto_rfft_plain(radix, x, end, step);
     for (int32_t k = 2, angle = turn; k < step; k += 2, angle += turn) {
-        sotto_complex_t w[4];
+        int32_t w[4];
         for (int32_t leg = 0, at = angle; leg < radix - 1; leg++, at += angle)
             w[leg] = sotto_twiddle(p, at);
         sotto_rfft_turned(radix, x + k, end, step, w);
@@ -230,7 +228,7 @@ static inline void sotto_rfft_split(const sotto_rfft_t *p, int32_t *x, int32_t l
         const sotto_complex_t rest = {near[0] - far[0], near[1] + far[1]};
         const int32_t c = p->cosine[k], s = p->cosine[quarter - k];
         /* rest / (2j w) */
-        const int32_t re = sotto_add_w(sotto_mul_w(rest.im, c), rest.re, -s);
+        const int32_t re = sotto_mul_w(rest.im, c) - sotto_mul_w(rest.re, s);
         const int32_t im = sotto_add_w(sotto_mul_w(rest.re, c), rest.im, s);
         near[0] = sum.re + re;
         near[1] = sum.im - im;

@@ -37,4 +37,42 @@ static inline int32_t sotto_add_w(int32_t sum, int32_t a, int32_t w)
 #endif
 }
 
+/* A pair of 16-bit numbers in one, as those instructions take them. */
+static inline int32_t sotto_pair(int32_t low, int32_t high)
+{
+    return (int32_t)(((uint32_t)high << 16) | ((uint32_t)low & 0xffffu));
+}
+
+/* a times the lower or the upper number of a pair / 2^16, rounded down; and added to a sum */
+static inline int32_t sotto_mul_low(int32_t a, int32_t pair)
+{
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    return sotto_mul_w(a, pair);
+#else
+    return sotto_mul_w(a, (int16_t)pair);
+#endif
+}
+
+static inline int32_t sotto_mul_high(int32_t a, int32_t pair)
+{
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    int32_t v;
+    __asm__("smulwt %0, %1, %2" : "=r"(v) : "r"(a), "r"(pair));
+    return v;
+#else
+    return sotto_mul_w(a, pair >> 16);
+#endif
+}
+
+static inline int32_t sotto_add_high(int32_t sum, int32_t a, int32_t pair)
+{
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    int32_t v;
+    __asm__("smlawt %0, %1, %2, %3" : "=r"(v) : "r"(a), "r"(pair), "r"(sum));
+    return v;
+#else
+    return sum + sotto_mul_w(a, pair >> 16);
+#endif
+}
+
 #endif
