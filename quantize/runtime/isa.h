@@ -1,6 +1,7 @@
 /* isa: the few instructions of Arm's DSP extension (Armv7E-M, Armv8-M) that the fast kernels use,
  * on a pair of 16-bit numbers in a 32-bit word; Arm v7-M Architecture Reference Manual, A7.
- * SOTTO_DSP says whether they are there. Also: how the compiler is told where to inline.
+ * Which form of the kernels is compiled: SOTTO_MVE (Helium), SOTTO_DSP, SOTTO_V6M (Cortex-M0 and
+ * its like) or SOTTO_PLAIN, which is C alone. Also: how the compiler is told where to inline.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -22,6 +23,10 @@
 #define SOTTO_MVE
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
 #define SOTTO_DSP
+#elif (defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)) && defined(__GNUC__)
+#define SOTTO_V6M
+#else
+#define SOTTO_PLAIN
 #endif
 
 #if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
