@@ -43,7 +43,9 @@ static void run_dense(const void *p, const int8_t *const *x, int8_t *y)
 #define GEMM(type)                                                                                 \
     NN_Q8_INT_OF(type, gemm.n), NN_Q8_INT_OF(type, gemm.k), NN_Q8_I8S_OF(type, gemm.weight),       \
         SCALE(type, gemm.scale)
-#define DEPTHWISE(type) NN_Q8_I8S_OF(type, depthwise.weight), SCALE(type, depthwise.scale)
+#define DEPTHWISE(type)                                                                            \
+    NN_Q8_INT_OF(type, depthwise.pairs), NN_Q8_I8S_OF(type, depthwise.weight),                     \
+        SCALE(type, depthwise.scale)
 #define GRID(type)                                                                                 \
     NN_Q8_INT_OF(type, grid.in_h), NN_Q8_INT_OF(type, grid.in_w), NN_Q8_INT_OF(type, grid.in_c),   \
         NN_Q8_INT_OF(type, grid.out_h), NN_Q8_INT_OF(type, grid.out_w),                            \
@@ -102,13 +104,16 @@ typedef struct source {
     sotto_scale_t scale; /* without channel */
 } source;
 
-/* What scale.h asks of every channel. */
+/* What scale.h asks of every channel; and no weight is -128, so that two products fit 16 bits. */
 static bool scales(const source *s)
 {
     for (int o = 0; o < s->outputs; o++) {
         int64_t most = llabs((long long)s->bias[o]);
-        for (int t = 0; t < s->taps; t++)
-            most += 256 * abs(s->weight[o * s->output_step + t * s->tap_step]);
+        for (int t = 0; t < s->taps; t++) {
+            const int w = s->weight[o * s->output_step + t * s->tap_step];
+            if (w == INT8_MIN) return false;
+            most += 256 * abs(w);
+        }
         if (most >= (int64_t)1 << 30 || s->shift[o] >= 0) return false;
     }
     return true;
@@ -159,7 +164,7 @@ static sotto_depthwise_t depthwise_of(deployer *d, const source *s)
 {
     const int pairs = (s->taps + 1) / 2;
     int8_t *w = get(d, 2 * (size_t)pairs * (size_t)s->outputs, 1);
-    sotto_depthwise_t p = {.weight = w, .scale = scale_of(d, s)};
+    sotto_depthwise_t p = {.pairs = pairs, .weight = w, .scale = scale_of(d, s)};
     if (!w) return p;
     for (int c = 0; c < s->outputs; c++)
         for (int t = 0; t < s->taps; t++) {

@@ -14,6 +14,7 @@
 #define SOTTO_GEMM_H
 
 #include "quantize/runtime/gemm_dsp.h"
+#include "quantize/runtime/gemm_mve.h"
 #include "quantize/runtime/gemm_plain.h"
 #include "quantize/runtime/gemm_v6m.h"
 
@@ -24,8 +25,12 @@
  */
 static inline int8_t *sotto_gemm_row(const sotto_gemm_t *g, void *scratch, int32_t p)
 {
+#ifdef SOTTO_MVE
+    return (int8_t *)scratch + p * g->k;
+#else
     (void)p;
     return (int8_t *)scratch + SOTTO_GEMM_COLUMNS * 2 * g->k;
+#endif
 }
 
 #if defined(SOTTO_DSP) || defined(SOTTO_V6M)

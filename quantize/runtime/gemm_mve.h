@@ -1,0 +1,69 @@
+/* gemm_mve: gemm.h with Helium. Columns are [4][k] bytes, 16 of which are multiplied at once, the
+ * rest of them under the loop's tail predicate.
+ *
+ * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
+ * for any purpose with or without fee is hereby granted. The software is provided "as is", without
+ * warranty of any kind.
+ */
+#ifndef SOTTO_GEMM_MVE_H
+#define SOTTO_GEMM_MVE_H
+
+#include "quantize/runtime/gemm_t.h"
+#include "quantize/runtime/scale_mve.h"
+
+#ifdef SOTTO_MVE
+
+/* Taps that were gathered in their own place (sotto_gemm_row) are there already. */
+static inline void sotto_gemm_put(const sotto_gemm_t *g, void *scratch, int32_t p, const int8_t *x)
+{
+    int8_t *to = (int8_t *)scratch + p * g->k;
+    if (x == to) return;
+    __asm__ volatile("dlstp.8 lr, %[k]\n"
+                     "1:\tvldrb.8 q0, [%[x]], #16\n\t"
+                     "vstrb.8 q0, [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [x] "+r"(x), [to] "+r"(to)
+                     : [k] "r"(g->k)
+                     : "lr", "q0", "memory");
+}
+
+#define SOTTO_GEMM_MAC(x, s)                                                                       \
+    "vldrb.8 q1, [%[" #x "]], #16\n\t"                                                             \
+    "vmladava.s8 %[" #s "], q0, q1\n\t"
+
+/* sum plus the products of a row of k weights with each of the columns x */
+SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const int8_t *x, int32_t sum)
+{
+    const int8_t *x1 = x + k, *x2 = x1 + k, *x3 = x2 + k;
+    int32_t s0 = sum, s1 = sum, s2 = sum, s3 = sum;
+    int32x4_t all;
+    __asm__ volatile("dlstp.8 lr, %[k]\n"
+                     "1:\tvldrb.8 q0, [%[w]], #16\n\t" SOTTO_GEMM_MAC(x0, s0) SOTTO_GEMM_MAC(x1, s1)
+                         SOTTO_GEMM_MAC(x2, s2)
+                             SOTTO_GEMM_MAC(x3, s3) "letp lr, 1b\n\t"
+                                                    "vmov %q[all][2], %q[all][0], %[s0], %[s2]\n\t"
+                                                    "vmov %q[all][3], %q[all][1], %[s1], %[s3]"
+                     : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [w] "+r"(w),
+                       [x0] "+r"(x), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [all] "=w"(all)
+                     : [k] "r"(k)
+                     : "lr", "q0", "q1", "memory");
+    return all;
+}
+
+SOTTO_INLINE void sotto_gemm_all(const sotto_gemm_t *s, const sotto_gemm_t *g, const void *columns,
+                                 const int32_t apart[4], int8_t *y)
+{
+    const sotto_end_t e = sotto_end_of(&s->scale, &g->scale);
+    const int32x4_t lo = vdupq_n_s32(e.lo), hi = vdupq_n_s32(e.hi);
+    const uint32x4_t to = vreinterpretq_u32_s32(vldrwq_s32(apart));
+    const int32_t *channel = g->scale.channel;
+    const int8_t *w = g->weight;
+    for (int8_t *const end = y + s->n; y < end; y++, channel += 3, w += s->k) {
+        int32x4_t v = sotto_gemm_dot(w, s->k, columns, channel[0]);
+        v = vaddq_n_s32(sotto_scaled_channel(v, channel, e.single), g->scale.zero);
+        vstrbq_scatter_offset_s32(y, to, vminq_s32(vmaxq_s32(v, lo), hi));
+    }
+}
+
+#endif
+#endif
