@@ -13,62 +13,72 @@
 
 #ifdef SOTTO_MVE
 
-/* Every second of eight channels, the even or the odd ones: byte offsets of what
- * sotto_scale_t.channel has of each. */
-SOTTO_INLINE uint32x4_t sotto_depthwise_second(void)
+/* Predicated loads cost more than plain ones: `whole` is a constant where this is inlined. */
+SOTTO_INLINE int16x8_t sotto_load_eight(const int8_t *p, int32_t whole, mve_pred16_t here)
 {
-    return vmulq_n_u32(vidupq_n_u32(0, 8), 3);
+    return whole ? vldrbq_s16(p) : vldrbq_z_s16(p, here);
+}
+SOTTO_INLINE int16x8_t sotto_gather_eight(const int8_t *p, uint16x8_t at, int32_t whole,
+                                          mve_pred16_t here)
+{
+    return whole ? vldrbq_gather_offset_s16(p, at) : vldrbq_gather_offset_z_s16(p, at, here);
+}
+SOTTO_INLINE int32x4_t sotto_gather_four(const int32_t *p, uint32x4_t at, int32_t whole,
+                                         mve_pred16_t here)
+{
+    return whole ? vldrwq_gather_offset_s32(p, at) : vldrwq_gather_offset_z_s32(p, at, here);
 }
 
-/* Their outputs without bounds; channel: of the first; those that are not here give anything. */
-SOTTO_INLINE int32x4_t sotto_depthwise_end(sotto_end_t e, int32_t zero, const int32_t *channel,
-                                           int32x4_t sum, mve_pred16_t here)
+/* Byte offsets of the weights of a tap for eight channels: 0 1 4 5, the same `four` bytes on. */
+SOTTO_INLINE uint16x8_t sotto_depthwise_weights(int32_t four)
 {
-    const uint32x4_t at = sotto_depthwise_second();
-    const int32x4_t multiplier = vldrwq_gather_offset_z_s32(channel + 1, at, here);
-    const int32x4_t shift = vldrwq_gather_offset_z_s32(channel + 2, at, here);
-    return vaddq_n_s32(sotto_scaled_channels(sum, multiplier, shift, e.single), zero);
+    const uint16x8_t i = vidupq_n_u16(0, 1), odd = vandq_u16(i, vdupq_n_u16(1));
+    const uint16x8_t half = vandq_u16(i, vdupq_n_u16(2)), other = vshrq_n_u16(i, 2);
+    return vaddq_u16(vaddq_u16(odd, vaddq_u16(half, half)), vmulq_n_u16(other, (uint16_t)four));
 }
 
-/* n of eight channels from c on, 4 or 8. */
+/* Eight channels from c on, or the four that are left. */
 SOTTO_INLINE void sotto_depthwise_eight(const sotto_depthwise_t *s, const sotto_depthwise_t *d,
-                                        const int8_t *const *tap, int32_t c, int32_t n, int8_t *y)
+                                        const int8_t *const *tap, int32_t c, int32_t whole,
+                                        int8_t *y)
 {
     const sotto_end_t e = sotto_end_of(&s->scale, &d->scale);
-    const uint32_t next = 8 * (uint32_t)s->pairs; /* four channels on */
-    const int32_t *channel = d->scale.channel + 3 * c;
-    const int8_t *w = d->weight + 2 * s->pairs * c;
-    const mve_pred16_t here = vctp16q((uint32_t)n), second = vctp32q((uint32_t)n / 2);
-    /* 0 1 4 5, then the same `next` bytes on */
-    const uint16x8_t one = vidupq_n_u16(0, 1);
-    const uint16x8_t four = vandq_u16(one, vdupq_n_u16(4));
-    const uint16x8_t at =
-        vaddq_u16(vaddq_u16(vandq_u16(one, vdupq_n_u16(3)), vandq_u16(one, vdupq_n_u16(2))),
-                  vmulq_n_u16(four, (uint16_t)(next / 4)));
-    const uint32x4_t of = sotto_depthwise_second();
-    int32x4_t even = vldrwq_gather_offset_z_s32(channel, of, second);
-    int32x4_t odd = vldrwq_gather_offset_z_s32(channel + 3, of, second);
-    for (int32_t t = s->pairs; t > 0; t--, tap += 2, w += 8) {
-        int16x8_t p =
-            vmulq_s16(vldrbq_z_s16(tap[0] + c, here), vldrbq_gather_offset_z_s16(w, at, here));
-        p = vaddq_s16(p, vmulq_s16(vldrbq_z_s16(tap[1] + c, here),
-                                   vldrbq_gather_offset_z_s16(w + 2, at, here)));
-        even = vaddq_s32(even, vmovlbq_s16(p));
-        odd = vaddq_s32(odd, vmovltq_s16(p));
+    const int32_t pairs = s->pairs, *const channel = d->scale.channel + 3 * c;
+    const int8_t *w = d->weight + 2 * pairs * c;
+    const mve_pred16_t here = vctp16q(4), half = vctp32q(2);
+    const uint16x8_t at = sotto_depthwise_weights(8 * pairs);
+    const uint32x4_t of = vmulq_n_u32(vidupq_n_u32(0, 8), 3); /* bytes: every second channel */
+    int32x4_t even = sotto_gather_four(channel, of, whole, half);
+    int32x4_t odd = sotto_gather_four(channel + 3, of, whole, half);
+    for (int32_t t = pairs; t > 0; t--, tap += 2, w += 8) {
+        const int16x8_t a = vmulq_s16(sotto_load_eight(tap[0] + c, whole, here),
+                                      sotto_gather_eight(w, at, whole, here));
+        const int16x8_t b = vmulq_s16(sotto_load_eight(tap[1] + c, whole, here),
+                                      sotto_gather_eight(w + 2, at, whole, here));
+        const int16x8_t both = vaddq_s16(a, b);
+        even = vaddq_s32(even, vmovlbq_s16(both));
+        odd = vaddq_s32(odd, vmovltq_s16(both));
     }
-    even = sotto_depthwise_end(e, d->scale.zero, channel, even, second);
-    odd = sotto_depthwise_end(e, d->scale.zero, channel + 3, odd, second);
-    int16x8_t all = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), even), odd);
-    all = vminq_s16(vmaxq_s16(all, vdupq_n_s16((int16_t)e.lo)), vdupq_n_s16((int16_t)e.hi));
-    vstrbq_p_s16(y, all, here);
+    even = sotto_scaled_channels(even, sotto_gather_four(channel + 1, of, whole, half),
+                                 sotto_gather_four(channel + 2, of, whole, half), e.single);
+    odd = sotto_scaled_channels(odd, sotto_gather_four(channel + 4, of, whole, half),
+                                sotto_gather_four(channel + 5, of, whole, half), e.single);
+    int16x8_t v = vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), even), odd);
+    v = vqaddq_n_s16(v, (int16_t)d->scale.zero);
+    v = vminq_s16(vmaxq_s16(v, vdupq_n_s16((int16_t)e.lo)), vdupq_n_s16((int16_t)e.hi));
+    if (whole)
+        vstrbq_s16(y, v);
+    else
+        vstrbq_p_s16(y, v, here);
 }
 
 /* One position; y: [channels], which are a multiple of 4. s: d, or another layer of its shape. */
 SOTTO_INLINE void sotto_depthwise(const sotto_depthwise_t *s, const sotto_depthwise_t *d,
                                   const int8_t *const *tap, int32_t channels, int8_t *y)
 {
-    for (int32_t c = 0; c < channels; c += 8)
-        sotto_depthwise_eight(s, d, tap, c, channels - c < 8 ? channels - c : 8, y + c);
+    int32_t c = 0;
+    for (; c + 8 <= channels; c += 8) sotto_depthwise_eight(s, d, tap, c, 1, y + c);
+    if (c < channels) sotto_depthwise_eight(s, d, tap, c, 0, y + c);
 }
 
 #endif

@@ -50,6 +50,7 @@ SOTTO_INLINE void sotto_gemm_all(const sotto_gemm_t *s, const sotto_gemm_t *g, c
 }
 #endif
 
+#ifndef SOTTO_MVE
 /* count columns, 1 .. 4; y: [count][n]. Columns that are not there write where the last one does,
  * before it. Numbers but zero points are read from s, arrays from g: of layers of one shape, s may
  * be the first, which a compiler then sees as constants. */
@@ -60,5 +61,6 @@ SOTTO_INLINE void sotto_gemm(const sotto_gemm_t *s, const sotto_gemm_t *g, const
     const int32_t apart[4] = {0, y1, y2, count > 3 ? 3 * y1 : y2};
     sotto_gemm_all(s, g, columns, apart, y);
 }
+#endif
 
 #endif

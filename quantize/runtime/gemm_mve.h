@@ -31,10 +31,11 @@ static inline void sotto_gemm_put(const sotto_gemm_t *g, void *scratch, int32_t 
     "vldrb.8 q1, [%[" #x "]], #16\n\t"                                                             \
     "vmladava.s8 %[" #s "], q0, q1\n\t"
 
-/* sum plus the products of a row of k weights with each of the columns x */
-SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const int8_t *x, int32_t sum)
+/* sum plus the products of a row of k weights with each of four columns */
+SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const int8_t *x0,
+                                      const int8_t *x1, const int8_t *x2, const int8_t *x3,
+                                      int32_t sum)
 {
-    const int8_t *x1 = x + k, *x2 = x1 + k, *x3 = x2 + k;
     int32_t s0 = sum, s1 = sum, s2 = sum, s3 = sum;
     int32x4_t all;
     __asm__ volatile("dlstp.8 lr, %[k]\n"
@@ -44,24 +45,29 @@ SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const int8_t *
                                                     "vmov %q[all][2], %q[all][0], %[s0], %[s2]\n\t"
                                                     "vmov %q[all][3], %q[all][1], %[s1], %[s3]"
                      : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [w] "+r"(w),
-                       [x0] "+r"(x), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [all] "=w"(all)
+                       [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [all] "=w"(all)
                      : [k] "r"(k)
                      : "lr", "q0", "q1", "memory");
     return all;
 }
 
-SOTTO_INLINE void sotto_gemm_all(const sotto_gemm_t *s, const sotto_gemm_t *g, const void *columns,
-                                 const int32_t apart[4], int8_t *y)
+/* gemm.h's. In place of columns that are not there, the last one is computed again. */
+SOTTO_INLINE void sotto_gemm(const sotto_gemm_t *s, const sotto_gemm_t *g, const void *columns,
+                             int32_t count, int8_t *y)
 {
     const sotto_end_t e = sotto_end_of(&s->scale, &g->scale);
     const int32x4_t lo = vdupq_n_s32(e.lo), hi = vdupq_n_s32(e.hi);
-    const uint32x4_t to = vreinterpretq_u32_s32(vldrwq_s32(apart));
+    const uint32x4_t column = vminq_u32(vidupq_n_u32(0, 1), vdupq_n_u32((uint32_t)count - 1));
+    const uint32x4_t apart = vmulq_n_u32(column, (uint32_t)s->n);
+    const int32_t k = s->k, zero = g->scale.zero;
+    const int8_t *const x0 = columns, *const x1 = count > 1 ? x0 + k : x0;
+    const int8_t *const x2 = count > 2 ? x1 + k : x1, *const x3 = count > 3 ? x2 + k : x2;
     const int32_t *channel = g->scale.channel;
     const int8_t *w = g->weight;
-    for (int8_t *const end = y + s->n; y < end; y++, channel += 3, w += s->k) {
-        int32x4_t v = sotto_gemm_dot(w, s->k, columns, channel[0]);
-        v = vaddq_n_s32(sotto_scaled_channel(v, channel, e.single), g->scale.zero);
-        vstrbq_scatter_offset_s32(y, to, vminq_s32(vmaxq_s32(v, lo), hi));
+    for (int8_t *const end = y + s->n; y < end; y++, channel += 3, w += k) {
+        int32x4_t v = sotto_gemm_dot(w, k, x0, x1, x2, x3, channel[0]);
+        v = vaddq_n_s32(sotto_scaled_channel(v, channel, e.single), zero);
+        vstrbq_scatter_offset_s32(y, apart, vminq_s32(vmaxq_s32(v, lo), hi));
     }
 }
 
