@@ -46,16 +46,17 @@ SOTTO_INLINE void sotto_depthwise_eight(const sotto_depthwise_t *s, const sotto_
     const int32_t pairs = s->pairs, *const channel = d->scale.channel + 3 * c;
     const int8_t *w = d->weight + 2 * pairs * c;
     const mve_pred16_t here = vctp16q(4), half = vctp32q(2);
-    const uint16x8_t at = sotto_depthwise_weights(8 * pairs);
+    const uint16x8_t at = sotto_depthwise_weights(8 * pairs), more = vaddq_n_u16(at, 2);
     const uint32x4_t of = vmulq_n_u32(vidupq_n_u32(0, 8), 3); /* bytes: every second channel */
     int32x4_t even = sotto_gather_four(channel, of, whole, half);
     int32x4_t odd = sotto_gather_four(channel + 3, of, whole, half);
-    for (int32_t t = pairs; t > 0; t--, tap += 2, w += 8) {
-        const int16x8_t a = vmulq_s16(sotto_load_eight(tap[0] + c, whole, here),
-                                      sotto_gather_eight(w, at, whole, here));
-        const int16x8_t b = vmulq_s16(sotto_load_eight(tap[1] + c, whole, here),
-                                      sotto_gather_eight(w + 2, at, whole, here));
-        const int16x8_t both = vaddq_s16(a, b);
+    for (int32_t t = 0; t < pairs; t++, w += 8) {
+        const int8_t *const a = tap[2 * t] + c, *const b = tap[2 * t + 1] + c;
+        const int16x8_t of_a =
+            vmulq_s16(sotto_load_eight(a, whole, here), sotto_gather_eight(w, at, whole, here));
+        const int16x8_t of_b =
+            vmulq_s16(sotto_load_eight(b, whole, here), sotto_gather_eight(w, more, whole, here));
+        const int16x8_t both = vaddq_s16(of_a, of_b);
         even = vaddq_s32(even, vmovlbq_s16(both));
         odd = vaddq_s32(odd, vmovltq_s16(both));
     }

@@ -13,43 +13,29 @@
 
 /* s += x[i] * w[j] */
 #define SOTTO_DEPTHWISE_MAC(s, i, j)                                                               \
-    "ldrb %[t], [%[a], #" #i "]\n\t"                                                               \
-    "sxtb %[t], %[t]\n\t"                                                                          \
-    "ldrb %[u], [%[w], #" #j "]\n\t"                                                               \
-    "sxtb %[u], %[u]\n\t"                                                                          \
-    "muls %[t], %[u], %[t]\n\t"                                                                    \
-    "add %[" #s "], %[t]\n\t"
+    "ldrb r4, [r3, #" #i "]\n\t"                                                                   \
+    "sxtb r4, r4\n\t"                                                                              \
+    "ldrb r5, [r2, #" #j "]\n\t"                                                                   \
+    "sxtb r5, r5\n\t"                                                                              \
+    "muls r4, r5, r4\n\t"                                                                          \
+    "add " #s ", r4\n\t"
 #define SOTTO_DEPTHWISE_TAP(w0, w1, w2, w3)                                                        \
-    SOTTO_DEPTHWISE_MAC(s0, 0, w0)                                                                 \
-    SOTTO_DEPTHWISE_MAC(s1, 1, w1)                                                                 \
-    SOTTO_DEPTHWISE_MAC(s2, 2, w2)                                                                 \
-    SOTTO_DEPTHWISE_MAC(s3, 3, w3)
+    "adds r3, r3, r1\n\t" SOTTO_DEPTHWISE_MAC(r8, 0, w0) SOTTO_DEPTHWISE_MAC(r9, 1, w1)            \
+        SOTTO_DEPTHWISE_MAC(r6, 2, w2) SOTTO_DEPTHWISE_MAC(r7, 3, w3)
 
-SOTTO_INLINE const int8_t *sotto_depthwise_sums(const int8_t *const *tap, int32_t c,
-                                                const int8_t *w, int32_t sum[4])
+/* In registers: r0 tap, r1 c, r2 w, r8 r9 r6 r7 sums. */
+SOTTO_NAKED const int8_t *sotto_depthwise_sums(SOTTO_IN const int8_t *const *tap,
+                                               SOTTO_IN int32_t c, SOTTO_IN const int8_t *w,
+                                               SOTTO_IN int32_t sum[4])
 {
-    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-    const int8_t *a;
-    int32_t t, u;
-    __asm__ volatile(".syntax unified\n\t"
-                     "ldr %[a], [%[tap]]\n"
-                     "1:\tadd %[a], %[c]\n\t" SOTTO_DEPTHWISE_TAP(
-                         0, 1, 4, 5) "ldr %[a], [%[tap], #4]\n\t"
-                                     "add %[a], %[c]\n\t" SOTTO_DEPTHWISE_TAP(
-                                         2, 3, 6, 7) "adds %[w], #8\n\t"
-                                                     "adds %[tap], #8\n\t"
-                                                     "ldr %[a], [%[tap]]\n\t"
-                                                     "cmp %[a], #0\n\t"
-                                                     "bne 1b"
-                     : [s0] "+h"(s0), [s1] "+h"(s1), [s2] "+h"(s2), [s3] "+h"(s3), [w] "+l"(w),
-                       [tap] "+l"(tap), [a] "=&l"(a), [t] "=&l"(t), [u] "=&l"(u)
-                     : [c] "h"(c)
-                     : "cc", "memory");
-    sum[0] = s0;
-    sum[1] = s1;
-    sum[2] = s2;
-    sum[3] = s3;
-    return w;
+    __asm__(".syntax unified\n\t" SOTTO_SUMS_IN "ldr r3, [r0]\n"
+            "1:\t" SOTTO_DEPTHWISE_TAP(0, 1, 4, 5) "ldr r3, [r0, #4]\n\t" SOTTO_DEPTHWISE_TAP(
+                2, 3, 6, 7) "adds r2, #8\n\t"
+                            "adds r0, #8\n\t"
+                            "ldr r3, [r0]\n\t"
+                            "cmp r3, #0\n\t"
+                            "bne 1b\n\t"
+                            "movs r0, r2\n\t" SOTTO_SUMS_OUT);
 }
 
 #endif

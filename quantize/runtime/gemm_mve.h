@@ -16,38 +16,35 @@
 /* Taps that were gathered in their own place (sotto_gemm_row) are there already. */
 static inline void sotto_gemm_put(const sotto_gemm_t *g, void *scratch, int32_t p, const int8_t *x)
 {
-    int8_t *to = (int8_t *)scratch + p * g->k;
-    if (x == to) return;
-    __asm__ volatile("dlstp.8 lr, %[k]\n"
-                     "1:\tvldrb.8 q0, [%[x]], #16\n\t"
-                     "vstrb.8 q0, [%[to]], #16\n\t"
-                     "letp lr, 1b"
-                     : [x] "+r"(x), [to] "+r"(to)
-                     : [k] "r"(g->k)
-                     : "lr", "q0", "memory");
+    int8_t *const to = (int8_t *)scratch + p * g->k;
+    if (x != to) sotto_move(to, x, g->k);
 }
 
 #define SOTTO_GEMM_MAC(x, s)                                                                       \
-    "vldrb.8 q1, [%[" #x "]], #16\n\t"                                                             \
-    "vmladava.s8 %[" #s "], q0, q1\n\t"
+    "vldrb.8 q1, [" #x "], #16\n\t"                                                                \
+    "vmladava.s8 " #s ", q0, q1\n\t"
 
-/* sum plus the products of a row of k weights with each of four columns */
-SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const int8_t *x0,
-                                      const int8_t *x1, const int8_t *x2, const int8_t *x3,
+/* sum plus the products of a row of k weights with each of four columns, of which addresses are
+ * given */
+SOTTO_INLINE int32x4_t sotto_gemm_dot(const int8_t *w, int32_t k, const uint32_t column[4],
                                       int32_t sum)
 {
-    int32_t s0 = sum, s1 = sum, s2 = sum, s3 = sum;
     int32x4_t all;
-    __asm__ volatile("dlstp.8 lr, %[k]\n"
-                     "1:\tvldrb.8 q0, [%[w]], #16\n\t" SOTTO_GEMM_MAC(x0, s0) SOTTO_GEMM_MAC(x1, s1)
-                         SOTTO_GEMM_MAC(x2, s2)
-                             SOTTO_GEMM_MAC(x3, s3) "letp lr, 1b\n\t"
-                                                    "vmov %q[all][2], %q[all][0], %[s0], %[s2]\n\t"
-                                                    "vmov %q[all][3], %q[all][1], %[s1], %[s3]"
-                     : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [w] "+r"(w),
-                       [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3), [all] "=w"(all)
-                     : [k] "r"(k)
-                     : "lr", "q0", "q1", "memory");
+    __asm__ volatile("ldm %[column], {r5, r9, r11, r12}\n\t"
+                     "mov r4, %[sum]\n\t"
+                     "mov r6, r4\n\t"
+                     "mov r8, r4\n\t"
+                     "mov r10, r4\n\t"
+                     "dlstp.8 lr, %[k]\n"
+                     "1:\tvldrb.8 q0, [%[w]], #16\n\t" SOTTO_GEMM_MAC(r5, r4) SOTTO_GEMM_MAC(r9, r6)
+                         SOTTO_GEMM_MAC(r11, r8)
+                             SOTTO_GEMM_MAC(r12, r10) "letp lr, 1b\n\t"
+                                                      "vmov %q[all][2], %q[all][0], r4, r8\n\t"
+                                                      "vmov %q[all][3], %q[all][1], r6, r10"
+                     : [w] "+r"(w), [all] "=w"(all)
+                     : [k] "r"(k), [sum] "r"(sum), [column] "r"(column)
+                     : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "q0", "q1",
+                       "memory");
     return all;
 }
 
@@ -57,15 +54,15 @@ SOTTO_INLINE void sotto_gemm(const sotto_gemm_t *s, const sotto_gemm_t *g, const
 {
     const sotto_end_t e = sotto_end_of(&s->scale, &g->scale);
     const int32x4_t lo = vdupq_n_s32(e.lo), hi = vdupq_n_s32(e.hi);
-    const uint32x4_t column = vminq_u32(vidupq_n_u32(0, 1), vdupq_n_u32((uint32_t)count - 1));
-    const uint32x4_t apart = vmulq_n_u32(column, (uint32_t)s->n);
+    const uint32x4_t of = vminq_u32(vidupq_n_u32(0, 1), vdupq_n_u32((uint32_t)count - 1));
+    const uint32x4_t apart = vmulq_n_u32(of, (uint32_t)s->n);
     const int32_t k = s->k, zero = g->scale.zero;
-    const int8_t *const x0 = columns, *const x1 = count > 1 ? x0 + k : x0;
-    const int8_t *const x2 = count > 2 ? x1 + k : x1, *const x3 = count > 3 ? x2 + k : x2;
+    uint32_t column[4]; /* addresses */
+    vstrwq_u32(column, vaddq_n_u32(vmulq_n_u32(of, (uint32_t)k), (uint32_t)(uintptr_t)columns));
     const int32_t *channel = g->scale.channel;
     const int8_t *w = g->weight;
     for (int8_t *const end = y + s->n; y < end; y++, channel += 3, w += k) {
-        int32x4_t v = sotto_gemm_dot(w, k, x0, x1, x2, x3, channel[0]);
+        int32x4_t v = sotto_gemm_dot(w, k, column, channel[0]);
         v = vaddq_n_s32(sotto_scaled_channel(v, channel, e.single), zero);
         vstrbq_scatter_offset_s32(y, apart, vminq_s32(vmaxq_s32(v, lo), hi));
     }

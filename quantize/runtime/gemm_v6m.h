@@ -23,42 +23,37 @@ static inline void sotto_gemm_put(const sotto_gemm_t *g, void *scratch, int32_t 
         for (const int8_t *const end = x + g->k; x < end; x++, to += 2) *to = (uint32_t)*x;
 }
 
-/* Two taps, weights v and u, of two columns. */
+/* Two taps, weights r1 and r3, of two columns into sums s and t. */
 #define SOTTO_GEMM_PAIR(x0, x1, s, t)                                                              \
-    "ldr %[a], [%[x], #" #x0 "]\n\t"                                                               \
-    "muls %[a], %[v], %[a]\n\t"                                                                    \
-    "ldr %[b], [%[x], #" #x1 "]\n\t"                                                               \
-    "muls %[b], %[u], %[b]\n\t"                                                                    \
-    "adds %[a], %[a], %[b]\n\t"                                                                    \
-    "sxth %[b], %[a]\n\t"                                                                          \
-    "add %[" #s "], %[b]\n\t"                                                                      \
-    "subs %[a], %[a], %[b]\n\t"                                                                    \
-    "asrs %[a], %[a], #16\n\t"                                                                     \
-    "add %[" #t "], %[a]\n\t"
+    "ldr r4, [r2, #" #x0 "]\n\t"                                                                   \
+    "muls r4, r1, r4\n\t"                                                                          \
+    "ldr r5, [r2, #" #x1 "]\n\t"                                                                   \
+    "muls r5, r3, r5\n\t"                                                                          \
+    "adds r4, r4, r5\n\t"                                                                          \
+    "sxth r5, r4\n\t"                                                                              \
+    "add " #s ", r5\n\t"                                                                           \
+    "subs r4, r4, r5\n\t"                                                                          \
+    "asrs r4, r4, #16\n\t"                                                                         \
+    "add " #t ", r4\n\t"
 #define SOTTO_GEMM_TWO(w0, w1, x0, x1, x2, x3)                                                     \
-    "ldrb %[v], [%[w], #" #w0 "]\n\t"                                                              \
-    "sxtb %[v], %[v]\n\t"                                                                          \
-    "ldrb %[u], [%[w], #" #w1 "]\n\t"                                                              \
-    "sxtb %[u], %[u]\n\t" SOTTO_GEMM_PAIR(x0, x2, s0, s1) SOTTO_GEMM_PAIR(x1, x3, s2, s3)
+    "ldrb r1, [r0, #" #w0 "]\n\t"                                                                  \
+    "sxtb r1, r1\n\t"                                                                              \
+    "ldrb r3, [r0, #" #w1 "]\n\t"                                                                  \
+    "sxtb r3, r3\n\t" SOTTO_GEMM_PAIR(x0, x2, r8, r9) SOTTO_GEMM_PAIR(x1, x3, r6, r7)
 
-/* sum: [4], += the products of a row of n weights with the columns x; returns the next row */
-SOTTO_INLINE const int8_t *sotto_gemm_dot(const int8_t *w, int32_t n, const void *x, int32_t sum[4])
+/* sum: [4], += the products of a row of n weights with the columns x; returns the next row. In
+ * registers: r0 w, r12 its end, r2 x, r8 r9 r6 r7 sums. */
+SOTTO_NAKED const int8_t *sotto_gemm_dot(SOTTO_IN const int8_t *w, SOTTO_IN int32_t n,
+                                         SOTTO_IN const void *x, SOTTO_IN int32_t sum[4])
 {
-    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-    uint32_t a, b, u, v;
-    __asm__ volatile(".syntax unified\n\t"
-                     "b 2f\n"
-                     "1:\t" SOTTO_GEMM_TWO(0, 1, 0, 4, 8, 12)
-                         SOTTO_GEMM_TWO(2, 3, 16, 20, 24, 28) "adds %[w], #4\n\t"
-                                                              "adds %[x], #32\n"
-                                                              "2:\tcmp %[w], %[end]\n\t"
-                                                              "bne 1b"
-                     : [s0] "+h"(s0), [s1] "+h"(s1), [s2] "+h"(s2), [s3] "+h"(s3), [w] "+l"(w),
-                       [x] "+l"(x), [a] "=&l"(a), [b] "=&l"(b), [u] "=&l"(u), [v] "=&l"(v)
-                     : [end] "h"(w + n)
-                     : "cc", "memory");
-    sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
-    return w;
+    __asm__(".syntax unified\n\t" SOTTO_SUMS_IN "adds r1, r0, r1\n\t"
+            "mov r12, r1\n\t"
+            "b 2f\n"
+            "1:\t" SOTTO_GEMM_TWO(0, 1, 0, 4, 8, 12)
+                SOTTO_GEMM_TWO(2, 3, 16, 20, 24, 28) "adds r0, #4\n\t"
+                                                     "adds r2, #32\n"
+                                                     "2:\tcmp r0, r12\n\t"
+                                                     "bne 1b\n\t" SOTTO_SUMS_OUT);
 }
 
 #endif

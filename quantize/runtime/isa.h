@@ -19,7 +19,7 @@
 #define SOTTO_INLINE static inline
 #endif
 
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && defined(__GNUC__)
 #define SOTTO_MVE
 #elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
 #define SOTTO_DSP
@@ -49,11 +49,22 @@ SOTTO_INLINE uint32_t sotto_word(const void *p)
  */
 static inline void sotto_move(int8_t *y, const int8_t *x, int32_t n)
 {
+#ifdef SOTTO_MVE
+    __asm__ volatile("wlstp.8 lr, %[n], 2f\n"
+                     "1:\tvldrb.8 q0, [%[x]], #16\n\t"
+                     "vstrb.8 q0, [%[y]], #16\n\t"
+                     "letp lr, 1b\n"
+                     "2:"
+                     : [x] "+r"(x), [y] "+r"(y)
+                     : [n] "r"(n)
+                     : "lr", "q0", "memory");
+#else
     for (int32_t i = 0; i < n; i += 4)
 #ifdef __GNUC__
         __builtin_memcpy(__builtin_assume_aligned(y + i, 4), __builtin_assume_aligned(x + i, 4), 4);
 #else
         memmove(y + i, x + i, 4);
+#endif
 #endif
 }
 
@@ -91,6 +102,29 @@ SOTTO_INLINE int32_t sotto_mac_high(uint32_t a, uint32_t b, int32_t sum)
     __asm__("smlatt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
     return r;
 }
+#endif
+
+#ifdef SOTTO_V6M
+/* A function in assembly alone: a compiler that has no high registers to give, as at -Os, has
+ * none for operands either. Four sums at r3 come into r8, r9, r6, r7, and go back there. */
+#define SOTTO_NAKED __attribute__((naked, noinline, unused)) static
+#define SOTTO_IN    __attribute__((unused))
+#define SOTTO_SUMS_IN                                                                              \
+    "push {r4, r5, r6, r7, lr}\n\t"                                                                \
+    "mov r4, r8\n\t"                                                                               \
+    "mov r5, r9\n\t"                                                                               \
+    "push {r3, r4, r5}\n\t"                                                                        \
+    "ldmia r3!, {r4, r5, r6, r7}\n\t"                                                              \
+    "mov r8, r4\n\t"                                                                               \
+    "mov r9, r5\n\t"
+#define SOTTO_SUMS_OUT                                                                             \
+    "pop {r3, r4, r5}\n\t"                                                                         \
+    "mov r1, r8\n\t"                                                                               \
+    "mov r2, r9\n\t"                                                                               \
+    "stmia r3!, {r1, r2, r6, r7}\n\t"                                                              \
+    "mov r8, r4\n\t"                                                                               \
+    "mov r9, r5\n\t"                                                                               \
+    "pop {r4, r5, r6, r7, pc}"
 #endif
 
 #endif
