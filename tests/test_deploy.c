@@ -88,6 +88,11 @@ static char *random_net(base_rng *r)
         base_str_add(&t, " kernel=%dx%d", 1 + below(r, 5), 1 + below(r, 5));
     else
         add_window(r, &t);
+    if (kind == 2 && below(r, 2)) {
+        base_str_add(&t, "; n = batchnorm(d) bands=%d", 1 + below(r, 4));
+        x = add_bounds(r, &t, "n", "na");
+        return t.s;
+    }
     x = add_bounds(r, &t, "d", "da");
     if (kind > 2) {
         base_str_add(&t, "; p = conv2d(%s) out=%d kernel=1x1", x, kind == 4 ? c : channels(r));
@@ -122,7 +127,7 @@ static void make_extreme(q8_model *q, base_rng *r)
 
 /* What was seen: kernels by name, those that write over their input beside. */
 typedef struct seen {
-    int conv, over, taps, separable, separable_over, dense, plain;
+    int conv, over, taps, bands, separable, separable_over, dense, plain;
 } seen;
 
 static void count_kernels(const q8_model *m, seen *s)
@@ -132,7 +137,9 @@ static void count_kernels(const q8_model *m, seen *s)
         const bool separable = strcmp(k->name, "sotto_separable") == 0;
         s->conv += strcmp(k->name, "sotto_conv2d_gemm") == 0;
         s->over += strcmp(k->name, "sotto_conv2d_gemm") == 0 && k->in_place;
-        s->taps += strcmp(k->name, "sotto_dwconv2d_taps") == 0;
+        const bool taps = strcmp(k->name, "sotto_dwconv2d_taps") == 0;
+        s->taps += taps;
+        s->bands += taps && q8_layer_int(&m->layers[i].l, "bands") > 1;
         s->separable += separable;
         s->separable_over += separable && k->in_place;
         s->dense += strcmp(k->name, "sotto_dense_pairs") == 0;
@@ -208,9 +215,10 @@ static void deployed_kernels_equal_the_plain_ones(void **state)
         }
         free(net);
     }
-    printf("conv2d %d (%d in place), dwconv2d %d, separable %d (%d in place), dense %d, plain %d\n",
-           s.conv, s.over, s.taps, s.separable, s.separable_over, s.dense, s.plain);
-    assert_true(s.conv > 100 && s.over > 20 && s.taps > 10 && s.separable > 20);
+    printf("conv2d %d (%d in place), dwconv2d %d (%d of bands), separable %d (%d in place), "
+           "dense %d, plain %d\n",
+           s.conv, s.over, s.taps, s.bands, s.separable, s.separable_over, s.dense, s.plain);
+    assert_true(s.conv > 100 && s.over > 20 && s.taps > 10 && s.bands > 3 && s.separable > 20);
     assert_true(s.separable_over > 5 && s.dense > 20 && s.plain > 10);
 }
 

@@ -82,24 +82,37 @@ SOTTO_INLINE uint32_t sotto_odd(uint32_t v)
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(v));
     return r;
 }
+/* The same plus a pair of 16-bit numbers. */
+SOTTO_INLINE uint32_t sotto_even_plus(uint32_t pair, uint32_t v)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(r) : "r"(pair), "r"(v));
+    return r;
+}
+SOTTO_INLINE uint32_t sotto_odd_plus(uint32_t pair, uint32_t v)
+{
+    uint32_t r;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(r) : "r"(pair), "r"(v));
+    return r;
+}
+/* The pairs of the low and of the high halves of a and b. */
+SOTTO_INLINE uint32_t sotto_lows(uint32_t a, uint32_t b)
+{
+    uint32_t r;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
+SOTTO_INLINE uint32_t sotto_highs(uint32_t a, uint32_t b)
+{
+    uint32_t r;
+    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
 /* sum + a.low b.low + a.high b.high */
 SOTTO_INLINE int32_t sotto_mac2(uint32_t a, uint32_t b, int32_t sum)
 {
     int32_t r;
     __asm__("smlad %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
-    return r;
-}
-/* sum + a.low b.low; sum + a.high b.high */
-SOTTO_INLINE int32_t sotto_mac_low(uint32_t a, uint32_t b, int32_t sum)
-{
-    int32_t r;
-    __asm__("smlabb %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
-    return r;
-}
-SOTTO_INLINE int32_t sotto_mac_high(uint32_t a, uint32_t b, int32_t sum)
-{
-    int32_t r;
-    __asm__("smlatt %0, %1, %2, %3" : "=r"(r) : "r"(a), "r"(b), "r"(sum));
     return r;
 }
 #endif
