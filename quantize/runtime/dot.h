@@ -28,16 +28,15 @@ static inline int32_t sotto_dot(const int8_t *x, const int8_t *w, int32_t n, int
                      : "lr", "q0", "q1", "memory");
     return sum + offset * weights;
 #else
-    int32_t i = 0;
 #ifdef SOTTO_DSP
     const uint32_t both = (uint16_t)offset * 0x10001u;
-    for (; i + 4 <= n; i += 4) {
-        const uint32_t x4 = sotto_word(x + i), w4 = sotto_word(w + i);
+    for (; n >= 4; n -= 4, x += 4, w += 4) {
+        const uint32_t x4 = sotto_word(x), w4 = sotto_word(w);
         sum = sotto_mac2(sotto_even_plus(both, x4), sotto_even(w4), sum);
         sum = sotto_mac2(sotto_odd_plus(both, x4), sotto_odd(w4), sum);
     }
 #endif
-    for (; i < n; i++) {
+    for (int32_t i = 0; i < n; i++) {
         const int16_t v = (int16_t)(x[i] + offset);
         sum += v * w[i];
     }
@@ -60,15 +59,14 @@ static inline int32_t sotto_dot_i16(const int16_t *x, const int8_t *w, int32_t n
                      : [n] "r"(n)
                      : "lr", "q0", "q1", "memory");
 #else
-    int32_t i = 0;
 #ifdef SOTTO_DSP
-    for (; i + 4 <= n; i += 4) {
-        const uint32_t a = sotto_word(x + i), b = sotto_word(x + i + 2), w4 = sotto_word(w + i);
+    for (; n >= 4; n -= 4, x += 4, w += 4) {
+        const uint32_t a = sotto_word(x), b = sotto_word(x + 2), w4 = sotto_word(w);
         sum = sotto_mac2(sotto_lows(a, b), sotto_even(w4), sum);
         sum = sotto_mac2(sotto_highs(a, b), sotto_odd(w4), sum);
     }
 #endif
-    for (; i < n; i++) sum += x[i] * w[i];
+    for (int32_t i = 0; i < n; i++) sum += x[i] * w[i];
 #endif
     return sum;
 }
