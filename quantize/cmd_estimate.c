@@ -338,7 +338,7 @@ static base_status put_results(cli *c, const options *o, const subject *s, resul
                                base_err *err)
 {
     size_t within = 0;
-    char why[160] = "", first[160] = "";
+    char why[160] = "", first[400] = "";
     qsort(r, n, sizeof *r, compare_results);
     if (n) put_subject(c, &r[0].e);
     cli_table *boards = board_table(c), *layers = o->layers ? layer_table(c) : NULL;

@@ -21,7 +21,7 @@ enum {
     MVE_CHANNELS = 124, /* channels that CMSIS-NN's depthwise kernel unrolls with MVE */
     ALIGN = 16,
 };
-static const double FILE_ERROR = 10, ARENA_ERROR = 10; /* percent */
+static const double FILE_ERROR = 5, ARENA_ERROR = 10; /* percent */
 
 /* Bytes that CMSIS-NN works in for a layer. */
 static int64_t scratch_of(const quant_layer_cost *c, bool mve)
