@@ -96,11 +96,12 @@ static base_status own_sample(const bench_csv *t, size_t r, fit_sample *s, base_
         s->work[QUANT_MAC] = fit_number(bench_csv_get(t, r, "macs"));
         s->work[QUANT_OUT] = fit_number(bench_csv_get(t, r, "out"));
         s->work[QUANT_LAYER] = 1;
-        if (strncmp(op, "conv2d", 6) == 0 || strncmp(op, "dwconv2d", 8) == 0) {
+        const bool gathers = strncmp(op, "conv2d", 6) == 0 || strcmp(op, "separable") == 0;
+        if (gathers || strncmp(op, "dwconv2d", 8) == 0) {
             s->work[QUANT_ROW] = fit_number(bench_csv_get(t, r, "rows"));
             s->work[QUANT_PIXEL] = fit_number(bench_csv_get(t, r, "pixels"));
         }
-        if (strncmp(op, "conv2d", 6) == 0)
+        if (gathers)
             s->work[QUANT_PATCH] = s->work[QUANT_MAC] * s->work[QUANT_PIXEL] / s->work[QUANT_OUT];
     }
     bool good = s->instructions > 0;

@@ -41,7 +41,8 @@ typedef struct options {
 /* ---- what is estimated ---- */
 
 typedef struct subject {
-    quant_costs costs;
+    quant_costs costs;    /* as a runtime with a kernel for every layer has them */
+    quant_costs deployed; /* as exported C has them */
     dsp_config features;
     bool knows_features;
     int64_t tflite; /* bytes of the file, 0: not known */
@@ -218,25 +219,38 @@ static void put_board(cli_table *t, const result *r)
 static cli_table *layer_table(cli *c)
 {
     static const cli_column columns[] = {
-        {"target", NULL, CLI_TEXT, 0},          {"runtime", NULL, CLI_TEXT, 0},
-        {"layer", NULL, CLI_TEXT, 0},           {"op", NULL, CLI_TEXT, 0},
-        {"macs", "MACs", CLI_INT, 0},           {"flash_bytes", "flash", CLI_INT, 0},
-        {"ram_bytes", "RAM alive", CLI_INT, 0}, {"instructions", NULL, CLI_REAL, 0},
-        {"latency_ms", "ms", CLI_REAL, 2},      {"share", "of time", CLI_PERCENT, 0}};
+        {"target", NULL, CLI_TEXT, 0},        {"runtime", NULL, CLI_TEXT, 0},
+        {"layer", NULL, CLI_TEXT, 0},         {"op", NULL, CLI_TEXT, 0},
+        {"kernel", NULL, CLI_TEXT, 0},        {"variant", NULL, CLI_TEXT, 0},
+        {"macs", "MACs", CLI_INT, 0},         {"rows", NULL, CLI_INT, 0},
+        {"outputs", NULL, CLI_INT, 0},        {"inputs", NULL, CLI_INT, 0},
+        {"pixels", NULL, CLI_INT, 0},         {"weight_bytes", "weights", CLI_INT, 0},
+        {"flash_bytes", "flash", CLI_INT, 0}, {"ram_bytes", "RAM alive", CLI_INT, 0},
+        {"instructions", NULL, CLI_REAL, 0},  {"latency_ms", "ms", CLI_REAL, 2},
+        {"share", "of time", CLI_PERCENT, 0}};
     return cli_table_new(c, "layers", columns, BASE_COUNT(columns));
 }
 
 static void put_layers(cli_table *t, const quant_costs *costs, const result *r)
 {
+    char variant[32];
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *l = &costs->layer[i];
         const quant_layer_estimate *e = &r->e.layer[i];
         if (l->is_input) continue;
+        quant_layer_variant(l, variant);
         cli_cell_text(t, r->target.name);
         cli_cell_text(t, quant_runtime_name(r->runtime));
         cli_cell_text(t, l->name);
         cli_cell_text(t, l->op);
+        cli_cell_text(t, l->kernel);
+        cli_cell_text(t, variant);
         cli_cell_int(t, l->macs);
+        cli_cell_int(t, l->rows);
+        cli_cell_int(t, l->outputs);
+        cli_cell_int(t, l->inputs);
+        cli_cell_int(t, l->pixels);
+        cli_cell_int(t, l->weights);
         cli_cell_int(t, e->flash);
         cli_cell_int(t, e->live);
         cli_cell_real(t, e->instructions);
@@ -263,6 +277,11 @@ static base_status wanted(const char *list, const char ***names, size_t *n, base
         (*names)[(*n)++] = text;
     }
     return BASE_OK;
+}
+
+static const quant_costs *costs_in(const subject *s, quant_runtime runtime)
+{
+    return runtime == QUANT_SOTTO ? &s->deployed : &s->costs;
 }
 
 /* Operators that sotto export refuses. */
@@ -349,7 +368,7 @@ static base_status put_results(cli *c, const options *o, const subject *s, resul
         }
         within++;
         put_board(boards, &r[i]);
-        if (layers) put_layers(layers, &s->costs, &r[i]);
+        if (layers) put_layers(layers, costs_in(s, r[i].runtime), &r[i]);
     }
     if (!o->fit || within) return BASE_OK;
     base_fail(err, BASE_GATE, "no board of %zu holds the model within the limits", n);
@@ -372,7 +391,8 @@ static base_status put_boards(cli *c, const options *o, const subject *s, base_e
         r[done].runtime = use.runtime;
         status = quant_target_load(names[i / QUANT_RUNTIMES], &r[done].target, err);
         if (status == BASE_OK)
-            status = quant_estimate_run(&s->costs, &r[done].target, use, &r[done].e, err);
+            status =
+                quant_estimate_run(costs_in(s, use.runtime), &r[done].target, use, &r[done].e, err);
         if (status != BASE_OK) break;
         r[done].key = rank(o, &r[done]);
         done++;
@@ -439,10 +459,12 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
     }
     subject s;
     base_status status = subject_of(c, c->args[0], &s, err);
+    if (status == BASE_OK) status = quant_costs_deploy(&s.costs, &s.deployed, err);
     if (status == BASE_OK) {
         if (o.runs[QUANT_SOTTO]) warn_of_guesses(c, &s.costs);
         status = put_boards(c, &o, &s, err);
     }
     quant_costs_free(&s.costs);
+    quant_costs_free(&s.deployed);
     return status;
 }

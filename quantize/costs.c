@@ -37,11 +37,11 @@ static lowered lowering(const nn_op *op)
         {"add", "add", QUANT_ADD, 13, true, 1, 1},
         {"mul", "mul", QUANT_OTHER, 20, false, 0.7, 0.9},
         {"matmul", "matmul", QUANT_OTHER, 14, false, 0.55, 0.85},
-        {"mean", "mean", QUANT_OTHER, 15, false, 0.16, 0.8},
-        {"max", "max", QUANT_OTHER, 10, false, 0.15, 0.55},
+        {"mean", "reduce_mean", QUANT_OTHER, 15, false, 0.16, 0.8},
+        {"max", "reduce_max", QUANT_OTHER, 10, false, 0.15, 0.55},
         {"concat", "concat", QUANT_OTHER, 66, false, 0.6, 1},
         {"class_token", "class_token", QUANT_OTHER, 10, false, 0.6, 0.85},
-        {"position", "position", QUANT_OTHER, 14, true, 1, 1},
+        {"position", "add_constant", QUANT_OTHER, 14, true, 1, 1},
         {"slice", "slice", QUANT_OTHER, 6, false, 0.1, 0.35},
         {"split", "slice", QUANT_OTHER, 6, false, 0.1, 0.35},
         {"pad", "pad", QUANT_OTHER, 8, false, 0.1, 0.35},
@@ -107,16 +107,50 @@ static bool fuses(const nn_node *n, quant_layer_cost *before, int readers)
     return by_band || n->op->clamp;
 }
 
-/* Height and width; 1x1 for a node without a kernel. */
-static void find_kernel(const nn_node *n, quant_layer_cost *c)
+/* "10x4" or "3" of an attribute; 1, 1 where there is none. */
+static void find_pair(const nn_node *n, const char *key, int v[2])
 {
     base_str text = {0};
-    const bool has = nn_attr_get(n, "kernel", &text) && !text.failed;
-    const int height = has ? atoi(text.s) : 1;
-    const char *by = has ? strchr(text.s, 'x') : NULL;
-    c->kernel_h = height > 0 ? height : 1;
-    c->kernel_w = by ? atoi(by + 1) : c->kernel_h;
+    v[0] = v[1] = 1;
+    if (nn_attr_get(n, key, &text) && !text.failed && sscanf(text.s, "%dx%d", &v[0], &v[1]) == 1)
+        v[1] = v[0];
     base_str_free(&text);
+}
+
+static nn_pad find_pad(const nn_node *n)
+{
+    base_str text = {0};
+    nn_pad pad = {.kind = NN_VALID};
+    if (nn_attr_get(n, "pad", &text) && !text.failed) {
+        int *p = pad.p;
+        if (strcmp(text.s, "same") == 0) pad.kind = NN_SAME;
+        if (sscanf(text.s, "%d,%d,%d,%d", &p[0], &p[1], &p[2], &p[3]) == 4) pad.kind = NN_EXPLICIT;
+    }
+    base_str_free(&text);
+    return pad;
+}
+
+/* What the kernels of quantize/deploy.c ask of a convolution's windows. */
+static void find_windows(const nn_node *n, quant_layer_cost *c)
+{
+    int kernel[2], stride[2], dilation[2];
+    nn_window w[2];
+    base_err ignored = {0};
+    find_pair(n, "kernel", kernel);
+    find_pair(n, "stride", stride);
+    find_pair(n, "dilation", dilation);
+    c->kernel_h = kernel[0];
+    c->kernel_w = kernel[1];
+    const bool slides = c->kind == QUANT_CONV || c->kind == QUANT_DEPTHWISE;
+    if (!slides || nn_windows(n, kernel, stride, dilation, find_pad(n), w, &ignored) != BASE_OK)
+        return;
+    const bool one = stride[0] * stride[1] == 1 && w[0].in == w[0].out && w[1].in == w[1].out;
+    c->in_channels = n->in[0]->shape.d[2];
+    c->reach = one ? w[0].before * w[1].in + w[1].before : 0;
+    c->pointwise = one && kernel[0] * kernel[1] == 1;
+    c->flat = dilation[1] == 1 && w[1].before == 0 &&
+              (kernel[0] == 1 || (dilation[0] == 1 && kernel[1] == w[1].in)) &&
+              (w[1].out - 1) * stride[1] + kernel[1] <= w[1].in;
 }
 
 /* What the kernels of some operators hold beside weights and a channel's numbers. */
@@ -125,7 +159,7 @@ static void add_tables(quant_layer_cost *c, const nn_node *n)
     const int last = n->shape.d[n->shape.n - 1];
     if (!strcmp(c->kernel, "lut")) c->weights = 256;
     if (!strcmp(c->kernel, "layernorm")) c->constants += 4 * 2 * last;
-    if (!strcmp(c->kernel, "class_token") || !strcmp(c->kernel, "position")) c->channels = 0;
+    if (!strcmp(c->kernel, "class_token") || !strcmp(c->kernel, "add_constant")) c->channels = 0;
     if (!strcmp(c->kernel, "add") && !nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {
         c->kernel = "add_broadcast";
         c->constants += 4 * 12; /* axes, and steps along them */
@@ -160,7 +194,7 @@ static void fill(quant_layer_cost *c, const nn_node *n, const int *layer_of)
     c->macs = cost.macs;
     c->inputs = n->n_in ? nn_count(n->in[0]->shape) : 0;
     c->outputs = nn_count(n->shape);
-    find_kernel(n, c);
+    find_windows(n, c);
     c->rows = c->outputs * c->kernel_h;
     c->pixels = c->outputs / n->shape.d[n->shape.n - 1];
     c->weights = cost.weights;
@@ -316,7 +350,7 @@ static size_t plan_work(const quant_costs *costs, const nn_span *value, bool scr
             continue;
         }
         bool shared = c->in_place && slot[x] >= 0 && value[x].last == i &&
-                      value[x].size == value[i].size; /* or it is broadcast */
+                      value[x].size >= value[i].size; /* or it is broadcast */
         slot[i] = shared ? slot[x] : n++;
         if (shared)
             span[slot[i]].last = value[i].last;
@@ -354,9 +388,14 @@ base_status quant_live_of(const quant_costs *costs, int64_t *live, base_err *err
     if (!value) return base_nomem(err, (size_t)costs->n * sizeof *value);
     find_lifetimes(costs, 1, value);
     for (int i = 0; i < costs->n; i++) {
-        live[i] = costs->layer[i].scratch;
+        const quant_layer_cost *c = &costs->layer[i];
+        const int x = c->n_in ? c->in[0] : i;
+        live[i] = c->scratch;
         for (int k = 0; k < costs->n; k++)
             if (value[k].first <= i && i <= value[k].last) live[i] += (int64_t)value[k].size;
+        if (c->in_place && x != i && !costs->layer[x].is_input && value[x].last == i &&
+            i + 1 < costs->n && value[x].size >= value[i].size)
+            live[i] -= (int64_t)value[i].size; /* in the place of its input */
     }
     free(value);
     return BASE_OK;

@@ -21,8 +21,13 @@ typedef struct quant_layer_cost {
     int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
     int64_t pixels;                /* outputs of one channel */
     int kernel_h, kernel_w;        /* 1 where there is none */
-    int64_t weights;               /* bytes */
-    int64_t channels;              /* with bias, multiplier and shift of their own */
+    int in_channels;               /* of the first input */
+    int reach;       /* convolutions of stride 1 that keep the size: elements of one channel between
+                      * the first under a window and its middle; else 0 */
+    bool pointwise;  /* a window of one element, stride 1, no padding */
+    bool flat;       /* a window lies in one piece of memory */
+    int64_t weights; /* bytes */
+    int64_t channels;  /* with bias, multiplier and shift of their own */
     int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
     int64_t scratch;   /* bytes an int8 kernel works in */
     bool in_place;     /* may write over its first input when it is the last reader */
@@ -45,6 +50,11 @@ base_status quant_costs_of_q8(const q8_model *m, quant_costs *costs, base_err *e
 void quant_costs_free(quant_costs *costs);
 /* Weights of 4 bits where m, of whose graph the costs are, has them. */
 void quant_costs_pack(quant_costs *costs, const nn_model *m);
+
+/* The layers as exported C runs them (quantize/deploy.c): fast kernels, a depthwise convolution and
+ * the pointwise one behind it in one. An int8 model keeps slow kernels where sums may be large,
+ * which costs do not know. */
+base_status quant_costs_deploy(const quant_costs *from, quant_costs *to, base_err *err);
 
 /* Bytes that inference needs for values of `element` bytes (1: int8, 4: float; wide ones twice):
  * the work buffer, and all with the caller's input and output. BASE_FAILED without memory. */

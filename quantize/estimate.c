@@ -22,12 +22,13 @@ static void work_of(const quant_layer_cost *c, double work[QUANT_TERMS])
 {
     const bool reduces = c->macs == 0 && c->inputs > c->outputs;
     const bool slides = c->kind == QUANT_CONV || c->kind == QUANT_DEPTHWISE;
-    work[QUANT_MAC] = (double)(reduces ? c->inputs : c->macs);
+    const bool separable = c->kernel && strcmp(c->kernel, "separable") == 0;
+    work[QUANT_MAC] = (double)(reduces ? c->inputs : separable ? c->macs - c->rows : c->macs);
     work[QUANT_ROW] = slides ? (double)c->rows : 0;
     work[QUANT_OUT] = (double)c->outputs;
     work[QUANT_PIXEL] = slides ? (double)c->pixels : 0;
     work[QUANT_PATCH] =
-        c->kind == QUANT_CONV ? (double)c->macs * (double)c->pixels / (double)c->outputs : 0;
+        c->kind == QUANT_CONV ? work[QUANT_MAC] * work[QUANT_PIXEL] / work[QUANT_OUT] : 0;
     work[QUANT_LAYER] = 1;
 }
 
@@ -35,18 +36,26 @@ static void work_of(const quant_layer_cost *c, double work[QUANT_TERMS])
 static const char *kernel_in(quant_runtime runtime, const quant_layer_cost *c)
 {
     const char *name = c->kernel ? c->kernel : c->op;
-    const bool averages = strcmp(name, "mean") == 0 || strcmp(name, "max") == 0;
+    const bool averages = strcmp(c->op, "mean") == 0 || strcmp(c->op, "max") == 0;
     return runtime == QUANT_CMSIS_NN && (c->kind == QUANT_POOL || averages) ? "globalpool" : name;
+}
+
+void quant_layer_variant(const quant_layer_cost *layer, char variant[32])
+{
+    *variant = 0;
+    if (layer->flat && layer->kernel && strcmp(layer->kernel, "conv2d_gemm") == 0)
+        snprintf(variant, 32, "flat");
+    else if (layer->kind == QUANT_CONV || layer->kind == QUANT_DEPTHWISE)
+        snprintf(variant, 32, "%dx%d", layer->kernel_h, layer->kernel_w);
 }
 
 double quant_layer_instructions(const quant_layer_cost *layer, const quant_table *table,
                                 quant_runtime runtime)
 {
     double work[QUANT_TERMS];
-    char variant[32] = "";
+    char variant[32];
     if (layer->is_input) return 0;
-    if (layer->kind == QUANT_CONV || layer->kind == QUANT_DEPTHWISE)
-        snprintf(variant, sizeof variant, "%dx%d", layer->kernel_h, layer->kernel_w);
+    quant_layer_variant(layer, variant);
     const quant_rule *rule = quant_rule_of(table, kernel_in(runtime, layer), variant);
     if (!rule) return (double)NAN;
     work_of(layer, work);

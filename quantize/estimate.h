@@ -64,6 +64,9 @@ void quant_estimate_free(quant_estimate *estimate);
 double quant_layer_instructions(const quant_layer_cost *layer, const quant_table *table,
                                 quant_runtime runtime);
 
+/* The variant of its kernel that a layer runs: "3x3", "flat", or nothing. */
+void quant_layer_variant(const quant_layer_cost *layer, char variant[32]);
+
 /* ---- TensorFlow Lite Micro, for estimate.c ---- */
 
 /* Flash and RAM of the network there; code, work and tables of *e too. */

@@ -10,7 +10,9 @@
  *   [frontend armv7e-m]        `frame`: a frame of features (quant_frame_work)
  *   conv2d.1x1 = six coefficients, layers counted, median and largest residual in percent
  *
- * A kernel may have variants, named by the kernel's size.
+ * A kernel may have variants, named by the kernel's size, or "flat" where windows need not be
+ * gathered. Of `separable`, rows are the products of the depthwise part and MACs those of the
+ * pointwise one.
  */
 #ifndef QUANTIZE_INSTRUCTIONS_H
 #define QUANTIZE_INSTRUCTIONS_H

@@ -292,10 +292,10 @@ static void reduce(void)
     static const sotto_reduce_max_t most = {over_w, -128, 127};
     start();
     sotto_reduce_mean(hidden(&mean), x, y);
-    stop("mean", "", (work){.out = H * C, .macs = N});
+    stop("reduce_mean", "", (work){.out = H * C, .macs = N});
     start();
     sotto_reduce_max(hidden(&most), x, y);
-    stop("max", "", (work){.out = H * C, .macs = N});
+    stop("reduce_max", "", (work){.out = H * C, .macs = N});
 }
 
 static void move(void)
