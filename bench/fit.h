@@ -218,32 +218,72 @@ static inline base_status fit_cmsis_samples(const bench_csv *t, const char *core
     return base_fail(err, BASE_DATA, "no layers of %s, %s, %s", core, library, opt);
 }
 
-/* The largest error of a whole network by the table's rules, and the median over networks, in
- * percent; talk, if not NULL, gets a line of each. */
-static inline void fit_nets(const fit_samples *s, quant_table *t, double *median, FILE *talk)
+/* ---- whole networks ---- */
+
+/* Instructions of a network, counted and by the rules; false when a kernel has no rule. */
+static inline bool fit_net(const fit_samples *s, const char *net, const quant_table *t,
+                           double *counted, double *fitted)
 {
-    double *error = calloc((size_t)s->n + 1, sizeof *error);
-    int n = 0;
-    for (int i = 0; error && i < s->n; i++) {
-        double counted = 0, fitted = 0;
-        bool first = s->sample[i].net[0] != 0;
-        for (int k = 0; k < i && first; k++)
-            first = strcmp(s->sample[k].net, s->sample[i].net) != 0;
-        for (int k = i; k < s->n && first; k++) {
-            const fit_sample *l = &s->sample[k];
-            if (strcmp(l->net, s->sample[i].net) != 0) continue;
-            counted += l->instructions;
-            fitted += quant_instructions(quant_rule_of(t, l->kernel, ""), l->work);
-        }
-        if (!first) continue;
-        error[n] = 100 * fabs(fitted / counted - 1);
-        t->error = fmax(t->error, error[n++]);
-        if (talk)
-            fprintf(talk, "  %-24s %12.0f counted %12.0f by the rules %+6.1f %%\n",
-                    s->sample[i].net, counted, fitted, 100 * (fitted / counted - 1));
+    *counted = *fitted = 0;
+    for (int k = 0; k < s->n; k++) {
+        const fit_sample *l = &s->sample[k];
+        if (strcmp(l->net, net) != 0) continue;
+        const quant_rule *rule = quant_rule_of(t, l->kernel, "");
+        if (!rule) return false;
+        *counted += l->instructions;
+        *fitted += quant_instructions(rule, l->work);
     }
-    *median = error ? fit_median(error, n) : (double)NAN;
+    return *counted > 0;
+}
+
+/* The rules without a network's layers; false where none can be fitted. */
+static inline bool fit_without(const fit_samples *all, const char *net, quant_table *t)
+{
+    fit_samples rest = {calloc((size_t)all->n, sizeof(fit_sample)), 0};
+    *t = (quant_table){0};
+    for (int k = 0; rest.sample && k < all->n; k++)
+        if (strcmp(all->sample[k].net, net) != 0) rest.sample[rest.n++] = all->sample[k];
+    const bool good = rest.n > 0 && fit_table(&rest, t);
+    free(rest.sample);
+    return good;
+}
+
+/* Errors of whole networks in percent. */
+typedef struct fit_summary {
+    int n, n_held;
+    double median, worst; /* by rules that saw them */
+    double held_median,
+        held_worst; /* by rules of the other networks, where these have all kernels */
+} fit_summary;
+
+/* talk, if not NULL, gets a line of each network. */
+static inline fit_summary fit_nets(const fit_samples *s, const quant_table *t, FILE *talk)
+{
+    double *error = calloc(2 * (size_t)s->n + 2, sizeof *error), *held = error + s->n + 1;
+    quant_table other;
+    fit_summary all = {0};
+    for (int i = 0; error && i < s->n; i++) {
+        const char *net = s->sample[i].net;
+        double counted, fitted;
+        bool first = *net != 0;
+        for (int k = 0; k < i && first; k++) first = strcmp(s->sample[k].net, net) != 0;
+        if (!first || !fit_net(s, net, t, &counted, &fitted)) continue;
+        error[all.n] = 100 * fabs(fitted / counted - 1);
+        all.worst = fmax(all.worst, error[all.n++]);
+        if (talk)
+            fprintf(talk, "  %-20s %10.0f counted %+6.1f %%", net, counted,
+                    100 * (fitted / counted - 1));
+        if (fit_without(s, net, &other) && fit_net(s, net, &other, &counted, &fitted)) {
+            held[all.n_held] = 100 * fabs(fitted / counted - 1);
+            all.held_worst = fmax(all.held_worst, held[all.n_held++]);
+            if (talk) fprintf(talk, "  held out %+6.1f %%", 100 * (fitted / counted - 1));
+        }
+        if (talk) fprintf(talk, "\n");
+    }
+    all.median = fit_median(error, all.n);
+    all.held_median = fit_median(held, all.n_held);
     free(error);
+    return all;
 }
 
 #endif

@@ -35,17 +35,17 @@ static void print_rules(const char *library, const char *isa, const quant_table 
     }
 }
 
-/* Fit and print a section; *median: of networks. */
+/* Fit and print a section. */
 static base_status put(const char *library, const char *isa, const char *source,
                        const fit_samples *s, bool ini, base_err *err)
 {
     quant_table t = {0};
-    double median = 0;
     if (!fit_table(s, &t))
         return base_fail(err, BASE_FAILED, "%s %s: no rules fit the counts", library, isa);
     snprintf(t.source, sizeof t.source, "%s", source);
     if (!ini) printf("%s %s\n", library, isa);
-    fit_nets(s, &t, &median, ini ? NULL : stdout);
+    const fit_summary nets = fit_nets(s, &t, ini ? NULL : stdout);
+    t.error = fmax(nets.worst, nets.n_held ? nets.held_median : 0);
     if (ini) {
         print_rules(library, isa, &t);
         return BASE_OK;
@@ -53,7 +53,10 @@ static base_status put(const char *library, const char *isa, const char *source,
     for (int i = 0; i < t.n; i++)
         printf("  %-24s %2d layers, median %4.1f %%, worst %4.1f %%\n", t.rule[i].kernel,
                t.rule[i].samples, t.rule[i].median, t.rule[i].worst);
-    if (isfinite(median)) printf("  networks: median %.1f %%, worst %.1f %%\n", median, t.error);
+    if (nets.n)
+        printf("  networks %d, median %.1f %%, worst %.1f %%; held out %d, median %.1f %%, worst "
+               "%.1f %%\n",
+               nets.n, nets.median, nets.worst, nets.n_held, nets.held_median, nets.held_worst);
     return BASE_OK;
 }
 
@@ -96,6 +99,8 @@ static base_status own_sample(const bench_csv *t, size_t r, fit_sample *s, base_
         s->work[QUANT_MAC] = fit_number(bench_csv_get(t, r, "macs"));
         s->work[QUANT_OUT] = fit_number(bench_csv_get(t, r, "out"));
         s->work[QUANT_LAYER] = 1;
+        quant_recurrent_work(op, fit_number(bench_csv_get(t, r, "pixels")),
+                             fit_number(bench_csv_get(t, r, "weights")), s->work);
         const bool gathers = strncmp(op, "conv2d", 6) == 0 || strcmp(op, "separable") == 0;
         if (gathers || strncmp(op, "dwconv2d", 8) == 0) {
             s->work[QUANT_ROW] = fit_number(bench_csv_get(t, r, "rows"));

@@ -242,9 +242,7 @@ static void put_by_portable_c(const bench_csv *t, double m4)
 {
     static const struct {
         const char *profile, *board;
-    } cores[] = {{"core-xtensa-lx6", "ESP32"},
-                 {"core-xtensa-lx7", "ESP32-S3"},
-                 {"core-rv32imc", "ESP32-C3"}};
+    } cores[] = {{"core-xtensa-lx6", "ESP32"}, {"core-xtensa-lx7", "ESP32-S3"}};
     static const char *const others[] = {"AT32F403A", "STM32G474RE", "STM32F411CE", "STM32L496"};
     for (size_t i = 0; i < BASE_COUNT(cores); i++) {
         double sum = 0, spread;

@@ -24,8 +24,6 @@ bench/count_instructions.sh > "$tmp/kernel_instructions.csv"
 counts=("$tmp/kernel_instructions.csv")
 [ ! -e bench/stage_instructions.csv ] || counts+=(bench/stage_instructions.csv)
 $rules --ini "$reference/mcu_qemu_instr.csv" "${counts[@]}" > "$tmp/instructions.ini"
-$fit --tsv "$reference" > "$tmp/keys.tsv"
-bench/code_size.sh >> "$tmp/keys.tsv"
 
 changed=0
 table=quantize/targets/instructions.ini
@@ -42,6 +40,9 @@ if ! awk -v file=$table '
     changed=1
     [ -n "$check" ] || cat "$tmp/instructions.ini" > $table
 fi
+[ -n "$check" ] || make -s $fit # it carries the table
+$fit --tsv "$reference" > "$tmp/keys.tsv"
+bench/code_size.sh >> "$tmp/keys.tsv"
 for profile in $(cut -f1 "$tmp/keys.tsv" | sort -u); do
     file=quantize/targets/$profile.ini
     awk -F '\t' -v profile="$profile" -v file="$file" '

@@ -30,6 +30,7 @@ static void work_of(const quant_layer_cost *c, double work[QUANT_TERMS])
     work[QUANT_PATCH] =
         c->kind == QUANT_CONV ? work[QUANT_MAC] * work[QUANT_PIXEL] / work[QUANT_OUT] : 0;
     work[QUANT_LAYER] = 1;
+    if (c->kernel) quant_recurrent_work(c->kernel, (double)c->pixels, (double)c->weights, work);
 }
 
 /* What CMSIS-NN calls our kernels: it pools all in the same way. */
@@ -92,16 +93,41 @@ static void count_instructions(const quant_costs *costs, const quant_core *core,
 
 /* ---- flash and RAM ---- */
 
-/* Whether no layer before i runs the same kernel. */
+/* Kernels that are compiled for each shape (quantize/emit_net.c). */
+static bool is_shaped(const quant_layer_cost *c)
+{
+    static const char *const names[] = {"conv2d_gemm", "dwconv2d_taps", "separable"};
+    for (size_t i = 0; i < BASE_COUNT(names); i++)
+        if (c->kernel && strcmp(c->kernel, names[i]) == 0) return true;
+    return false;
+}
+
+static bool same_shape(const quant_layer_cost *a, const quant_layer_cost *b)
+{
+    return a->macs == b->macs && a->rows == b->rows && a->inputs == b->inputs &&
+           a->outputs == b->outputs && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w &&
+           a->pixels == b->pixels && a->in_place == b->in_place;
+}
+
+/* Whether no layer before i runs the same code. */
 static bool is_first(const quant_costs *costs, int i)
 {
     const quant_layer_cost *c = &costs->layer[i];
     const char *kernel = c->kernel ? c->kernel : c->op;
     for (int k = 0; k < i; k++) {
-        const char *other = costs->layer[k].kernel ? costs->layer[k].kernel : costs->layer[k].op;
-        if (!costs->layer[k].is_input && !strcmp(kernel, other)) return false;
+        const quant_layer_cost *o = &costs->layer[k];
+        if (!o->is_input && strcmp(kernel, o->kernel ? o->kernel : o->op) == 0 &&
+            (!is_shaped(c) || same_shape(c, o)))
+            return false;
     }
     return !c->is_input;
+}
+
+static double code_of(const quant_layer_cost *c, const quant_core *core)
+{
+    if (c->kernel && strcmp(c->kernel, "separable") == 0)
+        return core->code[QUANT_CONV] + core->code[QUANT_DEPTHWISE];
+    return c->size * core->code[c->kind == QUANT_OTHER ? QUANT_ADD : c->kind];
 }
 
 static void count_bytes(const quant_costs *costs, const quant_core *core, quant_estimate *e)
@@ -114,8 +140,7 @@ static void count_bytes(const quant_costs *costs, const quant_core *core, quant_
         e->macs += c->macs;
         e->weights += c->weights;
         e->tables += tables;
-        if (is_first(costs, i))
-            code += c->size * core->code[c->kind == QUANT_OTHER ? QUANT_ADD : c->kind];
+        if (is_first(costs, i)) code += code_of(c, core);
     }
     e->code = (int64_t)code;
     const double flash = (double)(e->weights + e->tables + e->code);

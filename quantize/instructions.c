@@ -99,6 +99,18 @@ double quant_instructions(const quant_rule *rule, const double work[QUANT_TERMS]
     return sum;
 }
 
+void quant_recurrent_work(const char *kernel, double pixels, double weights,
+                          double work[QUANT_TERMS])
+{
+    const bool gru = strcmp(kernel, "gru") == 0;
+    if ((!gru && strcmp(kernel, "lstm") != 0) || !(pixels > 0) || !(weights > 0)) return;
+    const double units = work[QUANT_OUT] / pixels, steps = work[QUANT_MAC] / weights;
+    work[QUANT_OUT] = units * steps;
+    if (!gru) return; /* lstm may have a projection, so that its outputs are not its units */
+    work[QUANT_ROW] = fmin(steps * 3 * units * units, work[QUANT_MAC]);
+    work[QUANT_MAC] -= work[QUANT_ROW];
+}
+
 void quant_frame_work(const dsp_config *features, double work[QUANT_TERMS])
 {
     int frames, bins;

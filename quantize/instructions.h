@@ -11,8 +11,8 @@
  *   conv2d.1x1 = six coefficients, layers counted, median and largest residual in percent
  *
  * A kernel may have variants, named by the kernel's size, or "flat" where windows need not be
- * gathered. Of `separable`, rows are the products of the depthwise part and MACs those of the
- * pointwise one.
+ * gathered. Of `separable`, rows are the products
+ * of the depthwise part and MACs those of the pointwise one.
  */
 #ifndef QUANTIZE_INSTRUCTIONS_H
 #define QUANTIZE_INSTRUCTIONS_H
@@ -42,7 +42,8 @@ typedef struct quant_rule {
 typedef struct quant_table {
     quant_rule rule[QUANT_RULES];
     int n;
-    double error; /* percent: largest residual of a whole network */
+    double error; /* percent: largest of a whole network that the rules saw, or median of those held
+                   * out, whichever is more */
     char source[QUANT_TEXT];
 } quant_table;
 
@@ -59,6 +60,12 @@ base_status quant_table_parse(const char *text, const char *file, const char *li
 const quant_rule *quant_rule_of(const quant_table *table, const char *kernel, const char *variant);
 
 double quant_instructions(const quant_rule *rule, const double work[QUANT_TERMS]);
+
+/* Makes the work of gru and lstm what their rules are of, others are left alone: there are as many
+ * steps as MACs by bytes of weights, all of which have outputs though the last alone may be
+ * returned; of gru, rows are the products with the state, MACs the others. */
+void quant_recurrent_work(const char *kernel, double pixels, double weights,
+                          double work[QUANT_TERMS]);
 
 /* Work of one frame of features: MACs are those of a real FFT of N points (N log2 N), rows the
  * bands, outputs the features, pixels the samples of the window, patches bands x coefficients of

@@ -32,7 +32,6 @@ static void known_coefficients_come_back(void **state)
     static const double conv[QUANT_TERMS] = {2, 0, 300, 4000, 0, 1e5}, dense[QUANT_TERMS] = {3};
     fit_sample s[12];
     quant_table t = {0};
-    double median;
     for (int i = 0; i < 10; i++)
         s[i] = made_up("conv2d", i < 5 ? "one" : "two", 1e5 * (1 + i * i % 7), 500 + 900 * (i % 4),
                        10 + 37 * (i % 5), conv);
@@ -46,8 +45,11 @@ static void known_coefficients_come_back(void **state)
         assert_true(fabs(t.rule[0].per[i] - conv[i]) <= 1e-6 * (1 + conv[i]));
     assert_true(t.rule[0].worst < 1e-6);
     assert_true(fabs(t.rule[1].per[QUANT_MAC] - 3) < 1e-9); /* one layer: one coefficient */
-    fit_nets(&all, &t, &median, NULL);
-    assert_true(t.error < 1e-6 && median < 1e-6);
+    const fit_summary nets = fit_nets(&all, &t, NULL);
+    assert_int_equal(nets.n, 2);
+    assert_true(nets.worst < 1e-6 && nets.median < 1e-6);
+    assert_int_equal(nets.n_held, 1); /* without "two" nothing is known of dense */
+    assert_true(nets.held_worst < 0.5);
     s[3].instructions *= 1.3; /* a layer that is off shows */
     t = (quant_table){0};
     assert_true(fit_table(&all, &t));

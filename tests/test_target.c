@@ -33,7 +33,7 @@ static void every_profile_loads(void **state)
         assert_string_equal(t.name, names[i]); /* the file is called as the board */
         assert_string_equal(t.core.name, t.core_name);
         assert_true(t.ram < t.flash * 4 && quant_target_cpi(&t) > 0.5);
-        assert_non_null(quant_rule_of(&t.core.own, "conv2d", "3x3"));
+        assert_non_null(quant_rule_of(&t.core.own, "conv2d_gemm", ""));
         assert_true((t.core.cmsis.n > 0) == (t.core.tflm_code > 0));
         assert_true(t.rough ? t.latency_error >= 100 : t.latency_error < 100);
     }

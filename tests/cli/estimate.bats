@@ -65,7 +65,7 @@ column() { # name: that column of the table in $output (TSV), whose header has t
     [[ $stderr == *"no board of "*" holds the model within the limits"* ]]
     [[ $stderr == *"--duty 0.001"* ]]
     [ "$(column target | wc -l)" -eq 0 ]
-    run "$SOTTO" estimate ds_cnn --target nucleo-l4r5zi --ram-kb 10
+    run "$SOTTO" estimate ds_cnn --target nucleo-l4r5zi --ram-kb 9
     [ "$status" -eq 4 ]
     run "$SOTTO" estimate ds_cnn --ram-kb -1
     [ "$status" -eq 2 ]
