@@ -6,7 +6,8 @@
  * quantize/runtime/ as exported code runs them, in columns of any order
  *   isa,opt,op,variant,out,macs,pixels,rows,weights,instructions  and, if told, net
  * with op a kernel and variant its size or nothing; op `frame` is a frame of features and variant
- * its preset. Without --ini a report: how far the rules are off by layer and by network.
+ * its preset. A kernel that a later file has is not taken from an earlier one. Without --ini a
+ * report: how far the rules are off by layer and by network.
  */
 #include "bench/fit.h"
 
@@ -114,6 +115,17 @@ static base_status own_sample(const bench_csv *t, size_t r, fit_sample *s, base_
     return good ? BASE_OK : base_fail(err, BASE_DATA, "row %zu: %s: a number is missing", r, op);
 }
 
+/* Whether a later file counts this kernel for this instruction set: then it is taken from there. */
+static bool is_counted_later(const bench_csv *csv, int files, int f, size_t r)
+{
+    for (int g = f + 1; g < files; g++)
+        for (size_t k = 1; k < csv[g].rows; k++)
+            if (strcmp(bench_csv_get(&csv[g], k, "isa"), bench_csv_get(&csv[f], r, "isa")) == 0 &&
+                strcmp(bench_csv_get(&csv[g], k, "op"), bench_csv_get(&csv[f], r, "op")) == 0)
+                return true;
+    return false;
+}
+
 /* The layers of an instruction set; frames of features or kernels. */
 static base_status own_samples(const bench_csv *csv, int files, const char *isa, const char *opt,
                                bool frames, fit_samples *out, base_err *err)
@@ -126,7 +138,8 @@ static base_status own_samples(const bench_csv *csv, int files, const char *isa,
         for (size_t r = 1; r < csv[f].rows; r++) {
             const bool frame = strcmp(bench_csv_get(&csv[f], r, "op"), "frame") == 0;
             if (strcmp(bench_csv_get(&csv[f], r, "isa"), isa) != 0 ||
-                strcmp(bench_csv_get(&csv[f], r, "opt"), opt) != 0 || frame != frames)
+                strcmp(bench_csv_get(&csv[f], r, "opt"), opt) != 0 || frame != frames ||
+                is_counted_later(csv, files, f, r))
                 continue;
             BASE_TRY(own_sample(&csv[f], r, &out->sample[out->n++], err));
         }
