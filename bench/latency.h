@@ -6,8 +6,8 @@
  * w      cycles a byte: a library's time with weights in flash less that with weights in RAM, where
  *        a board was timed both ways (fully connected autoencoder); else the mean of those boards.
  * CPI    of a row: (cycles - w bytes) / instructions; of a board: the geometric mean of its rows.
- *        Of a core: the geometric mean of its boards and of its family's prior, which counts as one
- *        board and is the geometric mean of the other cores' means.
+ *        Of a core: the geometric mean of its boards; where there is none, its family's prior: the
+ *        geometric mean of the other cores' means.
  *
  * All in this header, because every .c file of the folder is a program.
  */
@@ -248,7 +248,7 @@ static inline double latency_core_log(const latency *l, const char *core, const 
     return sum;
 }
 
-/* CPI of a core with the prior of its family; *boards: how many of the core it rests on. */
+/* CPI of a core, or the prior of its family; *boards: how many of the core it rests on. */
 static inline double latency_cpi(const latency *l, const char *core, const char *held, int *boards)
 {
     double prior = 0;
@@ -261,9 +261,8 @@ static inline double latency_cpi(const latency *l, const char *core, const char 
         cores++;
     }
     const double sum = latency_core_log(l, core, held, boards);
-    if (!cores && !*boards) return (double)NAN;
-    if (!cores) return exp(sum / *boards);
-    return exp((sum + prior / cores) / (*boards + 1));
+    if (*boards) return exp(sum / *boards);
+    return cores ? exp(prior / cores) : (double)NAN;
 }
 
 #endif

@@ -23,8 +23,9 @@ static const cli_spec spec = {
         "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN.\n"
         "An error of e % means between value / (1 + e/100) and value * (1 + e/100). A figure is\n"
         "exact, measured (here: compiled, or run in an emulator), published (timed on this board\n"
-        "by others) or inferred; * marks an order of magnitude. --fit, or a limit, asks which\n"
-        "boards hold the model within the limits: exit code 4 when none does.",
+        "by others) or inferred (e, m, p, i in a table); * marks an order of magnitude. --fit, or "
+        "a\n"
+        "limit, asks which boards hold the model within the limits: exit code 4 when none does.",
     .max_args = 1,
     .takes = CLI_OVERRIDES,
 };
@@ -140,53 +141,82 @@ static base_status put_list(cli *c, base_err *err)
     return status;
 }
 
+/* People see error and basis in one column, "30 i". */
 static cli_table *board_table(cli *c)
 {
-    static const cli_column columns[] = {
-        {"target", NULL, CLI_TEXT, 0},
-        {"runtime", NULL, CLI_TEXT, 0},
-        {"fits", NULL, CLI_BOOL, 0},
-        {"code_bytes", "code", CLI_BYTES, 1},
-        {"flash_bytes", "flash", CLI_BYTES, 1},
-        {"flash_error_percent", "+-%", CLI_REAL, 0},
-        {"flash_basis", "is", CLI_TEXT, 0},
-        {"ram_bytes", "RAM", CLI_BYTES, 1},
-        {"ram_error_percent", "+-%", CLI_REAL, 0},
-        {"ram_basis", "is", CLI_TEXT, 0},
-        {"latency_ms", "ms", CLI_REAL, 1},
-        {"latency_error_percent", "+-%", CLI_REAL, 0},
-        {"latency_basis", "is", CLI_TEXT, 0},
-        {"order_of_magnitude", "*", CLI_BOOL, 0},
-        {"frontend_ms", "front-end ms", CLI_REAL, 2},
-        {"frontend_error_percent", "+-%", CLI_REAL, 0},
-        {"frontend_basis", "is", CLI_TEXT, 0},
-        {"duty", "duty", CLI_PERCENT, 0},
-        {"duty_error_percent", "+-%", CLI_REAL, 0},
-        {"duty_basis", "is", CLI_TEXT, 0},
-        {"energy_uj", "uJ", CLI_REAL, 0},
-        {"energy_error_percent", "+-%", CLI_REAL, 0},
-        {"energy_basis", "is", CLI_TEXT, 0},
-        {"why_not", "does not fit", CLI_TEXT, 0},
-        {"source", "time is from", CLI_TEXT, 0},
-    };
-    return cli_table_new(c, "targets", columns, BASE_COUNT(columns));
+    static const cli_column wide[] = {{"target", NULL, CLI_TEXT, 0},
+                                      {"runtime", NULL, CLI_TEXT, 0},
+                                      {"fits", NULL, CLI_BOOL, 0},
+                                      {"code_bytes", NULL, CLI_BYTES, 0},
+                                      {"flash_bytes", NULL, CLI_BYTES, 0},
+                                      {"flash_error_percent", NULL, CLI_REAL, 0},
+                                      {"flash_basis", NULL, CLI_TEXT, 0},
+                                      {"ram_bytes", NULL, CLI_BYTES, 0},
+                                      {"ram_error_percent", NULL, CLI_REAL, 0},
+                                      {"ram_basis", NULL, CLI_TEXT, 0},
+                                      {"latency_ms", NULL, CLI_REAL, 0},
+                                      {"latency_error_percent", NULL, CLI_REAL, 0},
+                                      {"latency_basis", NULL, CLI_TEXT, 0},
+                                      {"order_of_magnitude", NULL, CLI_BOOL, 0},
+                                      {"frontend_ms", NULL, CLI_REAL, 0},
+                                      {"frontend_error_percent", NULL, CLI_REAL, 0},
+                                      {"frontend_basis", NULL, CLI_TEXT, 0},
+                                      {"duty", NULL, CLI_PERCENT, 0},
+                                      {"duty_error_percent", NULL, CLI_REAL, 0},
+                                      {"duty_basis", NULL, CLI_TEXT, 0},
+                                      {"energy_uj", NULL, CLI_REAL, 0},
+                                      {"energy_error_percent", NULL, CLI_REAL, 0},
+                                      {"energy_basis", NULL, CLI_TEXT, 0},
+                                      {"why_not", NULL, CLI_TEXT, 0},
+                                      {"source", NULL, CLI_TEXT, 0}};
+    static const cli_column narrow[] = {{"target", NULL, CLI_TEXT, 0},
+                                        {"runtime", NULL, CLI_TEXT, 0},
+                                        {"fits", NULL, CLI_BOOL, 0},
+                                        {"code", NULL, CLI_BYTES, 1},
+                                        {"flash", NULL, CLI_BYTES, 1},
+                                        {"flash_error", "+-%", CLI_TEXT, 0},
+                                        {"ram", "RAM", CLI_BYTES, 1},
+                                        {"ram_error", "+-%", CLI_TEXT, 0},
+                                        {"latency", "ms", CLI_REAL, 1},
+                                        {"latency_error", "+-%", CLI_TEXT, 0},
+                                        {"order_of_magnitude", "*", CLI_BOOL, 0},
+                                        {"frontend", "front-end", CLI_REAL, 2},
+                                        {"frontend_error", "+-%", CLI_TEXT, 0},
+                                        {"duty", NULL, CLI_PERCENT, 0},
+                                        {"duty_error", "+-%", CLI_TEXT, 0},
+                                        {"energy", "uJ", CLI_REAL, 0},
+                                        {"energy_error", "+-%", CLI_TEXT, 0},
+                                        {"why_not", "does not fit", CLI_TEXT, 0}};
+    return c->format == CLI_FORMAT_TABLE ? cli_table_new(c, "targets", narrow, BASE_COUNT(narrow))
+                                         : cli_table_new(c, "targets", wide, BASE_COUNT(wide));
 }
 
-static void put_bytes(cli_table *t, quant_figure f)
+static void put_error(cli *c, cli_table *t, quant_figure f)
+{
+    char text[40] = "";
+    if (c->format != CLI_FORMAT_TABLE) {
+        cli_cell_real(t, f.error);
+        cli_cell_text(t, quant_basis_name(f.basis));
+        return;
+    }
+    if (isfinite(f.value))
+        snprintf(text, sizeof text, "%.0f %.1s", f.error, quant_basis_name(f.basis));
+    cli_cell_text(t, text);
+}
+
+static void put_bytes(cli *c, cli_table *t, quant_figure f)
 {
     if (isfinite(f.value))
         cli_cell_int(t, (int64_t)f.value);
     else
         cli_cell_text(t, NULL);
-    cli_cell_real(t, f.error);
-    cli_cell_text(t, quant_basis_name(f.basis));
+    put_error(c, t, f);
 }
 
-static void put_real(cli_table *t, quant_figure f)
+static void put_real(cli *c, cli_table *t, quant_figure f)
 {
     cli_cell_real(t, f.value);
-    cli_cell_real(t, f.error);
-    cli_cell_text(t, quant_basis_name(f.basis));
+    put_error(c, t, f);
 }
 
 /* An estimate and what it is of. */
@@ -198,22 +228,22 @@ typedef struct result {
     double key; /* by which it is ranked */
 } result;
 
-static void put_board(cli_table *t, const result *r)
+static void put_board(cli *c, cli_table *t, const result *r)
 {
     const quant_estimate *e = &r->e;
     cli_cell_text(t, r->target.name);
     cli_cell_text(t, quant_runtime_name(r->runtime));
     cli_cell_int(t, e->fits);
     cli_cell_int(t, e->code);
-    put_bytes(t, e->flash);
-    put_bytes(t, e->ram);
-    put_real(t, e->latency);
+    put_bytes(c, t, e->flash);
+    put_bytes(c, t, e->ram);
+    put_real(c, t, e->latency);
     cli_cell_int(t, r->target.rough);
-    put_real(t, e->frontend);
-    put_real(t, e->duty);
-    put_real(t, e->energy);
+    put_real(c, t, e->frontend);
+    put_real(c, t, e->duty);
+    put_real(c, t, e->energy);
     cli_cell_text(t, e->why);
-    cli_cell_text(t, r->target.latency_source);
+    if (c->format != CLI_FORMAT_TABLE) cli_cell_text(t, r->target.latency_source);
 }
 
 static cli_table *layer_table(cli *c)
@@ -367,7 +397,7 @@ static base_status put_results(cli *c, const options *o, const subject *s, resul
             continue;
         }
         within++;
-        put_board(boards, &r[i]);
+        put_board(c, boards, &r[i]);
         if (layers) put_layers(layers, costs_in(s, r[i].runtime), &r[i]);
     }
     if (!o->fit || within) return BASE_OK;
