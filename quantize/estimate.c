@@ -9,6 +9,10 @@
 
 enum { CHANNEL_BYTES = 12 }; /* int32 bias, multiplier, shift */
 
+/* Percent by which cycles an instruction differ between programs on one core: TFLM's two networks
+ * on STM32L4R5 (bench/RESULTS.md). */
+static const double OTHER_CODE = 15;
+
 static const quant_figure UNKNOWN = {(double)NAN, (double)NAN, QUANT_UNKNOWN};
 
 const char *quant_runtime_name(quant_runtime runtime)
@@ -178,6 +182,12 @@ static void judge(const quant_target *target, quant_estimate *e)
 
 /* ---- time and energy ---- */
 
+/* Of the time of code that nobody timed on this core. */
+static double untimed_error(const quant_target *target)
+{
+    return hypot(fmax(target->latency_error, target->core.cpi_error), OTHER_CODE);
+}
+
 static quant_figure frame_time(const quant_target *target, const dsp_config *features)
 {
     double work[QUANT_TERMS];
@@ -208,8 +218,7 @@ static void time_and_energy(const quant_costs *costs, const quant_target *target
     if (!isfinite(cycles)) return;
     /* a board was timed with the kernels of CMSIS-NN; ours are other code on the same core */
     const bool timed = use.runtime == QUANT_CMSIS_NN && guessed <= 0;
-    const double own_error = fmax(target->latency_error, target->core.cpi_error);
-    const double error = hypot(timed ? target->latency_error : own_error, table->error);
+    const double error = hypot(timed ? target->latency_error : untimed_error(target), table->error);
     e->latency =
         (quant_figure){cycles / khz, hypot(error, 100 * guessed / fmax(e->instructions, 1)),
                        timed ? target->basis : QUANT_INFERRED};
