@@ -188,3 +188,36 @@ column() { # name: that column of the table in $output (TSV), whose header has t
              gsub(",", ""); n = $2; median = $5; worst = $10; here = 0 }
          END { exit !(n >= 15 && median <= 10 && worst <= 25 && worst > 0) }' <<< "$output"
 }
+
+@test "instructions of counted layers become rules; rows that are no numbers are refused" {
+    make -s -C "$root" build/release/bench/fit_instructions
+    fit=$root/build/release/bench/fit_instructions
+    {
+        echo "core,kernel_library,opt,net,op,in,kernel,out,macs,instructions,ins_per_mac"
+        for core in Cortex-M0+:-O3 Cortex-M3:-O3 Cortex-M4:-O2 Cortex-M55:-O3; do
+            for n in 10 20 40; do
+                echo "${core%:*},CMSIS-NN (2026),${core#*:},n,FC,1x1x$n,1x1,1x1x8,$((8 * n)),$((80 * n)),10"
+            done
+        done
+    } > qemu.csv
+    {
+        echo "isa,opt,op,variant,out,macs,pixels,rows,weights,instructions,net"
+        for n in 10 20 40 80; do
+            echo "a,-O2,dense,,100,$((100 * n)),1,100,$((100 * n)),$((300 * n + 2000)),small"
+        done
+        echo "a,-O2,frame,mfcc_49x10,0,0,0,0,0,50000,"
+    } > counts.csv
+    run "$fit" --ini qemu.csv counts.csv
+    [ "$status" -eq 0 ]
+    [[ $output == *"[sotto a]"*"dense = 3 0 20 0 0 0 4 0.0 0.0"* ]]
+    [[ $output == *"[frontend a]"*"frame = "* ]]
+    [[ $output == *"[cmsis-nn armv7e-m]"*"dense = 10 "* ]]
+    run "$fit" qemu.csv counts.csv
+    [[ $output == *"networks 1, median 0.0 %, worst 0.0 %"* ]]
+    echo "a,-O2,dense,,100,many,1,100,10,100,small" >> counts.csv
+    run "$fit" qemu.csv counts.csv
+    [ "$status" -eq 1 ]
+    [[ $output == *"a number is missing"* ]]
+    run "$fit" qemu.csv
+    [ "$status" -eq 2 ]
+}
