@@ -302,6 +302,26 @@ static void put_value(emitter *e, int v)
         base_str_add(e->out, "work + %zu", e->m->values[v].offset);
 }
 
+/* What a firmware needs to measure each stage of put_run. */
+static void put_stages(emitter *e)
+{
+    const q8_model *m = e->m;
+    base_str_add(e->out,
+                 "/* Expanded before stage i = 0 .. %s_STAGES - 1 of an inference, and with\n"
+                 " * %s_STAGES after the last; define it before this file to measure. */\n"
+                 "#ifndef SOTTO_PROBE\n#define SOTTO_PROBE(i) ((void)0)\n#endif\n"
+                 "#define %s_STAGES %d\n"
+                 "static inline const char *%s_stage_name(int i)\n{\n"
+                 "    static const char *const names[] = {",
+                 e->upper, e->upper, e->upper, m->n_layers, e->prefix);
+    for (int k = 0; k < m->n_layers; k++) {
+        base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
+        put_string(e->out, m->layers[k].name);
+    }
+    base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES ? names[i] : \"?\";\n}\n\n",
+                 e->upper);
+}
+
 static void put_run(emitter *e)
 {
     const q8_model *m = e->m;
@@ -318,7 +338,8 @@ static void put_run(emitter *e)
     for (int k = 0; k < m->n_layers; k++) {
         const q8_layer *l = &m->layers[k];
         char name[2 * NN_MAX_NAME];
-        base_str_add(e->out, "    %s(&%s, ", l->l.kernel->name, layer_name(e, k, name));
+        base_str_add(e->out, "    SOTTO_PROBE(%d);\n    %s(&%s, ", k, l->l.kernel->name,
+                     layer_name(e, k, name));
         if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
         for (int j = 0; j < l->n_in; j++) {
             if (j > 0) base_str_add(e->out, ", ");
@@ -329,7 +350,7 @@ static void put_run(emitter *e)
         if (l->l.scratch > 0) base_str_add(e->out, ", work + %zu", l->scratch);
         base_str_add(e->out, ");\n");
     }
-    base_str_add(e->out, "}\n\n");
+    base_str_add(e->out, "    SOTTO_PROBE(%s_STAGES);\n}\n\n", e->upper);
 }
 
 /* ---- self-test ---- */
@@ -430,6 +451,7 @@ static base_status emit(emitter *e, base_err *err)
     BASE_TRY(put_kernels(e, err));
     put_macros(e, hash);
     for (int k = 0; k < e->m->n_layers; k++) put_layer(e, k);
+    put_stages(e);
     put_run(e);
     return put_selftest(e, err);
 }
