@@ -22,7 +22,8 @@ DOUBLE_SRC  := $(wildcard tests/double_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
 HELPER_SRC  := $(filter-out $(TEST_SRC) $(DOUBLE_SRC),$(wildcard tests/*.c))
 TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%) $(FUZZ_SRC:%.c=build/san/%)
-EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini))
+EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini \
+                 quantize/machines/*.ini quantize/firmware/*))
 
 # One short line a step; `make V=1` shows the commands.
 say = $(if $(V),,@echo '  $@';)
