@@ -17,6 +17,7 @@ typedef struct emitter {
     const char *prefix;      /* "kws" */
     char upper[NN_MAX_NAME]; /* "KWS" */
     base_str *out;
+    char hash[65];     /* of the model before q8_deploy */
     base_str included; /* paths of the runtime files written so far, one a line */
 } emitter;
 
@@ -44,11 +45,23 @@ static void put_numbers(base_str *out, const void *v, bool bytes, size_t n)
 }
 
 /* The C name of layer k: prefix, number, and the node's name as far as it is an identifier. */
-static const char *layer_name(const emitter *e, int k, char name[2 * NN_MAX_NAME])
+static const char *layer_name(const emitter *e, int k, char *name)
 {
     const int n = snprintf(name, 2 * NN_MAX_NAME, "%s_%d_%s", e->prefix, k, e->m->layers[k].name);
     for (int i = 0; i < n && name[i]; i++)
         if (!isalnum((unsigned char)name[i])) name[i] = '_';
+    return name;
+}
+
+/* The C name of an array of a layer: "gemm.weight" of a nested struct as "gemm_weight". */
+static const char *array_name(const emitter *e, int k, const nn_q8_field *f,
+                              char name[3 * NN_MAX_NAME])
+{
+    layer_name(e, k, name);
+    const size_t n = strlen(name);
+    snprintf(name + n, 3 * NN_MAX_NAME - n, "_%s", f->name);
+    for (char *c = name + n; *c; c++)
+        if (*c == '.') *c = '_';
     return name;
 }
 
@@ -92,7 +105,7 @@ static void put_comment_lines(base_str *out, const char *text)
 
 /* ---- sections ---- */
 
-static void put_head(emitter *e, const char *hash)
+static void put_head(emitter *e)
 {
     const q8_model *m = e->m;
     char in[64], out[64];
@@ -130,7 +143,7 @@ static void put_head(emitter *e, const char *hash)
         " * Graph:\n",
         e->prefix, m->n_layers, in, out, e->upper, e->upper, e->prefix, e->upper, e->upper,
         e->upper, e->prefix, e->prefix, e->prefix, e->upper, weights, tables,
-        q8_rounding_name(m->rounding), hash);
+        q8_rounding_name(m->rounding), e->hash);
     base_str graph = {0};
     nn_print(m->folded.graph, &graph);
     put_comment_lines(e->out, graph.s ? graph.s : "");
@@ -234,13 +247,13 @@ static void put_features(emitter *e)
     put_reals(e, "STD", m->std, m->n_stats);
 }
 
-static void put_macros(emitter *e, const char *hash)
+static void put_macros(emitter *e)
 {
     const q8_model *m = e->m;
     put_shape(e, "INPUT", &m->values[0]);
     put_shape(e, "OUTPUT", &m->values[m->n_layers]);
     base_str_add(e->out, "#define %s_WORK_SIZE %zu\n", e->upper, m->work);
-    base_str_add(e->out, "#define %s_MODEL_HASH \"%s\"\n", e->upper, hash);
+    base_str_add(e->out, "#define %s_MODEL_HASH \"%s\"\n", e->upper, e->hash);
     put_features(e);
     base_str_add(e->out, "#define %s_LABEL_COUNT %zu\n", e->upper, m->folded.n_labels);
     if (m->folded.n_labels > 0) {
@@ -263,19 +276,21 @@ static void put_macros(emitter *e, const char *hash)
 static void put_layer(emitter *e, int k)
 {
     const nn_q8_layer *l = &e->m->layers[k].l;
-    char name[2 * NN_MAX_NAME];
-    layer_name(e, k, name);
+    char name[3 * NN_MAX_NAME];
     for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
         if (field->type == NN_Q8_INT) continue;
         const q8_array a = q8_field_stored(l, field, array++);
         if (a.n == 0) continue;
-        base_str_add(e->out, "static const int%s_t %s_%s[] = {\n", a.bytes ? "8" : "32", name,
-                     field->name);
+        array_name(e, k, field, name);
+        base_str_add(e->out, "static const int%s_t %s[]%s = {\n", a.bytes ? "8" : "32", name,
+                     a.bytes ? " SOTTO_ALIGNED" : "");
         put_numbers(e->out, a.v, a.bytes, a.n);
-        base_str_add(e->out, "};\ntypedef char %s_%s_size[sizeof %s_%s == %zu ? 1 : -1];\n", name,
-                     field->name, name, field->name, a.bytes ? a.n : 4 * a.n);
+        base_str_add(e->out, "};\ntypedef char %s_size[sizeof %s == %zu ? 1 : -1];\n", name, name,
+                     a.bytes ? a.n : 4 * a.n);
     }
+    char array_of[3 * NN_MAX_NAME];
+    layer_name(e, k, name);
     base_str_add(e->out, "static const %s_t %s = {", l->kernel->name, name);
     for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
@@ -283,7 +298,7 @@ static void put_layer(emitter *e, int k)
         if (field->type == NN_Q8_INT)
             base_str_add(e->out, "%d", (int)*q8_field_int(l, field));
         else if (l->count[array++] > 0)
-            base_str_add(e->out, "%s_%s", name, field->name);
+            base_str_add(e->out, "%s", array_name(e, k, field, array_of));
         else
             base_str_add(e->out, "0"); /* NULL */
     }
@@ -302,18 +317,59 @@ static void put_value(emitter *e, int v)
         base_str_add(e->out, "work + %zu", e->m->values[v].offset);
 }
 
-/* What a firmware needs to measure each stage of put_run. */
+/* ---- shapes ---- */
+
+static bool ends_in_zero(const char *name)
+{
+    const size_t n = strlen(name);
+    return n >= 4 && strcmp(name + n - 4, "zero") == 0;
+}
+
+/* The first layer of the shape of layer k, k itself when there is none before. */
+static int shape_of(const q8_model *m, int k)
+{
+    const nn_q8_layer *l = &m->layers[k].l;
+    for (int j = 0; j < k; j++) {
+        const nn_q8_layer *o = &m->layers[j].l;
+        bool same = o->kernel == l->kernel;
+        for (int f = 0; same && f < l->kernel->n_fields; f++) {
+            const nn_q8_field *field = &l->kernel->fields[f];
+            same = field->type != NN_Q8_INT || ends_in_zero(field->name) ||
+                   *q8_field_int(l, field) == *q8_field_int(o, field);
+        }
+        if (same) return j;
+    }
+    return k;
+}
+
+/* One function for all layers of a shape, in which the shape is constant. */
+static void put_shapes(emitter *e)
+{
+    const q8_model *m = e->m;
+    for (int k = 0; k < m->n_layers; k++) {
+        const nn_q8_kernel *kernel = m->layers[k].l.kernel;
+        char name[2 * NN_MAX_NAME];
+        if (!kernel->shaped || shape_of(m, k) != k) continue;
+        base_str_add(e->out,
+                     "SOTTO_APART void %s_shape_%d(const %s_t *p, const int8_t *x, int8_t *y, "
+                     "void *scratch)\n{\n    %s_as(&%s, p, x, y, scratch);\n}\n\n",
+                     e->prefix, k, kernel->name, kernel->name, layer_name(e, k, name));
+    }
+}
+
+/* Names of the stages, and the probe between them, which a user may define. */
 static void put_stages(emitter *e)
 {
     const q8_model *m = e->m;
-    base_str_add(e->out,
-                 "/* Expanded before stage i = 0 .. %s_STAGES - 1 of an inference, and with\n"
-                 " * %s_STAGES after the last; define it before this file to measure. */\n"
-                 "#ifndef SOTTO_PROBE\n#define SOTTO_PROBE(i) ((void)0)\n#endif\n"
-                 "#define %s_STAGES %d\n"
-                 "static inline const char *%s_stage_name(int i)\n{\n"
-                 "    static const char *const names[] = {",
-                 e->upper, e->upper, e->upper, m->n_layers, e->prefix);
+    base_str_add(
+        e->out,
+        "/* The stages of %s_run; SOTTO_PROBE(i) stands before stage i and, with %s_STAGES,\n"
+        " * behind the last one: define it to count instructions or time. */\n"
+        "#ifndef SOTTO_PROBE\n#define SOTTO_PROBE(i) ((void)0)\n#endif\n"
+        "#define %s_STAGES %d\n"
+        "static inline const char *%s_stage_name(int i)\n{\n"
+        "    static const char *const names[] = {",
+        e->prefix, e->upper, e->upper, m->n_layers, e->prefix);
     for (int k = 0; k < m->n_layers; k++) {
         base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
         put_string(e->out, m->layers[k].name);
@@ -338,8 +394,12 @@ static void put_run(emitter *e)
     for (int k = 0; k < m->n_layers; k++) {
         const q8_layer *l = &m->layers[k];
         char name[2 * NN_MAX_NAME];
-        base_str_add(e->out, "    SOTTO_PROBE(%d);\n    %s(&%s, ", k, l->l.kernel->name,
-                     layer_name(e, k, name));
+        base_str_add(e->out, "    SOTTO_PROBE(%d);\n    ", k);
+        if (l->l.kernel->shaped)
+            base_str_add(e->out, "%s_shape_%d", e->prefix, shape_of(m, k));
+        else
+            base_str_add(e->out, "%s", l->l.kernel->name);
+        base_str_add(e->out, "(&%s, ", layer_name(e, k, name));
         if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
         for (int j = 0; j < l->n_in; j++) {
             if (j > 0) base_str_add(e->out, ", ");
@@ -382,12 +442,12 @@ static void put_table_sum(emitter *e)
         const nn_q8_layer *l = &m->layers[k].l;
         for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
             const nn_q8_field *field = &l->kernel->fields[f];
-            char name[2 * NN_MAX_NAME];
+            char name[3 * NN_MAX_NAME];
             if (field->type == NN_Q8_INT) continue;
             const q8_array a = q8_field_stored(l, field, array++);
             if (a.n == 0) continue;
-            base_str_add(e->out, "    sum = sotto_checksum_i%s(sum, %s_%s, %zu);\n",
-                         a.bytes ? "8" : "32", layer_name(e, k, name), field->name, a.n);
+            base_str_add(e->out, "    sum = sotto_checksum_i%s(sum, %s, %zu);\n",
+                         a.bytes ? "8" : "32", array_name(e, k, field, name), a.n);
         }
     }
     base_str_add(e->out, "    return sum;\n}\n\n");
@@ -445,24 +505,36 @@ static base_status check_prefix(const char *prefix, base_err *err)
 
 static base_status emit(emitter *e, base_err *err)
 {
-    char hash[65];
-    BASE_TRY(q8_hash(e->m, hash, err));
-    put_head(e, hash);
+    put_head(e);
     BASE_TRY(put_kernels(e, err));
-    put_macros(e, hash);
+    put_macros(e);
     for (int k = 0; k < e->m->n_layers; k++) put_layer(e, k);
+    put_shapes(e);
     put_stages(e);
     put_run(e);
     return put_selftest(e, err);
 }
 
-base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
+static base_status emit_deployed(const q8_model *m, base_arena *arena, const char *prefix,
+                                 base_str *text, base_err *err)
 {
-    BASE_TRY(check_prefix(prefix, err));
-    emitter e = {.m = m, .prefix = prefix, .out = text};
+    q8_model deployed;
+    emitter e = {.m = &deployed, .prefix = prefix, .out = text};
     for (size_t i = 0; prefix[i]; i++) e.upper[i] = (char)toupper((unsigned char)prefix[i]);
+    BASE_TRY(q8_hash(m, e.hash, err));
+    BASE_TRY(q8_deploy(m, arena, &deployed, err));
     const base_status status = emit(&e, err);
     const bool failed = text->failed || e.included.failed;
     base_str_free(&e.included);
     return status == BASE_OK && failed ? base_nomem(err, text->len) : status;
+}
+
+base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
+{
+    BASE_TRY(check_prefix(prefix, err));
+    base_arena *arena = base_arena_new();
+    if (!arena) return base_nomem(err, 1);
+    const base_status status = emit_deployed(m, arena, prefix, text, err);
+    base_arena_free(arena);
+    return status;
 }

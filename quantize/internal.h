@@ -135,6 +135,10 @@ void q8_layer_run(const nn_q8_layer *l, const int8_t *const *x, int8_t *y, void 
  * 2147483647: ..." when a sum may overflow or a number is none that a lowering makes. */
 base_status q8_check(const q8_model *m, const char *where, base_err *err);
 
+/* The layers of m with the kernels that exported C runs (quantize/deploy.c). *to borrows from m and
+ * has what is new in arena; it is not freed. */
+base_status q8_deploy(const q8_model *m, base_arena *arena, q8_model *to, base_err *err);
+
 /* The lower-level half of q8_quantize: layers and values from m->folded and m->quant, all in
  * m->arena. */
 base_status q8_lower(q8_model *m, base_err *err);

@@ -200,7 +200,7 @@ static char *changed(const char *text, const char *from, size_t skip, const char
 /* The last layer's lower bound raised: the largest outputs at least are different. */
 static char *with_another_bound(const char *text, bool wide)
 {
-    static const char lo[] = ".lo = ";
+    static const char lo[] = "lo = ";
     const char *last = strstr(text, lo);
     for (const char *at = last; at; at = strstr(at + 1, lo)) last = at;
     assert_non_null(last);
@@ -296,13 +296,13 @@ static void selftest_sees_what_is_wrong(void **state)
     assert_int_equal(selftest_of(f, text), 0);
 
     /* one more digit in the first weight of the last layer: the checksum sees it */
-    const char weight[] = "kws_1_y_weight[] = {\n    ";
+    const char weight[] = "kws_1_y_gemm_weight[] SOTTO_ALIGNED = {\n    ";
     char *bad = changed(text, weight, strlen(weight), "1 + ", 0);
     assert_int_equal(selftest_of(f, bad), 255);
     free(bad);
 
     /* the tables are whole, but what is computed is not: the first golden input sees it */
-    bad = changed(text, ".out_zero = ", strlen(".out_zero = "), "7 + ", 0);
+    bad = changed(text, "scale.zero = ", strlen("scale.zero = "), "7 + ", 0);
     assert_int_equal(selftest_of(f, bad), 1);
     free(bad);
 

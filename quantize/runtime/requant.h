@@ -15,13 +15,20 @@
 
 /* Counts up whenever a struct or a result of the runtime changes; exported models compare it, as
  * several of them may share one copy of the runtime in one translation unit. */
-#define SOTTO_RUNTIME_VERSION 2
+#define SOTTO_RUNTIME_VERSION 3
 
 /* A function that is called, where the compiler can be told. */
 #ifdef __GNUC__
 #define SOTTO_APART __attribute__((noinline, unused)) static
 #else
 #define SOTTO_APART static inline
+#endif
+
+/* Tables of bytes that are read word by word. */
+#ifdef __GNUC__
+#define SOTTO_ALIGNED __attribute__((aligned(4)))
+#else
+#define SOTTO_ALIGNED
 #endif
 
 /* (a * b + nudge) / 2^31, rounded down. */
