@@ -1,6 +1,7 @@
 /* sotto estimate: flash, RAM, time and energy of a model on boards. */
 #include "nn/nn.h"
 #include "quantize/estimate.h"
+#include "quantize/measure.h"
 #include "quantize/q8.h"
 #include "train/cli.h"
 
@@ -25,7 +26,8 @@ static const cli_spec spec = {
 
 typedef struct options {
     const char *target;
-    int layers, list;
+    int layers, list, measure;
+    const char *opt; /* of the compiler, for --measure */
 } options;
 
 /* ---- what is estimated ---- */
@@ -240,16 +242,133 @@ static base_status put_boards(cli *c, const options *o, const quant_costs *costs
     return status;
 }
 
+/* ---- compiled and run ---- */
+
+enum { MACHINES = 16 };
+
+typedef struct measured {
+    char core[QUANT_TEXT];
+    quant_measured result;
+} measured;
+
+/* The first target of each core is measured, others of that core take it from there. */
+static base_status measure_core(cli *c, const q8_model *m, const char *core, const char *opt,
+                                measured *all, size_t *n, const quant_measured **found,
+                                base_err *err)
+{
+    quant_machine machine;
+    bool is;
+    *found = NULL;
+    for (size_t i = 0; i < *n; i++)
+        if (!strcmp(all[i].core, core)) *found = &all[i].result;
+    if (*found || *n == MACHINES) return BASE_OK;
+    BASE_TRY(quant_machine_of_core(core, &machine, &is, err));
+    if (!is) return BASE_OK;
+    measured *one = &all[*n];
+    BASE_TRY(quant_measure(m, &machine, opt, cli_interrupt(c), &one->result, err));
+    snprintf(one->core, sizeof one->core, "%s", core);
+    ++*n;
+    *found = &one->result;
+    return BASE_OK;
+}
+
+static cli_table *measured_table(cli *c)
+{
+    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
+                                         {"machine", "ran on", CLI_TEXT, 0},
+                                         {"opt", NULL, CLI_TEXT, 0},
+                                         {"code_bytes", "code", CLI_BYTES, 1},
+                                         {"table_bytes", "tables", CLI_BYTES, 1},
+                                         {"flash_bytes", "flash", CLI_BYTES, 1},
+                                         {"ram_bytes", "RAM", CLI_BYTES, 1},
+                                         {"stack_bytes", "stack", CLI_BYTES, 1},
+                                         {"instructions", NULL, CLI_INT, 0},
+                                         {"instructions_per_second", "a second", CLI_INT, 0},
+                                         {"basis", NULL, CLI_TEXT, 0}};
+    return cli_table_new(c, "measured", columns, BASE_COUNT(columns));
+}
+
+static void put_measured(cli_table *t, const char *target, const char *opt, const quant_measured *r)
+{
+    cli_cell_text(t, target);
+    cli_cell_text(t, r->machine);
+    cli_cell_text(t, opt);
+    cli_cell_int(t, r->code);
+    cli_cell_int(t, r->tables);
+    cli_cell_int(t, r->flash);
+    cli_cell_int(t, r->ram);
+    cli_cell_int(t, r->stack);
+    cli_cell_int(t, r->instructions);
+    if (r->second > 0)
+        cli_cell_int(t, r->second);
+    else
+        cli_cell_text(t, NULL);
+    cli_cell_text(t, "measured here");
+}
+
+static base_status measure_targets(cli *c, const options *o, const q8_model *m, measured *all,
+                                   size_t *n, base_err *err)
+{
+    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
+                                         {"stage", NULL, CLI_TEXT, 0},
+                                         {"instructions", NULL, CLI_INT, 0}};
+    const char **names = NULL;
+    size_t count = 0;
+    quant_target target;
+    BASE_TRY(wanted(o->target, &names, &count, err));
+    cli_table *t = measured_table(c), *stages = NULL;
+    if (o->layers) stages = cli_table_new(c, "measured_stages", columns, BASE_COUNT(columns));
+    base_status status = BASE_OK;
+    for (size_t i = 0; i < count && status == BASE_OK; i++) {
+        const quant_measured *r = NULL;
+        status = quant_target_load(names[i], &target, err);
+        if (status == BASE_OK)
+            status = measure_core(c, m, target.core_name, o->opt, all, n, &r, err);
+        if (status == BASE_OK && !r)
+            cli_say(c, "%s: no emulator of its core, %s", target.name, target.core_name);
+        if (status != BASE_OK || !r) continue;
+        put_measured(t, target.name, o->opt, r);
+        for (size_t k = 0; stages && k < r->n_stages; k++) {
+            cli_cell_text(stages, target.name);
+            cli_cell_text(stages, r->stages[k].name);
+            cli_cell_int(stages, r->stages[k].instructions);
+        }
+    }
+    free(names);
+    return status;
+}
+
+static base_status measure_model(cli *c, const options *o, base_err *err)
+{
+    char *file = NULL;
+    q8_model *m = NULL;
+    measured all[MACHINES] = {0};
+    size_t n = 0;
+    BASE_TRY(nn_model_path(c->args[0], &file, err));
+    base_status status = q8_load(file, &m, err);
+    if (status == BASE_OK) status = measure_targets(c, o, m, all, &n, err);
+    for (size_t i = 0; i < n; i++) quant_measured_free(&all[i].result);
+    q8_model_free(m);
+    free(file);
+    return status;
+}
+
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {0};
+    options o = {.opt = "-O2"};
     const struct poptOption table[] = {
         {"target", 't', POPT_ARG_STRING, &o.target, 0,
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
+        {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
+         "also compile an int8 model and run it in the emulator of each core", NULL},
+        {"opt", 0, POPT_ARG_STRING, &o.opt, 0, "-Os, -O2 or -O3, for --measure", "FLAG"},
         {"list", 0, POPT_ARG_NONE, &o.list, 0, "name the boards and stop", NULL},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, table, err)) return err->status;
+    static const char *const opts[] = {"-Os", "-O2", "-O3", NULL};
+    int opt = 0;
+    BASE_TRY(cli_check_choice("--opt", o.opt, opts, &opt, err));
     if (o.list) return put_list(c, err);
     if (c->nargs != 1) {
         base_fail(err, BASE_USAGE, "which model is missing");
@@ -260,6 +379,7 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
     BASE_TRY(costs_of(c, c->args[0], &costs, err));
     warn_of_guesses(c, &costs);
     base_status status = put_boards(c, &o, &costs, err);
+    if (status == BASE_OK && o.measure) status = measure_model(c, &o, err);
     quant_costs_free(&costs);
     return status;
 }

@@ -112,7 +112,7 @@ static base_status fill_machine(const q8_model *m, const quant_machine *k, const
     char rate[16], flags[3 * QUANT_TEXT + sizeof FIRMWARE_FLAGS];
     char emulator[QUANT_TEXT + sizeof FIRMWARE_EMULATOR];
     snprintf(rate, sizeof rate, "%d", rate_of(m));
-    snprintf(flags, sizeof flags, "%s %s -DTICK_HZ=%s", k->flags, FIRMWARE_FLAGS, k->tick_hz);
+    snprintf(flags, sizeof flags, "%s %s -DTICK_HZ=%s -I.", k->flags, FIRMWARE_FLAGS, k->tick_hz);
     snprintf(emulator, sizeof emulator, "%s %s", k->emulator, FIRMWARE_EMULATOR);
     const pair pairs[] = {{"TITLE", k->title},
                           {"COMPILER", k->compiler},

@@ -10,7 +10,7 @@
 /* What a program is compiled with besides the machine's own flags, and how the emulator is run. */
 #define FIRMWARE_FLAGS                                                                             \
     "-std=c11 -Wall -Wextra -ffreestanding -nostdlib -ffunction-sections -fdata-sections "         \
-    "-Wl,--gc-sections -I."
+    "-Wl,--gc-sections"
 #define FIRMWARE_EMULATOR                                                                          \
     "-display none -monitor none -serial null -icount shift=6,sleep=off -chardev stdio,id=out "    \
     "-semihosting-config enable=on,target=native,chardev=out"
