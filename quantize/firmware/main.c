@@ -17,18 +17,18 @@ void probe(int stage);
 enum { PROBES = 16 };
 
 static struct {
-    uint64_t stage[KWS_STAGES]; /* counts of machine_counts() */
-    uint64_t last;              /* when the stage that runs began */
-    uint64_t inside;            /* the counts of a probe itself that fall into a stage */
-    uint64_t whole;             /* all counts of PROBES probes */
-    uint32_t calls, runs;       /* probes; inferences */
+    uint64_t before[KWS_STAGES + 1]; /* counts of machine_counts() before probe i, of stage i - 1 */
+    uint64_t last;                   /* when the stage that runs began */
+    uint64_t inside;                 /* the counts of a probe itself that fall into a stage */
+    uint64_t whole;                  /* all counts of PROBES probes */
+    uint32_t calls, runs;            /* probes; inferences */
 } probes;
 
 /* The model calls it before stage i, and behind the last. */
 __attribute__((noinline)) void probe(int stage)
 {
     const uint64_t now = machine_counts();
-    if (stage > 0) probes.stage[stage - 1] += now - probes.last - probes.inside;
+    probes.before[stage] += now - probes.last - probes.inside;
     probes.runs += stage == KWS_STAGES;
     probes.calls++;
     probes.last = machine_counts();
@@ -40,7 +40,7 @@ static void calibrate(void)
     memset(&probes, 0, sizeof probes);
     probe(0);
     probe(1);
-    const uint64_t inside = probes.stage[0], from = machine_counts();
+    const uint64_t inside = probes.before[1], from = machine_counts();
     for (int i = 0; i < PROBES; i++) probe(0);
     const uint64_t whole = machine_counts() - from;
     memset(&probes, 0, sizeof probes);
@@ -53,7 +53,7 @@ static void put_stages(void)
 {
     uint64_t sum = 0;
     for (int i = 0; i < KWS_STAGES && probes.runs > 0; i++) {
-        const uint64_t n = machine_instructions(probes.stage[i] / probes.runs);
+        const uint64_t n = machine_instructions(probes.before[i + 1] / probes.runs);
         machine_put("stage\t");
         machine_put_value(kws_stage_name(i), n);
         sum += n;
