@@ -1,0 +1,156 @@
+/* emit_net: layers as constant tables and structs, written by the kernels' field tables, and the
+ * inference as a sequence of calls; values lie in the work buffer where q8_place put them.
+ */
+#include "quantize/emit.h"
+
+#include <string.h>
+
+/* Arrays of a layer with a check of their size, then its struct. */
+static void put_layer(emitter *e, int k)
+{
+    const nn_q8_layer *l = &e->m->layers[k].l;
+    char name[EMIT_NAME];
+    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
+        const nn_q8_field *field = &l->kernel->fields[f];
+        if (field->type == NN_Q8_INT) continue;
+        const q8_array a = q8_field_stored(l, field, array++);
+        if (a.n == 0) continue;
+        emit_array_name(e, k, field, name);
+        base_str_add(e->out, "static const int%s_t %s[]%s = {\n", a.bytes ? "8" : "32", name,
+                     a.bytes ? " SOTTO_ALIGNED" : "");
+        emit_numbers(e->out, a.v, a.bytes, a.n);
+        base_str_add(e->out, "};\ntypedef char %s_size[sizeof %s == %zu ? 1 : -1];\n", name, name,
+                     a.bytes ? a.n : 4 * a.n);
+    }
+    char array_of[EMIT_NAME];
+    emit_layer_name(e, k, name);
+    base_str_add(e->out, "static const %s_t %s = {", l->kernel->name, name);
+    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
+        const nn_q8_field *field = &l->kernel->fields[f];
+        base_str_add(e->out, "%s\n    .%s = ", f ? "," : "", field->name);
+        if (field->type == NN_Q8_INT)
+            base_str_add(e->out, "%d", (int)*q8_field_int(l, field));
+        else if (l->count[array++] > 0)
+            base_str_add(e->out, "%s", emit_array_name(e, k, field, array_of));
+        else
+            base_str_add(e->out, "0"); /* NULL */
+    }
+    base_str_add(e->out, "};\n\n");
+}
+
+void emit_layers(emitter *e)
+{
+    for (int k = 0; k < e->m->n_layers; k++) put_layer(e, k);
+}
+
+/* ---- places ---- */
+
+static void put_value(emitter *e, int v)
+{
+    if (v == 0)
+        base_str_add(e->out, "in");
+    else if (v == e->m->n_layers)
+        base_str_add(e->out, "out");
+    else if (e->m->values[v].wide)
+        base_str_add(e->out, "(void *)(work + %zu)", e->m->values[v].offset);
+    else
+        base_str_add(e->out, "work + %zu", e->m->values[v].offset);
+}
+
+/* ---- one function a shape ---- */
+
+static bool ends_in_zero(const char *name)
+{
+    const size_t n = strlen(name);
+    return n >= 4 && strcmp(name + n - 4, "zero") == 0;
+}
+
+/* The first layer of the shape of layer k, k itself when there is none before. */
+static int shape_of(const q8_model *m, int k)
+{
+    const nn_q8_layer *l = &m->layers[k].l;
+    for (int j = 0; j < k; j++) {
+        const nn_q8_layer *o = &m->layers[j].l;
+        bool same = o->kernel == l->kernel;
+        for (int f = 0; same && f < l->kernel->n_fields; f++) {
+            const nn_q8_field *field = &l->kernel->fields[f];
+            same = field->type != NN_Q8_INT || ends_in_zero(field->name) ||
+                   *q8_field_int(l, field) == *q8_field_int(o, field);
+        }
+        if (same) return j;
+    }
+    return k;
+}
+
+/* One function for all layers of a shape, in which the shape is constant. */
+static void put_shapes(emitter *e)
+{
+    const q8_model *m = e->m;
+    for (int k = 0; k < m->n_layers; k++) {
+        const nn_q8_kernel *kernel = m->layers[k].l.kernel;
+        char name[EMIT_NAME];
+        if (!kernel->shaped || shape_of(m, k) != k) continue;
+        base_str_add(e->out,
+                     "SOTTO_APART void %s_shape_%d(const %s_t *p, const int8_t *x, int8_t *y, "
+                     "void *scratch)\n{\n    %s_as(&%s, p, x, y, scratch);\n}\n\n",
+                     e->prefix, k, kernel->name, kernel->name, emit_layer_name(e, k, name));
+    }
+}
+
+/* Names of the stages, and the probe between them, which a user may define. */
+static void put_stages(emitter *e)
+{
+    const q8_model *m = e->m;
+    base_str_add(
+        e->out,
+        "/* The stages of %s_run; SOTTO_PROBE(i) stands before stage i and, with %s_STAGES,\n"
+        " * behind the last one: define it to count instructions or time. */\n"
+        "#ifndef SOTTO_PROBE\n#define SOTTO_PROBE(i) ((void)0)\n#endif\n"
+        "#define %s_STAGES %d\n"
+        "static inline const char *%s_stage_name(int i)\n{\n"
+        "    static const char *const names[] = {",
+        e->prefix, e->upper, e->upper, m->n_layers, e->prefix);
+    for (int k = 0; k < m->n_layers; k++) {
+        base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
+        emit_string(e->out, m->layers[k].name);
+    }
+    base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES ? names[i] : \"?\";\n}\n\n",
+                 e->upper);
+}
+
+void emit_run(emitter *e)
+{
+    put_shapes(e);
+    put_stages(e);
+    const q8_model *m = e->m;
+    base_str_add(e->out,
+                 "/* One inference; in and out do not overlap. */\n"
+                 "static inline void %s_run(const int8_t in[%s_INPUT_SIZE], int8_t "
+                 "out[%s_OUTPUT_SIZE])\n{\n",
+                 e->prefix, e->upper, e->upper);
+    if (m->work > 0) /* words, so that the buffer is aligned */
+        base_str_add(e->out,
+                     "    static int32_t buffer[(%s_WORK_SIZE + 3) / 4];\n"
+                     "    int8_t *const work = (int8_t *)buffer;\n",
+                     e->upper);
+    for (int k = 0; k < m->n_layers; k++) {
+        const q8_layer *l = &m->layers[k];
+        char name[EMIT_NAME];
+        base_str_add(e->out, "    SOTTO_PROBE(%d);\n    ", k);
+        if (l->l.kernel->shaped)
+            base_str_add(e->out, "%s_shape_%d", e->prefix, shape_of(m, k));
+        else
+            base_str_add(e->out, "%s", l->l.kernel->name);
+        base_str_add(e->out, "(&%s, ", emit_layer_name(e, k, name));
+        if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
+        for (int j = 0; j < l->n_in; j++) {
+            if (j > 0) base_str_add(e->out, ", ");
+            put_value(e, l->in[j]);
+        }
+        base_str_add(e->out, l->l.kernel->list ? "}, " : ", ");
+        put_value(e, k + 1);
+        if (l->l.scratch > 0) base_str_add(e->out, ", work + %zu", l->scratch);
+        base_str_add(e->out, ");\n");
+    }
+    base_str_add(e->out, "    SOTTO_PROBE(%s_STAGES);\n}\n\n", e->upper);
+}
