@@ -344,6 +344,10 @@ static base_status measure_model(cli *c, const options *o, base_err *err)
     q8_model *m = NULL;
     measured all[MACHINES] = {0};
     size_t n = 0;
+    if (c->noverrides > 0 || cli_is_net(c->args[0]) || !base_exists(c->args[0])) {
+        base_fail(err, BASE_USAGE, "--measure takes an int8 model, '%s' is none", c->args[0]);
+        return base_hint(err, "sotto quantize makes one of a trained model");
+    }
     BASE_TRY(nn_model_path(c->args[0], &file, err));
     base_status status = q8_load(file, &m, err);
     if (status == BASE_OK) status = measure_targets(c, o, m, all, &n, err);

@@ -121,6 +121,7 @@ static base_status fill_machine(const q8_model *m, const quant_machine *k, const
                           {"EMULATOR", emulator},
                           {"EMULATOR_PACKAGE", quant_machine_package(k->emulator)},
                           {"RATE", rate},
+                          {"VECTORS", k->vectors},
                           {"ROM", k->rom},
                           {"ROM_KB", k->rom_kb},
                           {"RAM", k->ram},

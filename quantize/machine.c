@@ -15,10 +15,10 @@ static const struct {
 } keys[] = {
     {"title", offsetof(quant_machine, title)},       {"core", offsetof(quant_machine, core)},
     {"compiler", offsetof(quant_machine, compiler)}, {"flags", offsetof(quant_machine, flags)},
-    {"emulator", offsetof(quant_machine, emulator)}, {"rom", offsetof(quant_machine, rom)},
-    {"rom_kb", offsetof(quant_machine, rom_kb)},     {"ram", offsetof(quant_machine, ram)},
-    {"ram_kb", offsetof(quant_machine, ram_kb)},     {"tick_hz", offsetof(quant_machine, tick_hz)},
-    {"larger", offsetof(quant_machine, larger)},
+    {"emulator", offsetof(quant_machine, emulator)}, {"vectors", offsetof(quant_machine, vectors)},
+    {"rom", offsetof(quant_machine, rom)},           {"rom_kb", offsetof(quant_machine, rom_kb)},
+    {"ram", offsetof(quant_machine, ram)},           {"ram_kb", offsetof(quant_machine, ram_kb)},
+    {"tick_hz", offsetof(quant_machine, tick_hz)},   {"larger", offsetof(quant_machine, larger)},
 };
 enum { LARGER = BASE_COUNT(keys) - 1 };
 

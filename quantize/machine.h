@@ -9,11 +9,11 @@
 
 typedef struct quant_machine {
     char name[QUANT_TEXT], title[QUANT_TEXT];
-    char core[QUANT_TEXT];                 /* as target profiles call it: "cortex-m4" */
-    char compiler[QUANT_TEXT];             /* a command */
-    char flags[QUANT_TEXT];                /* of the compiler, for the core */
-    char emulator[QUANT_TEXT];             /* a command and its first arguments */
-    char rom[QUANT_TEXT], ram[QUANT_TEXT]; /* addresses, "0x20000000" */
+    char core[QUANT_TEXT];     /* as target profiles call it: "cortex-m4" */
+    char compiler[QUANT_TEXT]; /* a command */
+    char flags[QUANT_TEXT];    /* of the compiler, for the core */
+    char emulator[QUANT_TEXT]; /* a command and its first arguments */
+    char vectors[QUANT_TEXT], rom[QUANT_TEXT], ram[QUANT_TEXT]; /* addresses, "0x20000000" */
     char rom_kb[QUANT_TEXT], ram_kb[QUANT_TEXT];
     char tick_hz[QUANT_TEXT]; /* of the timer that counts instructions */
     char larger[QUANT_TEXT];  /* a machine that runs the same code and has more memory, or empty */

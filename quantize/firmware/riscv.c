@@ -49,5 +49,5 @@ __attribute__((aligned(4), used)) static void trap(void)
 void vectors(void);
 __attribute__((naked, section(".vectors"), used)) void vectors(void)
 {
-    __asm__ volatile("la sp, stack_top\n la t0, trap\n csrw mtvec, t0\n j machine_start");
+    __asm__ volatile("la sp, stack_top\n la t0, trap\n csrw mtvec, t0\n tail machine_start");
 }

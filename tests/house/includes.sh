@@ -36,7 +36,7 @@ check() {
         if (inc ~ /include *"/) {
             sub(/^[^"]*"/, "", inc); sub(/".*/, "", inc)
             if (!allowed(file, inc)) print file ":" line ": may not include \"" inc "\""
-            else if (starts(file, "quantize/firmware/")) next
+            else if (starts(file, "quantize/firmware/") || file == "tests/mcu/vectors.c") next
             else if ((getline text < inc) < 0) print file ":" line ": no file \"" inc "\""
             close(inc)
         } else {
