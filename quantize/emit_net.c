@@ -118,39 +118,53 @@ static void put_stages(emitter *e)
                  e->upper);
 }
 
+static void put_call(emitter *e, int k)
+{
+    const q8_model *m = e->m;
+    const q8_layer *l = &m->layers[k];
+    char name[EMIT_NAME];
+    if (l->l.kernel->shaped)
+        base_str_add(e->out, "%s_shape_%d", e->prefix, shape_of(m, k));
+    else
+        base_str_add(e->out, "%s", l->l.kernel->name);
+    base_str_add(e->out, "(&%s, ", emit_layer_name(e, k, name));
+    if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
+    for (int j = 0; j < l->n_in; j++) {
+        if (j > 0) base_str_add(e->out, ", ");
+        put_value(e, l->in[j]);
+    }
+    base_str_add(e->out, l->l.kernel->list ? "}, " : ", ");
+    put_value(e, k + 1);
+    if (l->l.scratch > 0) base_str_add(e->out, ", work + %zu", l->scratch);
+    base_str_add(e->out, ");\n");
+}
+
 void emit_run(emitter *e)
 {
+    const q8_model *m = e->m;
     put_shapes(e);
     put_stages(e);
-    const q8_model *m = e->m;
     base_str_add(e->out,
+                 "static inline void %s_stage(int i, const int8_t *in, int8_t *out, int8_t *work)\n"
+                 "{\n    (void)work;\n    switch (i) {\n",
+                 e->prefix);
+    for (int k = 0; k < m->n_layers; k++) {
+        base_str_add(e->out, "    case %d: ", k);
+        put_call(e, k);
+        base_str_add(e->out, "        break;\n");
+    }
+    base_str_add(e->out,
+                 "    default: break;\n    }\n}\n\n"
+                 "/* The work buffer, of words, so that it is aligned. */\n"
+                 "static inline int8_t *%s_work(void)\n{\n"
+                 "    static int32_t buffer[%s_WORK_SIZE / 4 + 1];\n"
+                 "    return (int8_t *)buffer;\n}\n\n"
                  "/* One inference; in and out do not overlap. */\n"
                  "static inline void %s_run(const int8_t in[%s_INPUT_SIZE], int8_t "
-                 "out[%s_OUTPUT_SIZE])\n{\n",
-                 e->prefix, e->upper, e->upper);
-    if (m->work > 0) /* words, so that the buffer is aligned */
-        base_str_add(e->out,
-                     "    static int32_t buffer[(%s_WORK_SIZE + 3) / 4];\n"
-                     "    int8_t *const work = (int8_t *)buffer;\n",
-                     e->upper);
-    for (int k = 0; k < m->n_layers; k++) {
-        const q8_layer *l = &m->layers[k];
-        char name[EMIT_NAME];
-        base_str_add(e->out, "    SOTTO_PROBE(%d);\n    ", k);
-        if (l->l.kernel->shaped)
-            base_str_add(e->out, "%s_shape_%d", e->prefix, shape_of(m, k));
-        else
-            base_str_add(e->out, "%s", l->l.kernel->name);
-        base_str_add(e->out, "(&%s, ", emit_layer_name(e, k, name));
-        if (l->l.kernel->list) base_str_add(e->out, "(const int8_t *const[]){");
-        for (int j = 0; j < l->n_in; j++) {
-            if (j > 0) base_str_add(e->out, ", ");
-            put_value(e, l->in[j]);
-        }
-        base_str_add(e->out, l->l.kernel->list ? "}, " : ", ");
-        put_value(e, k + 1);
-        if (l->l.scratch > 0) base_str_add(e->out, ", work + %zu", l->scratch);
-        base_str_add(e->out, ");\n");
-    }
-    base_str_add(e->out, "    SOTTO_PROBE(%s_STAGES);\n}\n\n", e->upper);
+                 "out[%s_OUTPUT_SIZE])\n{\n"
+                 "    for (int i = 0; i < %s_STAGES; i++) {\n        SOTTO_PROBE(i);\n"
+                 "        %s_stage(i, in, out, %s_work());\n    }\n"
+                 "    SOTTO_PROBE(%s_STAGES);\n}\n\n",
+                 e->prefix, e->upper, e->prefix, e->upper, e->upper, e->upper, e->prefix, e->prefix,
+                 e->upper);
 }

@@ -1,5 +1,5 @@
-/* emit_test: the self-test of exported C: a checksum of all tables, and golden inputs with what the
- * host gives for them.
+/* emit_test: the self-test of exported C: a checksum of all tables, and golden inputs with
+ * checksums of what every stage gives for them on the host.
  */
 #include "quantize/emit.h"
 #include "quantize/runtime/checksum.h"
@@ -44,11 +44,43 @@ static void put_table_sum(emitter *e)
     base_str_add(e->out, "    return sum;\n}\n\n");
 }
 
-base_status emit_selftest(emitter *e, base_err *err)
+/* The checksum of what every stage gives for one golden input. */
+typedef struct sums {
+    const q8_model *m;
+    base_str *out;
+} sums;
+
+static void put_sum(void *ctx, int layer, const int8_t *y)
+{
+    const sums *s = ctx;
+    const uint32_t sum =
+        sotto_checksum_i8(SOTTO_CHECKSUM_START, y, (int32_t)s->m->values[layer + 1].size);
+    base_str_add(s->out, "%s0x%08lxU,", layer % 7 ? " " : "\n        ", (unsigned long)sum);
+}
+
+static base_status put_sums(emitter *e, base_err *err)
 {
     const q8_model *m = e->m;
-    int8_t *y;
-    BASE_TRY(q8_golden_outputs(m, &y, err));
+    sums s = {m, e->out};
+    int8_t *work = base_alloc(m->work + 1, 1), *y = base_alloc(q8_output_size(m), 1);
+    const base_status status = work && y ? BASE_OK : base_nomem(err, m->work);
+    base_str_add(e->out, "static const uint32_t %s_golden_sums[][%s_STAGES] = {\n", e->prefix,
+                 e->upper);
+    for (size_t i = 0; status == BASE_OK && i < m->n_golden; i++) {
+        base_str_add(e->out, "    {");
+        q8_observe(m, m->golden + i * q8_input_size(m), y, work, put_sum, &s);
+        base_str_add(e->out, "},\n");
+    }
+    base_str_add(e->out, "};\n\n");
+    base_free(work);
+    base_free(y);
+    return status;
+}
+
+/* Inputs, sums, and where in the work buffer a stage leaves what. */
+static base_status put_golden(emitter *e, base_err *err)
+{
+    const q8_model *m = e->m;
     base_str_add(e->out, "static const int8_t %s_golden_in[][%s_INPUT_SIZE] = {\n", e->prefix,
                  e->upper);
     for (size_t i = 0; i < m->n_golden; i++) {
@@ -56,29 +88,37 @@ base_status emit_selftest(emitter *e, base_err *err)
         emit_numbers(e->out, m->golden + i * q8_input_size(m), true, q8_input_size(m));
         base_str_add(e->out, "    },\n");
     }
-    base_str_add(e->out, "};\nstatic const int8_t %s_golden_out[][%s_OUTPUT_SIZE] = {\n", e->prefix,
-                 e->upper);
-    for (size_t i = 0; i < m->n_golden; i++) {
-        base_str_add(e->out, "    {\n");
-        emit_numbers(e->out, y + i * q8_output_size(m), true, q8_output_size(m));
-        base_str_add(e->out, "    },\n");
-    }
-    base_free(y);
-    base_str_add(e->out, "};\n\n");
+    base_str_add(e->out, "};\nstatic const int32_t %s_stage_values[][2] = {", e->prefix);
+    for (int v = 1; v <= m->n_layers; v++)
+        base_str_add(e->out, "%s{%zu, %zu},", v % 6 == 1 ? "\n    " : " ", m->values[v].offset,
+                     m->values[v].size);
+    base_str_add(e->out, "};\n");
+    return put_sums(e, err);
+}
+
+base_status emit_selftest(emitter *e, base_err *err)
+{
+    const q8_model *m = e->m;
+    BASE_TRY(put_golden(e, err));
     put_table_sum(e);
-    base_str_add(
-        e->out,
-        "/* 0 when all is well, -1 when a table is not what was exported, else the number\n"
-        " * (from 1) of the golden input that gives another result than on the host. */\n"
-        "static inline int %s_selftest(void)\n{\n"
-        "    int8_t out[%s_OUTPUT_SIZE];\n"
-        "    if (%s_checksum() != UINT32_C(%lu)) return -1;\n"
-        "    for (int i = 0; i < %zu; i++) {\n"
-        "        %s_run(%s_golden_in[i], out);\n"
-        "        if (memcmp(out, %s_golden_out[i], sizeof out) != 0) return i + 1;\n"
-        "    }\n"
-        "    return 0;\n}\n\n#endif\n",
-        e->prefix, e->upper, e->prefix, (unsigned long)table_sum(m), m->n_golden, e->prefix,
-        e->prefix, e->prefix);
+    base_str_add(e->out,
+                 "/* 0 when all is well, -1 when a table is not what was exported, else the number "
+                 "(from 1)\n"
+                 " * of the first stage that gives another result than on the host. */\n"
+                 "static inline int %s_selftest(void)\n{\n"
+                 "    int8_t out[%s_OUTPUT_SIZE], *const work = %s_work();\n"
+                 "    if (%s_checksum() != UINT32_C(%lu)) return -1;\n"
+                 "    for (int g = 0; g < %zu; g++)\n"
+                 "        for (int i = 0; i < %s_STAGES; i++) {\n"
+                 "            const int32_t *const value = %s_stage_values[i];\n"
+                 "            const int8_t *const y = i + 1 < %s_STAGES ? work + value[0] : out;\n"
+                 "            %s_stage(i, %s_golden_in[g], out, work);\n"
+                 "            if (sotto_checksum_i8(SOTTO_CHECKSUM_START, y, value[1]) !=\n"
+                 "                %s_golden_sums[g][i])\n"
+                 "                return i + 1;\n"
+                 "        }\n"
+                 "    return 0;\n}\n\n#endif\n",
+                 e->prefix, e->upper, e->prefix, e->prefix, (unsigned long)table_sum(m),
+                 m->n_golden, e->upper, e->prefix, e->upper, e->prefix, e->prefix, e->prefix);
     return BASE_OK;
 }
