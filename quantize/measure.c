@@ -198,9 +198,8 @@ static base_status take_line(const bench *b, char *line, quant_measured *r, base
     const char *second = strtok_r(NULL, "\t", &rest);
     int64_t value = 0;
     if (!name || !first) return BASE_OK;
-    if (!strncmp(name, "selftest", 8) && strcmp(first, "ok") != 0)
-        return base_fail(err, BASE_MISMATCH, "on %s the model's %s: %s", b->machine.name, name,
-                         first);
+    if (!strcmp(name, "selftest") && strcmp(first, "ok") != 0)
+        return base_fail(err, BASE_MISMATCH, "self-test on %s: %s", b->machine.name, first);
     if (!base_parse_int(second ? second : first, 0, INT64_MAX, &value)) return BASE_OK;
     if (!strcmp(name, "stage") && second) {
         void *stages = r->stages;

@@ -160,7 +160,11 @@ int main(void)
     const int wrong = kws_selftest();
     if (wrong == 0) machine_put_text("selftest", "ok");
     if (wrong < 0) machine_put_text("selftest", "a table is not what was exported");
-    if (wrong > 0) machine_put_value("selftest differs from the host at", (uint64_t)wrong);
+    if (wrong > 0) {
+        machine_put("selftest\tnot what the host computes, from this stage on: ");
+        machine_put(kws_stage_name(wrong - 1));
+        machine_put("\n");
+    }
 #if !defined(KWS_HOP) && AUDIO_SAMPLES > 0
     machine_put_text("audio", "not heard: this model takes features, not samples");
 #endif

@@ -96,6 +96,8 @@ static inline void kws_init(kws_t *s) { memset(s, 0, sizeof *s); }
 static inline sotto_detection kws_result(const kws_t *s) { return s->last; }
 static inline int kws_push(kws_t *s, const int16_t *pcm, int n)
 {
+    volatile uint8_t deep[1000];
+    (void)(deep[0] = 0); // the lowest byte of a deep stack
     for (int i = 0; i < n; i++) s->loud += pcm[i] > 4000;
     s->filled += n;
     if (s->filled < KWS_HOP) return 0;
@@ -125,6 +127,8 @@ H
     wait=$(awk -F '\t' '$2 == "wait" { print $3 }' <<<"$output") # 1000 turns of a loop of 3 to 5
     [ "$wait" -ge 3000 ]
     [ "$wait" -le 5010 ]
+    [ "$(value stack)" -ge 1000 ]
+    [ "$(value stack)" -le 1200 ]
     [ "$(value second)" -gt $((50 * wait)) ]
     run --separate-stderr make -s -C "$dir" run WAV= # a second of silence
     [ -z "$(value heard)" ]
