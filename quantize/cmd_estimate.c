@@ -338,22 +338,32 @@ static base_status measure_targets(cli *c, const options *o, const q8_model *m, 
     return status;
 }
 
-static base_status measure_model(cli *c, const options *o, base_err *err)
+/* An int8 model of a file, or of an architecture that nobody trained. */
+static base_status load_int8(cli *c, const char *what, q8_model **m, base_err *err)
 {
     char *file = NULL;
+    nn_graph *g = NULL;
+    if (cli_is_net(what) || !base_exists(what)) {
+        BASE_TRY(cli_graph(c, what, 0, &g, err));
+        const base_status status = quant_untrained(g, m, err);
+        nn_graph_free(g);
+        return status;
+    }
+    BASE_TRY(nn_model_path(what, &file, err));
+    const base_status status = q8_load(file, m, err);
+    free(file);
+    return status;
+}
+
+static base_status measure_model(cli *c, const options *o, base_err *err)
+{
     q8_model *m = NULL;
     measured all[MACHINES] = {0};
     size_t n = 0;
-    if (c->noverrides > 0 || cli_is_net(c->args[0]) || !base_exists(c->args[0])) {
-        base_fail(err, BASE_USAGE, "--measure takes an int8 model, '%s' is none", c->args[0]);
-        return base_hint(err, "sotto quantize makes one of a trained model");
-    }
-    BASE_TRY(nn_model_path(c->args[0], &file, err));
-    base_status status = q8_load(file, &m, err);
-    if (status == BASE_OK) status = measure_targets(c, o, m, all, &n, err);
+    BASE_TRY(load_int8(c, c->args[0], &m, err));
+    const base_status status = measure_targets(c, o, m, all, &n, err);
     for (size_t i = 0; i < n; i++) quant_measured_free(&all[i].result);
     q8_model_free(m);
-    free(file);
     return status;
 }
 
@@ -365,7 +375,7 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
         {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
-         "also compile an int8 model and run it in the emulator of each core", NULL},
+         "also compile the int8 model and run it in the emulator of each core", NULL},
         {"opt", 0, POPT_ARG_STRING, &o.opt, 0, "-Os, -O2 or -O3, for --measure", "FLAG"},
         {"list", 0, POPT_ARG_NONE, &o.list, 0, "name the boards and stop", NULL},
         POPT_TABLEEND};

@@ -300,6 +300,28 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
     return status;
 }
 
+base_status quant_untrained(nn_graph *g, q8_model **m, base_err *err)
+{
+    enum { CALIBRATION = 16 };
+    const size_t n = CALIBRATION * (size_t)nn_count(nn_graph_input(g, 0)->shape);
+    const q8_options how = {.range = Q8_RANGE_MINMAX};
+    nn_model model = {.graph = g};
+    model.weights = base_alloc(nn_graph_params(g), sizeof *model.weights);
+    nn_real *x = base_alloc(n, sizeof *x);
+    base_status status = BASE_OK;
+    if (model.weights && x) {
+        base_rng r = base_rng_at(1, BASE_RNG_TEST, 0, 0);
+        for (size_t i = 0; i < n; i++) x[i] = (nn_real)base_rng_normal(&r);
+        nn_init_weights(g, 1, model.weights);
+        status = q8_quantize(&model, x, CALIBRATION, how, NULL, m, err);
+    } else {
+        status = base_nomem(err, n * sizeof *x);
+    }
+    base_free(model.weights);
+    base_free(x);
+    return status;
+}
+
 void quant_measured_free(quant_measured *measured)
 {
     free(measured->stages);

@@ -33,4 +33,8 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
                           const volatile int *stop, quant_measured *measured, base_err *err);
 void quant_measured_free(quant_measured *measured);
 
+/* An int8 model of a graph that nobody trained, with random weights and ranges of noise: it costs
+ * what a trained one does. */
+base_status quant_untrained(nn_graph *g, q8_model **m, base_err *err);
+
 #endif
