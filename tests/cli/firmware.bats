@@ -258,6 +258,46 @@ H
     refused 3 "float" estimate run/model.h5 --measure -t bluepill
 }
 
+fake() { # name, body: a program of this name, first in PATH
+    mkdir -p "$BATS_TEST_TMPDIR/bin" "$BATS_TEST_TMPDIR/tmp"
+    printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/bin/$1"
+    chmod +x "$BATS_TEST_TMPDIR/bin/$1"
+    export PATH="$BATS_TEST_TMPDIR/bin:$PATH" TMPDIR="$BATS_TEST_TMPDIR/tmp"
+}
+
+@test "estimate --measure: Ctrl-C ends the compiler and leaves no folder" {
+    fake arm-none-eabi-gcc 'exec sleep 60'
+    start=$SECONDS
+    "$SOTTO" estimate small.h5 -m -t bluepill >"$dir.out" 2>"$dir.err" &
+    until [ -n "$(ls "$TMPDIR")" ] || [ $((SECONDS - start)) -gt 20 ]; do sleep 0.1; done
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    cat "$dir.err"
+    [ "$status" -eq 130 ]
+    [ $((SECONDS - start)) -lt 30 ]
+    [ -z "$(ls "$TMPDIR")" ]
+}
+
+@test "estimate --measure: what compiler and emulator complain of is passed on" {
+    fake arm-none-eabi-gcc 'echo "main.c:1: error: no such luck" >&2; echo more >&2; exit 1'
+    refused 1 "no such luck" estimate small.h5 -m -t bluepill
+    [ -z "$(ls "$TMPDIR")" ]
+    fake arm-none-eabi-gcc 'for a; do out=$a; done; echo nothing >"$out"'
+    refused 1 "made no 32-bit ELF file" estimate small.h5 -m -t bluepill
+    fake arm-none-eabi-gcc 'for a; do out=$a; done
+        head -c 52 /dev/zero >"$out"; printf "\177ELF\001" | dd of="$out" conv=notrunc status=none'
+    fake qemu-system-arm 'echo "selftest	a table is not what was exported"'
+    run --separate-stderr "$SOTTO" estimate small.h5 -m -t bluepill
+    [ "$status" -eq 6 ]
+    [[ "$stderr" == *"self-test on mps2-an385: a table is not"* ]]
+    fake qemu-system-arm 'echo "no such machine" >&2; exit 1'
+    refused 1 "ended with 1: no such machine" estimate small.h5 -m -t bluepill
+    fake qemu-system-arm ':'
+    refused 1 "it said nothing" estimate small.h5 -m -t bluepill
+    [ -z "$(ls "$TMPDIR")" ]
+}
+
 @test "host and microcontroller give the same bits: M0, M4, M55" {
     need arm-none-eabi-gcc qemu-system-arm
     [ -x "$root/build/san/tests/mcu/clips" ] || skip "build/san/tests/mcu/clips is not built"
