@@ -328,3 +328,14 @@ fake() { # name, body: a program of this name, first in PATH
     [ "$status" -eq 0 ]
     [ "$(wc -l <<<"$output")" -ge 6 ]
 }
+
+@test "the same on RISC-V, bits and instructions" {
+    need riscv64-unknown-elf-gcc qemu-system-riscv32 gcc
+    [ -x "$root/build/san/tests/mcu/clips" ] || skip "build/san/tests/mcu/clips is not built"
+    SOTTO="$SOTTO" run --separate-stderr "$root/bench/instructions.sh" "$PWD/small.h5" virt
+    echo "$output $stderr"
+    [ "$status" -eq 0 ]
+    PACK=- MODE=san CLIPS=5 OPTS=-Os CORES=rv32imc run --separate-stderr "$root/tests/mcu.sh" "$PWD/small.h5"
+    echo "$output $stderr"
+    [ "$status" -eq 0 ]
+}
