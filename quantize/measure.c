@@ -300,6 +300,31 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
     return status;
 }
 
+base_status quant_measure_core(quant_measurements *all, const char *core,
+                               const quant_measured **found, base_err *err)
+{
+    quant_machine machine;
+    bool is = false;
+    *found = NULL;
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->of[i].core, core) == 0) *found = &all->of[i].result;
+    if (*found) return BASE_OK;
+    BASE_TRY(quant_machine_of_core(core, &machine, &is, err));
+    if (!is || all->n == BASE_COUNT(all->of)) return BASE_OK;
+    quant_measured *result = &all->of[all->n].result;
+    BASE_TRY(quant_measure(all->m, &machine, all->opt, all->stop, result, err));
+    snprintf(all->of[all->n].core, sizeof all->of[0].core, "%s", core);
+    all->n++;
+    *found = result;
+    return BASE_OK;
+}
+
+void quant_measurements_free(quant_measurements *all)
+{
+    for (size_t i = 0; i < all->n; i++) quant_measured_free(&all->of[i].result);
+    all->n = 0;
+}
+
 base_status quant_untrained(nn_graph *g, q8_model **m, base_err *err)
 {
     enum { CALIBRATION = 16 };

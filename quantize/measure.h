@@ -33,6 +33,22 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
                           const volatile int *stop, quant_measured *measured, base_err *err);
 void quant_measured_free(quant_measured *measured);
 
+/* Measurements of one model, each made once for all targets of a core. */
+typedef struct quant_measurements {
+    const q8_model *m;
+    const char *opt;
+    const volatile int *stop;
+    struct {
+        char core[QUANT_TEXT];
+        quant_measured result;
+    } of[16];
+    size_t n;
+} quant_measurements;
+/* That of a core: *found is NULL where no machine has it. Owned by all. */
+base_status quant_measure_core(quant_measurements *all, const char *core,
+                               const quant_measured **found, base_err *err);
+void quant_measurements_free(quant_measurements *all);
+
 /* An int8 model of a graph that nobody trained, with random weights and ranges of noise: it costs
  * what a trained one does. */
 base_status quant_untrained(nn_graph *g, q8_model **m, base_err *err);
