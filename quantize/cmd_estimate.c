@@ -1,6 +1,7 @@
 /* sotto estimate: flash, RAM, time and energy of a model on boards. */
 #include "nn/nn.h"
 #include "quantize/estimate.h"
+#include "quantize/measure.h"
 #include "quantize/q8.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
@@ -34,7 +35,8 @@ enum { BY_LATENCY, BY_ENERGY };
 
 typedef struct options {
     const char *target, *runtime, *by;
-    int layers, list, fit, order;              /* order: BY_LATENCY ...; < 0: as asked for */
+    const char *opt;                           /* of the compiler, for --measure */
+    int layers, list, measure, fit, order;     /* order: BY_LATENCY ...; < 0: as asked for */
     double flash_kb, ram_kb, latency_ms, duty; /* limits; 0: none */
     bool runs[QUANT_RUNTIMES];
 } options;
@@ -289,6 +291,65 @@ static void put_layers(cli_table *t, const quant_costs *costs, const result *r)
     }
 }
 
+static cli_table *measured_table(cli *c)
+{
+    static const cli_column columns[] = {
+        {"target", NULL, CLI_TEXT, 0},
+        {"machine", "ran on", CLI_TEXT, 0},
+        {"opt", NULL, CLI_TEXT, 0},
+        {"code_bytes", "code", CLI_BYTES, 1},
+        {"table_bytes", "tables", CLI_BYTES, 1},
+        {"flash_bytes", "flash", CLI_BYTES, 1},
+        {"flash_estimated_bytes", "estimated", CLI_BYTES, 1},
+        {"ram_bytes", "RAM", CLI_BYTES, 1},
+        {"ram_estimated_bytes", "estimated", CLI_BYTES, 1},
+        {"stack_bytes", "stack", CLI_BYTES, 1},
+        {"instructions", NULL, CLI_INT, 0},
+        {"instructions_estimated", "estimated", CLI_REAL, 0},
+        {"instructions_per_second", "a second of audio", CLI_INT, 0},
+        {"basis", NULL, CLI_TEXT, 0},
+    };
+    return cli_table_new(c, "measured", columns, BASE_COUNT(columns));
+}
+
+static void put_measured(cli_table *t, const char *opt, const result *r, const quant_measured *m)
+{
+    cli_cell_text(t, r->target.name);
+    cli_cell_text(t, m->machine);
+    cli_cell_text(t, opt);
+    cli_cell_int(t, m->code);
+    cli_cell_int(t, m->tables);
+    cli_cell_int(t, m->flash);
+    cli_cell_int(t, (int64_t)r->e.flash.value);
+    cli_cell_int(t, m->ram);
+    cli_cell_int(t, (int64_t)r->e.ram.value);
+    cli_cell_int(t, m->stack);
+    cli_cell_int(t, m->instructions);
+    cli_cell_real(t, r->e.instructions);
+    if (m->second > 0)
+        cli_cell_int(t, m->second);
+    else
+        cli_cell_text(t, NULL);
+    cli_cell_text(t, "measured here");
+}
+
+static cli_table *stage_table(cli *c)
+{
+    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
+                                         {"stage", NULL, CLI_TEXT, 0},
+                                         {"instructions", NULL, CLI_INT, 0}};
+    return cli_table_new(c, "measured_stages", columns, BASE_COUNT(columns));
+}
+
+static void put_stages(cli_table *t, const char *target, const quant_measured *m)
+{
+    for (size_t i = 0; i < m->n_stages; i++) {
+        cli_cell_text(t, target);
+        cli_cell_text(t, m->stages[i].name);
+        cli_cell_int(t, m->stages[i].instructions);
+    }
+}
+
 /* ---- the boards ---- */
 
 /* "a,b,c" or NULL (all) as a list; *names is one block. */
@@ -405,6 +466,49 @@ static base_status put_results(cli *c, const options *o, const subject *s, resul
     return base_hint(err, "first of those that do not, %.140s", first);
 }
 
+/* An int8 model of a file, or of an architecture that nobody trained. */
+static base_status load_int8(cli *c, const char *what, q8_model **m, base_err *err)
+{
+    char *file = NULL;
+    nn_graph *g = NULL;
+    if (cli_is_net(what) || !base_exists(what)) {
+        BASE_TRY(cli_graph(c, what, 0, &g, err));
+        const base_status status = quant_untrained(g, m, err);
+        nn_graph_free(g);
+        return status;
+    }
+    BASE_TRY(nn_model_path(what, &file, err));
+    const base_status status = q8_load(file, m, err);
+    free(file);
+    return status;
+}
+
+/* The same boards, compiled and run. */
+static base_status measure_results(cli *c, const options *o, const result *r, size_t n,
+                                   base_err *err)
+{
+    q8_model *model = NULL;
+    char why[160];
+    BASE_TRY(load_int8(c, c->args[0], &model, err));
+    quant_measurements all = {.m = model, .opt = o->opt, .stop = cli_interrupt(c)};
+    cli_table *t = measured_table(c), *stages = o->layers ? stage_table(c) : NULL;
+    base_status status = BASE_OK;
+    for (size_t i = 0; i < n && status == BASE_OK; i++) {
+        const quant_target *target = &r[i].target;
+        const quant_measured *m = NULL;
+        if (r[i].runtime != QUANT_SOTTO) continue;
+        if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) continue;
+        status = quant_measure_core(&all, target->core_name, &m, err);
+        if (status == BASE_OK && !m)
+            cli_say(c, "%s: no emulator of its core, %s", target->name, target->core_name);
+        if (status == BASE_OK && m) put_measured(t, o->opt, &r[i], m);
+        if (status == BASE_OK && m && stages) put_stages(stages, target->name, m);
+    }
+    quant_measurements_free(&all);
+    q8_model_free(model);
+    return status;
+}
+
 static base_status put_boards(cli *c, const options *o, const subject *s, base_err *err)
 {
     const char **names = NULL;
@@ -428,6 +532,7 @@ static base_status put_boards(cli *c, const options *o, const subject *s, base_e
         done++;
     }
     if (status == BASE_OK) status = put_results(c, o, s, r, done, err);
+    if (status == BASE_OK && o->measure) status = measure_results(c, o, r, done, err);
     for (size_t i = 0; i < done; i++) quant_estimate_free(&r[i].e);
     free(r);
     free(names);
@@ -450,8 +555,11 @@ static base_status read_runtime(const char *text, options *o, base_err *err)
 static base_status check_options(options *o, base_err *err)
 {
     static const char *const orders[] = {"latency", "energy", NULL};
+    static const char *const opts[] = {"-Os", "-O2", "-O3", NULL};
+    int opt = 0;
     const bool all = !o->target || !strcmp(o->target, "all");
     BASE_TRY(read_runtime(o->runtime, o, err));
+    BASE_TRY(cli_check_choice("--opt", o->opt, opts, &opt, err));
     BASE_TRY(cli_check_range("--flash-kb", o->flash_kb, 0, 1e9, err));
     BASE_TRY(cli_check_range("--ram-kb", o->ram_kb, 0, 1e9, err));
     BASE_TRY(cli_check_range("--latency-ms", o->latency_ms, 0, 1e9, err));
@@ -463,7 +571,7 @@ static base_status check_options(options *o, base_err *err)
 
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {.runtime = "sotto"};
+    options o = {.runtime = "sotto", .opt = "-O2"};
     const struct poptOption table[] = {
         {"target", 't', POPT_ARG_STRING, &o.target, 0,
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
@@ -477,6 +585,9 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         {"latency-ms", 0, POPT_ARG_DOUBLE, &o.latency_ms, 0, "longest inference (0: any)", "MS"},
         {"duty", 0, POPT_ARG_DOUBLE, &o.duty, 0, "largest duty cycle, percent (0: any)", "N"},
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
+        {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
+         "also compile the int8 model and run it in the emulator of each core", NULL},
+        {"opt", 0, POPT_ARG_STRING, &o.opt, 0, "-Os, -O2 or -O3, for --measure", "FLAG"},
         {"list", 0, POPT_ARG_NONE, &o.list, 0, "name the boards and stop", NULL},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, table, err)) return err->status;
