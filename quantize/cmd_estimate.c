@@ -143,51 +143,43 @@ static base_status put_list(cli *c, base_err *err)
     return status;
 }
 
-/* People see error and basis in one column, "30 i". */
+/* A figure with its error and what it rests on; people see these two in one column, "30 i". */
+#define FIGURE(value, figure, type)                                                                \
+    {value, NULL, type, 0}, {figure "_error_percent", NULL, CLI_REAL, 0},                          \
+    {                                                                                              \
+        figure "_basis", NULL, CLI_TEXT, 0                                                         \
+    }
+#define SHORT(figure, title, type, digits)                                                         \
+    {figure, title, type, digits},                                                                 \
+    {                                                                                              \
+        figure "_error", "+-%", CLI_TEXT, 0                                                        \
+    }
 static cli_table *board_table(cli *c)
 {
     static const cli_column wide[] = {{"target", NULL, CLI_TEXT, 0},
                                       {"runtime", NULL, CLI_TEXT, 0},
                                       {"fits", NULL, CLI_BOOL, 0},
                                       {"code_bytes", NULL, CLI_BYTES, 0},
-                                      {"flash_bytes", NULL, CLI_BYTES, 0},
-                                      {"flash_error_percent", NULL, CLI_REAL, 0},
-                                      {"flash_basis", NULL, CLI_TEXT, 0},
-                                      {"ram_bytes", NULL, CLI_BYTES, 0},
-                                      {"ram_error_percent", NULL, CLI_REAL, 0},
-                                      {"ram_basis", NULL, CLI_TEXT, 0},
-                                      {"latency_ms", NULL, CLI_REAL, 0},
-                                      {"latency_error_percent", NULL, CLI_REAL, 0},
-                                      {"latency_basis", NULL, CLI_TEXT, 0},
+                                      FIGURE("flash_bytes", "flash", CLI_BYTES),
+                                      FIGURE("ram_bytes", "ram", CLI_BYTES),
+                                      FIGURE("latency_ms", "latency", CLI_REAL),
                                       {"order_of_magnitude", NULL, CLI_BOOL, 0},
-                                      {"frontend_ms", NULL, CLI_REAL, 0},
-                                      {"frontend_error_percent", NULL, CLI_REAL, 0},
-                                      {"frontend_basis", NULL, CLI_TEXT, 0},
-                                      {"duty", NULL, CLI_PERCENT, 0},
-                                      {"duty_error_percent", NULL, CLI_REAL, 0},
-                                      {"duty_basis", NULL, CLI_TEXT, 0},
-                                      {"energy_uj", NULL, CLI_REAL, 0},
-                                      {"energy_error_percent", NULL, CLI_REAL, 0},
-                                      {"energy_basis", NULL, CLI_TEXT, 0},
+                                      FIGURE("frontend_ms", "frontend", CLI_REAL),
+                                      FIGURE("duty", "duty", CLI_PERCENT),
+                                      FIGURE("energy_uj", "energy", CLI_REAL),
                                       {"why_not", NULL, CLI_TEXT, 0},
                                       {"source", NULL, CLI_TEXT, 0}};
     static const cli_column narrow[] = {{"target", NULL, CLI_TEXT, 0},
                                         {"runtime", NULL, CLI_TEXT, 0},
                                         {"fits", NULL, CLI_BOOL, 0},
                                         {"code", NULL, CLI_BYTES, 1},
-                                        {"flash", NULL, CLI_BYTES, 1},
-                                        {"flash_error", "+-%", CLI_TEXT, 0},
-                                        {"ram", "RAM", CLI_BYTES, 1},
-                                        {"ram_error", "+-%", CLI_TEXT, 0},
-                                        {"latency", "ms", CLI_REAL, 1},
-                                        {"latency_error", "+-%", CLI_TEXT, 0},
+                                        SHORT("flash", NULL, CLI_BYTES, 1),
+                                        SHORT("ram", "RAM", CLI_BYTES, 1),
+                                        SHORT("latency", "ms", CLI_REAL, 1),
                                         {"order_of_magnitude", "*", CLI_BOOL, 0},
-                                        {"frontend", "front-end", CLI_REAL, 2},
-                                        {"frontend_error", "+-%", CLI_TEXT, 0},
-                                        {"duty", NULL, CLI_PERCENT, 0},
-                                        {"duty_error", "+-%", CLI_TEXT, 0},
-                                        {"energy", "uJ", CLI_REAL, 0},
-                                        {"energy_error", "+-%", CLI_TEXT, 0},
+                                        SHORT("frontend", "front-end", CLI_REAL, 2),
+                                        SHORT("duty", NULL, CLI_PERCENT, 0),
+                                        SHORT("energy", "uJ", CLI_REAL, 0),
                                         {"why_not", "does not fit", CLI_TEXT, 0}};
     return c->format == CLI_FORMAT_TABLE ? cli_table_new(c, "targets", narrow, BASE_COUNT(narrow))
                                          : cli_table_new(c, "targets", wide, BASE_COUNT(wide));
