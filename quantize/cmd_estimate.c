@@ -51,12 +51,6 @@ typedef struct subject {
     int64_t tflite; /* bytes of the file, 0: not known */
 } subject;
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* Costs, features and the size of the .tflite file of a model, of which one kind is not NULL. */
 static base_status read_model(const nn_model *model, const q8_model *q8, subject *s, base_err *err)
 {
@@ -93,7 +87,8 @@ static base_status subject_of_model(const char *path, subject *s, base_err *err)
 static base_status subject_of(cli *c, const char *what, subject *s, base_err *err)
 {
     const bool net = cli_is_net(what);
-    bool path = ends_with(what, ".h5") || strchr(what, '/') || base_exists(what);
+    const char *dot = strrchr(what, '.');
+    bool path = (dot && !strcmp(dot, ".h5")) || strchr(what, '/') || base_exists(what);
     *s = (subject){.tflite = 0};
     if (path && !net) {
         if (c->noverrides == 0) return subject_of_model(what, s, err);
@@ -556,7 +551,7 @@ static base_status check_options(options *o, base_err *err)
     BASE_TRY(cli_check_range("--ram-kb", o->ram_kb, 0, 1e9, err));
     BASE_TRY(cli_check_range("--latency-ms", o->latency_ms, 0, 1e9, err));
     BASE_TRY(cli_check_range("--duty", o->duty, 0, 1e9, err));
-    o->fit = o->fit || o->flash_kb > 0 || o->ram_kb > 0 || o->latency_ms > 0 || o->duty > 0;
+    o->fit = o->fit || o->flash_kb + o->ram_kb + o->latency_ms + o->duty > 0;
     o->order = all || o->fit ? BY_LATENCY : -1;
     return o->by ? cli_check_choice("--by", o->by, orders, &o->order, err) : BASE_OK;
 }

@@ -259,31 +259,17 @@ static base_status unknown(const char *name, base_err *err)
     return status;
 }
 
-static bool has(base_status (*list)(const char ***, size_t *, base_err *), const char *name,
-                base_err *err)
-{
-    const char **names = NULL;
-    size_t n = 0;
-    bool found = false;
-    if (list(&names, &n, err) != BASE_OK) return false;
-    for (size_t i = 0; i < n; i++) found = found || strcmp(names[i], name) == 0;
-    free(names);
-    return found;
-}
-
 base_status firmware_write(const q8_model *m, const char *board, const char *wav, const char *dir,
                            bool *emulated, base_err *err)
 {
     quant_machine machine;
     quant_target target;
+    base_err no = {0};
     const size_t n = strlen(board);
     const bool file = strchr(board, '/') || (n > 4 && !strcmp(board + n - 4, ".ini"));
-    *emulated = has(quant_machine_names, board, err);
-    if (*emulated) {
-        BASE_TRY(quant_machine_load(board, &machine, err));
-        return firmware_write_machine(m, &machine, wav, dir, err);
-    }
-    if (!file && !has(quant_target_names, board, err)) return unknown(board, err);
-    BASE_TRY(quant_target_load(board, &target, err));
-    return firmware_write_board(m, &target, wav, dir, err);
+    *emulated = quant_machine_load(board, &machine, &no) == BASE_OK;
+    if (*emulated) return firmware_write_machine(m, &machine, wav, dir, err);
+    const base_status status = quant_target_load(board, &target, err);
+    if (status == BASE_USAGE && !file) return unknown(board, err);
+    return status == BASE_OK ? firmware_write_board(m, &target, wav, dir, err) : status;
 }
