@@ -221,3 +221,17 @@ column() { # name: that column of the table in $output (TSV), whose header has t
     run "$fit" qemu.csv
     [ "$status" -eq 2 ]
 }
+
+@test "instructions estimated are those that the emulator counts, within 15 %" {
+    for tool in arm-none-eabi-gcc qemu-system-arm jq; do
+        command -v $tool >/dev/null || skip "$tool is not there"
+    done
+    [[ $(arm-none-eabi-gcc -dumpversion) == 12.* ]] || skip "the figures are of GCC 12"
+    for model in ds_cnn tc_resnet8 "gru model.width=32" dnn; do
+        run "$SOTTO" estimate $model --measure --target nucleo-g0b1re,bluepill,nucleo-l4r5zi --format json
+        [ "$status" -eq 0 ]
+        jq -e '(.measured | length == 3) and all(.measured[];
+                  .instructions_estimated / .instructions | . > 0.85 and . < 1.15)' <<< "$output"
+        jq -e 'all(.measured[]; .ram_bytes - .ram_estimated_bytes | . >= 0 and . <= 8)' <<< "$output"
+    done
+}
