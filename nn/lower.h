@@ -6,6 +6,7 @@
 #include "quantize/runtime/add.h"
 #include "quantize/runtime/copy.h"
 #include "quantize/runtime/reduce.h"
+#include "quantize/runtime/softmax.h"
 
 /* ---- field tables ---- */
 
@@ -67,6 +68,10 @@ base_status nn_q8_sum(const nn_node *n, const nn_q8_context *c, nn_quant a, nn_q
 /* From c->in[k] to c->out. */
 base_status nn_q8_rescale(const nn_node *n, const nn_q8_context *c, int k, sotto_rescale_t *p,
                           base_err *err);
+
+/* A softmax of n inputs with this scale in `rows` rows, without bounds; false when the scale has no
+ * such form. */
+bool nn_q8_softmax(double scale, int32_t rows, int32_t n, sotto_softmax_t *p);
 
 /* How a node with two inputs walks its output, and they along. */
 void nn_q8_broadcast(const nn_node *n, int32_t length[4], int32_t step0[4], int32_t step1[4]);

@@ -96,6 +96,15 @@ base_status nn_q8_rescale(const nn_node *n, const nn_q8_context *c, int k, sotto
     return BASE_OK;
 }
 
+bool nn_q8_softmax(double scale, int32_t rows, int32_t n, sotto_softmax_t *p)
+{
+    const double real = fmin(scale * (1 << 26), 2147483647.0);
+    *p = (sotto_softmax_t){.rows = rows, .n = n, .lo = -128, .hi = 127};
+    if (!(real > 1) || !nn_q8_multiplier(real, &p->multiplier, &p->shift)) return false;
+    p->least = (int32_t)-floor(ldexp(31, 26 - p->shift));
+    return true;
+}
+
 void nn_q8_broadcast(const nn_node *n, int32_t length[4], int32_t step0[4], int32_t step1[4])
 {
     const nn_grid g = nn_grid_pair(n, 1);

@@ -20,33 +20,6 @@ static const cli_spec spec = {
     .takes = CLI_THREADS,
 };
 
-/* A model of either kind. */
-typedef struct subject {
-    nn_model *float_model; /* or */
-    q8_model *q8;
-    const nn_model *model; /* labels and features of either */
-} subject;
-
-static void subject_free(subject *s)
-{
-    nn_model_free(s->float_model);
-    q8_model_free(s->q8);
-}
-
-static base_status subject_load(const char *path, subject *s, base_err *err)
-{
-    char *file = NULL;
-    bool int8 = false;
-    *s = (subject){0};
-    BASE_TRY(nn_model_path(path, &file, err));
-    base_status status = q8_is_model(file, &int8, err);
-    if (status == BASE_OK)
-        status = int8 ? q8_load(file, &s->q8, err) : nn_model_load(file, &s->float_model, err);
-    free(file);
-    if (status == BASE_OK) s->model = int8 ? &s->q8->folded : s->float_model;
-    return status;
-}
-
 static void put_classes(cli *c, const nn_model *m, const int64_t *confusion)
 {
     static const cli_column columns[] = {
@@ -91,8 +64,8 @@ static base_status put_confusion(cli *c, const nn_model *m, const int64_t *confu
     return BASE_OK;
 }
 
-static base_status put_result(cli *c, const subject *s, data_split split, const int64_t *confusion,
-                              double least, base_err *err)
+static base_status put_result(cli *c, const quant_subject *s, data_split split,
+                              const int64_t *confusion, double least, base_err *err)
 {
     const data_score score = data_score_all(confusion, (int)s->model->n_labels);
     cli_put_text(c, "model", c->args[0]);
@@ -117,7 +90,7 @@ static void show(void *ctx, int64_t done, int64_t total)
     cli_progress_at(ctx, done);
 }
 
-static base_status evaluate(cli *c, const subject *s, const data_pack *pack, data_split split,
+static base_status evaluate(cli *c, const quant_subject *s, const data_pack *pack, data_split split,
                             double least, base_err *err)
 {
     const size_t cells = s->model->n_labels * s->model->n_labels;
@@ -151,12 +124,12 @@ base_status cmd_eval(cli *c, int argc, char **argv, base_err *err)
     BASE_TRY(cli_check_range("--min-accuracy", least, 0, 1, err));
     data_split split;
     BASE_TRY(data_split_parse(split_name, &split, err));
-    subject s;
+    quant_subject s;
     data_pack *pack = NULL;
-    base_status status = subject_load(c->args[0], &s, err);
+    base_status status = quant_subject_load(c->args[0], &s, err);
     if (status == BASE_OK) status = data_pack_open(c->args[1], &pack, err);
     if (status == BASE_OK) status = evaluate(c, &s, pack, split, least, err);
     data_pack_close(pack);
-    subject_free(&s);
+    quant_subject_free(&s);
     return status;
 }

@@ -321,7 +321,27 @@ base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_rea
     return status;
 }
 
-/* ---- simulation ---- */
+/* ---- models ---- */
+
+base_status quant_subject_load(const char *path, quant_subject *s, base_err *err)
+{
+    char *file = NULL;
+    bool int8 = false;
+    *s = (quant_subject){0};
+    BASE_TRY(nn_model_path(path, &file, err));
+    base_status status = q8_is_model(file, &int8, err);
+    if (status == BASE_OK)
+        status = int8 ? q8_load(file, &s->q8, err) : nn_model_load(file, &s->float_model, err);
+    free(file);
+    if (status == BASE_OK) s->model = int8 ? &s->q8->folded : s->float_model;
+    return status;
+}
+
+void quant_subject_free(quant_subject *s)
+{
+    nn_model_free(s->float_model);
+    q8_model_free(s->q8);
+}
 
 base_status quant_float_model(const char *path, nn_model **m, base_err *err)
 {
@@ -337,6 +357,8 @@ base_status quant_float_model(const char *path, nn_model **m, base_err *err)
     free(file);
     return status;
 }
+
+/* ---- simulation ---- */
 
 static base_status load_inputs(quant_training *t, const nn_model *m, const char *pack_path,
                                int threads, base_err *err)

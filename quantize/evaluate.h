@@ -41,6 +41,16 @@ base_status quant_inputs(const quant_source *s, uint64_t seed, size_t *n, nn_rea
 base_status quant_inputs_hash(const quant_source *s, uint64_t seed, size_t n, char hex[65],
                               base_err *err);
 
+/* A model of either kind. */
+typedef struct quant_subject {
+    nn_model *float_model; /* or */
+    q8_model *q8;
+    const nn_model *model; /* labels and features of either */
+} quant_subject;
+/* From a model file, or that of a run. */
+base_status quant_subject_load(const char *path, quant_subject *s, base_err *err);
+void quant_subject_free(quant_subject *s);
+
 /* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
 base_status quant_float_model(const char *path, nn_model **m, base_err *err);
 

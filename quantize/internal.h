@@ -158,6 +158,11 @@ base_status q8_place(q8_model *m, base_err *err);
 /* The inputs of the self-test: some of n calibration clips, and noise over the whole range. */
 base_status q8_pick_golden(q8_model *m, const nn_real *inputs, size_t n, base_err *err);
 
+/* The terminal of gnuplot that draws what the name ends in; NULL: none does. */
+const char *quant_plot_terminal(const char *path);
+/* The picture of a script (freed) into path, whole or not at all. */
+base_status quant_plot_draw(base_str *script, const char *path, base_err *err);
+
 /* What the golden inputs give: n_golden x output size, freed with base_free. */
 base_status q8_golden_outputs(const q8_model *m, int8_t **out, base_err *err);
 

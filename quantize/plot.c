@@ -1,15 +1,15 @@
-/* plot: the explanation as a picture, drawn by gnuplot: what each layer adds to the error of the
- * output, and the signal-to-noise ratio of its values, in the order they are computed.
+/* plot: pictures, drawn by gnuplot; the explanation as one: what each layer adds to the error of
+ * the output, and the signal-to-noise ratio of its values, in the order they are computed.
  */
 #include "data/process.h"
 #include "quantize/explain.h"
+#include "quantize/internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The terminal that draws what the name ends in; NULL: none does. */
-static const char *terminal_of(const char *path)
+const char *quant_plot_terminal(const char *path)
 {
     const char *end = strrchr(path, '.');
     return end && strcmp(end, ".png") == 0   ? "pngcairo"
@@ -19,7 +19,7 @@ static const char *terminal_of(const char *path)
 
 base_status quant_plot_check(const char *path, base_err *err)
 {
-    if (!terminal_of(path)) {
+    if (!quant_plot_terminal(path)) {
         base_fail(err, BASE_USAGE, "--plot %s: neither a .png nor a .svg file", path);
         return base_hint(err, "the picture is drawn in the format that the name ends in");
     }
@@ -65,7 +65,7 @@ static void write_script(const quant_explanation *x, const quant_row *const *row
                  "set terminal %s size %d,720 font 'Sans,11' background '#ffffff'; "
                  "set multiplot layout 2,1; set grid ytics lt 1 lc '#cccccc'; set border 3; "
                  "set tics nomirror; set xrange [0.4:%d.6]; set lmargin 9; set rmargin 3; ",
-                 terminal_of(path), x->n * 26 < 900 ? 900 : 140 + x->n * 26, x->n);
+                 quant_plot_terminal(path), x->n * 26 < 900 ? 900 : 140 + x->n * 26, x->n);
     add_array(s, x, row, "share", offsetof(quant_row, share), 100.0);
     add_array(s, x, row, "whole", offsetof(quant_row, sqnr), 1.0);
     add_array(s, x, row, "own", offsetof(quant_row, own_sqnr), 1.0);
@@ -82,7 +82,7 @@ static void write_script(const quant_explanation *x, const quant_row *const *row
 }
 
 /* What gnuplot drew, in image. */
-static base_status draw(const char *script, base_str *image, base_err *err)
+static base_status run_gnuplot(const char *script, base_str *image, base_err *err)
 {
     const char *const argv[] = {"gnuplot", "-d", "-e", script, NULL};
     base_str errors = {0};
@@ -96,17 +96,24 @@ static base_status draw(const char *script, base_str *image, base_err *err)
     return status;
 }
 
+base_status quant_plot_draw(base_str *script, const char *path, base_err *err)
+{
+    base_str image = {0};
+    base_status status =
+        script->failed ? base_nomem(err, script->len) : run_gnuplot(script->s, &image, err);
+    if (status == BASE_OK) status = base_write_file(path, image.s, image.len, err);
+    base_str_free(script);
+    base_str_free(&image);
+    return status;
+}
+
 base_status quant_plot(const quant_explanation *x, const char *path, base_err *err)
 {
     BASE_TRY(quant_plot_check(path, err));
     const quant_row **row = base_arena_alloc(x->arena, (size_t)x->n, sizeof *row);
     if (!row) return base_nomem(err, (size_t)x->n);
     for (int i = 0; i < x->n; i++) row[x->row[i].place] = &x->row[i];
-    base_str script = {0}, image = {0};
+    base_str script = {0};
     write_script(x, row, path, &script);
-    base_status status = script.failed ? base_nomem(err, script.len) : draw(script.s, &image, err);
-    if (status == BASE_OK) status = base_write_file(path, image.s, image.len, err);
-    base_str_free(&script);
-    base_str_free(&image);
-    return status;
+    return quant_plot_draw(&script, path, err);
 }

@@ -78,12 +78,10 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
                           c->out.scale, c->out.zero);
     sotto_softmax_t *p = nn_q8_layer_new(&kernel, c, layer);
     if (!p) return base_nomem(err, sizeof *p);
-    *p = (sotto_softmax_t){
-        .rows = (int32_t)(nn_count(n->shape) / k), .n = k, .lo = c->lo, .hi = c->hi};
-    const double real = fmin(c->in[0].scale * (1 << 26), 2147483647.0);
-    if (!(real > 1) || !nn_q8_multiplier(real, &p->multiplier, &p->shift))
+    if (!nn_q8_softmax(c->in[0].scale, (int32_t)(nn_count(n->shape) / k), k, p))
         return nn_op_fail(n, err, "the int8 form has no room for scale %g", c->in[0].scale);
-    p->least = (int32_t)-floor(ldexp(31, 26 - p->shift));
+    p->lo = c->lo;
+    p->hi = c->hi;
     return BASE_OK;
 }
 
