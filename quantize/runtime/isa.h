@@ -18,9 +18,7 @@
 #define SOTTO_INLINE static inline
 #endif
 
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
-#define SOTTO_MVE
-#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
 #define SOTTO_DSP
 #endif
 
