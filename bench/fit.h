@@ -12,7 +12,8 @@
 #include <math.h>
 
 typedef struct fit_sample {
-    char kernel[NN_MAX_NAME], net[NN_MAX_NAME]; /* "conv2d.3x3"; the network it was counted in */
+    char kernel[NN_MAX_NAME], net[NN_MAX_NAME]; /* "conv2d.3x3"; the network it was counted in,
+                                                 * of a frame its preset */
     double work[QUANT_TERMS], instructions;
 } fit_sample;
 

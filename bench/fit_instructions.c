@@ -85,6 +85,7 @@ static base_status frame_sample(const char *preset, fit_sample *s, base_err *err
     BASE_TRY(dsp_preset(preset, &features, err));
     quant_frame_work(&features, s->work);
     snprintf(s->kernel, sizeof s->kernel, "frame");
+    snprintf(s->net, sizeof s->net, "%s", preset);
     return BASE_OK;
 }
 

@@ -42,8 +42,8 @@ typedef struct quant_rule {
 typedef struct quant_table {
     quant_rule rule[QUANT_RULES];
     int n;
-    double error; /* percent: largest of a whole network that the rules saw, or median of those held
-                   * out, whichever is more */
+    double error; /* percent: largest of a whole network (a frame) that the rules saw, or median of
+                   * those held out, whichever is more */
     char source[QUANT_TEXT];
 } quant_table;
 
