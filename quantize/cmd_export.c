@@ -26,7 +26,7 @@ static const cli_spec spec = {
         "numbers in int8.\n"
         "--firmware writes a folder with the header and a program for --board. For the machines\n"
         "that an emulator has (microbit, mps2-an385, mps2-an386, mps2-an500, mps2-an505,\n"
-        "mps3-an547, virt) it is complete: `make run` there says what the program hears, executed\n"
+        "mps3-an547, virt) it is complete: `make run` there prints self-test, executed\n"
         "instructions by stage, and stack. For the boards of `sotto estimate --list` it is the\n"
         "frame of one and a README.",
     .min_args = 1,
@@ -37,10 +37,12 @@ static const cli_spec spec = {
         "header, tflite or onnx (default: by the name of -o); table, tsv or json: of the result",
 };
 
-static void put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes)
+static base_status put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes,
+                              base_err *err)
 {
-    size_t weights, tables;
+    size_t weights, tables, work = 0;
     char hash[65], shape[64];
+    BASE_TRY(q8_exported_work(m, &work, err));
     q8_table_bytes(m, &weights, &tables);
     cli_put_text(c, "header", c->output);
     cli_put_bytes(c, "header_bytes", (int64_t)header_bytes);
@@ -51,9 +53,10 @@ static void put_result(cli *c, const q8_model *m, const char *prefix, size_t hea
     cli_put_int(c, "layers", m->n_layers);
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);
-    cli_put_bytes(c, "work_bytes", (int64_t)m->work);
+    cli_put_bytes(c, "work_bytes", (int64_t)work);
     cli_put_int(c, "golden_inputs", (int64_t)m->n_golden);
     if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
+    return BASE_OK;
 }
 
 static base_status export_model(cli *c, const q8_model *m, const char *prefix, base_err *err)
@@ -61,7 +64,7 @@ static base_status export_model(cli *c, const q8_model *m, const char *prefix, b
     base_str text = {0};
     base_status status = q8_emit(m, prefix, &text, err);
     if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
-    if (status == BASE_OK) put_result(c, m, prefix, text.len);
+    if (status == BASE_OK) status = put_result(c, m, prefix, text.len, err);
     base_str_free(&text);
     return status;
 }

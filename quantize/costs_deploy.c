@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* 32-bit words of the structs of the fast kernels. */
-enum { CONV_WORDS = 23, DEPTHWISE_WORDS = 20, SEPARABLE_WORDS = 29, DENSE_WORDS = 8 };
+enum { CONV_WORDS = 23, DEPTHWISE_WORDS = 22, SEPARABLE_WORDS = 30, DENSE_WORDS = 8 };
 
 static int64_t round_up(int64_t n, int64_t to)
 {
@@ -32,10 +32,14 @@ static bool has_gemm(const quant_layer_cost *c)
            taps_of(c) == (int64_t)c->kernel_h * c->kernel_w * c->in_channels;
 }
 
+static bool fits_taps(const quant_layer_cost *c)
+{
+    return c->pixels > 0 && c->outputs / c->pixels % 4 == 0 && taps_of(c) <= SOTTO_DEPTHWISE_TAPS;
+}
+
 static bool has_taps(const quant_layer_cost *c)
 {
-    return is_kernel(c, "dwconv2d") && c->pixels > 0 && c->outputs / c->pixels % 4 == 0 &&
-           taps_of(c) <= SOTTO_DEPTHWISE_TAPS;
+    return is_kernel(c, "dwconv2d") && fits_taps(c);
 }
 
 static void deploy_conv(quant_layer_cost *c)
@@ -113,7 +117,7 @@ static void deploy_one(quant_layer_cost *c)
 {
     if (has_gemm(c))
         deploy_conv(c);
-    else if (has_taps(c))
+    else if (has_taps(c) || (is_kernel(c, "dwconv2d_bands") && fits_taps(c)))
         deploy_depthwise(c);
     else if (is_kernel(c, "dense") && taps_of(c) % 4 == 0) {
         c->kernel = "dense_pairs";

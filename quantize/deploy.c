@@ -388,3 +388,14 @@ base_status q8_deploy(const q8_model *m, base_arena *arena, q8_model *to, base_e
     }
     return d.failed ? base_nomem(err, n) : q8_place(to, err);
 }
+
+base_status q8_exported_work(const q8_model *m, size_t *bytes, base_err *err)
+{
+    q8_model deployed;
+    base_arena *arena = base_arena_new();
+    if (!arena) return base_nomem(err, 1);
+    const base_status status = q8_deploy(m, arena, &deployed, err);
+    if (status == BASE_OK) *bytes = deployed.work;
+    base_arena_free(arena);
+    return status;
+}
