@@ -2,6 +2,7 @@
 #include "nn/nn.h"
 #include "quantize/estimate.h"
 #include "quantize/measure.h"
+#include "quantize/pipeline.h"
 #include "quantize/q8.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
@@ -293,7 +294,6 @@ static cli_table *measured_table(cli *c)
         {"stack_bytes", "stack", CLI_BYTES, 1},
         {"instructions", NULL, CLI_INT, 0},
         {"instructions_estimated", "estimated", CLI_REAL, 0},
-        {"instructions_per_second", "a second of audio", CLI_INT, 0},
         {"basis", NULL, CLI_TEXT, 0},
     };
     return cli_table_new(c, "measured", columns, BASE_COUNT(columns));
@@ -313,11 +313,29 @@ static void put_measured(cli_table *t, const char *opt, const result *r, const q
     cli_cell_int(t, m->stack);
     cli_cell_int(t, m->instructions);
     cli_cell_real(t, r->e.instructions);
-    if (m->second > 0)
-        cli_cell_int(t, m->second);
-    else
-        cli_cell_text(t, NULL);
     cli_cell_text(t, "measured here");
+}
+
+/* From samples to words. */
+static cli_table *whole_table(cli *c)
+{
+    static const cli_column columns[] = {
+        {"target", NULL, CLI_TEXT, 0},
+        {"flash_bytes", "flash", CLI_BYTES, 1},
+        {"ram_bytes", "RAM", CLI_BYTES, 1},
+        {"frame_instructions", "instructions a frame", CLI_INT, 0},
+        {"instructions_per_second", "a second of audio", CLI_INT, 0},
+    };
+    return cli_table_new(c, "measured_with_front_end", columns, BASE_COUNT(columns));
+}
+
+static void put_whole(cli_table *t, const char *target, const quant_measured *m)
+{
+    cli_cell_text(t, target);
+    cli_cell_int(t, m->whole_flash);
+    cli_cell_int(t, m->whole_ram);
+    cli_cell_int(t, m->frame);
+    cli_cell_int(t, m->second);
 }
 
 static cli_table *stage_table(cli *c)
@@ -479,6 +497,7 @@ static base_status measure_results(cli *c, const options *o, const result *r, si
     BASE_TRY(load_int8(c, c->args[0], &model, err));
     quant_measurements all = {.m = model, .opt = o->opt, .stop = cli_interrupt(c)};
     cli_table *t = measured_table(c), *stages = o->layers ? stage_table(c) : NULL;
+    cli_table *whole = quant_pipeline_possible(model, NULL) ? whole_table(c) : NULL;
     base_status status = BASE_OK;
     for (size_t i = 0; i < n && status == BASE_OK; i++) {
         const quant_target *target = &r[i].target;
@@ -489,6 +508,7 @@ static base_status measure_results(cli *c, const options *o, const result *r, si
         if (status == BASE_OK && !m)
             cli_say(c, "%s: no emulator of its core, %s", target->name, target->core_name);
         if (status == BASE_OK && m) put_measured(t, o->opt, &r[i], m);
+        if (status == BASE_OK && m && whole) put_whole(whole, target->name, m);
         if (status == BASE_OK && m && stages) put_stages(stages, target->name, m);
     }
     quant_measurements_free(&all);

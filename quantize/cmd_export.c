@@ -1,6 +1,7 @@
 /* sotto export: an int8 model as one C99 header; any model as a .tflite or .onnx file. */
 #include "quantize/firmware.h"
 #include "quantize/onnx.h"
+#include "quantize/posterior_options.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
 #include "train/version.h"
@@ -16,9 +17,12 @@ static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
     .about =
-        "Writes one self-contained C99 header: constant tables, kernels, a planned work buffer,\n"
-        "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
-        "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
+        "Writes one self-contained C99 header: front-end, net and post-processing in integers,\n"
+        "constant tables, a planned work buffer; kws_init(), kws_push(samples) and kws_result(),\n"
+        "kws_run() for the net alone (which is all there is with --net, or where features cannot\n"
+        "be computed in integers), kws_selftest(). It allocates nothing, uses no float, and gives\n"
+        "the results of `sotto stream` and `sotto eval` on the same model bit for bit. Header and\n"
+        "runtime are 0BSD.\n"
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
         "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
         "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
@@ -37,8 +41,14 @@ static const cli_spec spec = {
         "header, tflite or onnx (default: by the name of -o); table, tsv or json: of the result",
 };
 
-static base_status put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes,
-                              base_err *err)
+typedef struct options {
+    const char *prefix, *firmware, *board, *wav;
+    quant_posterior posterior;
+    int net; /* it alone */
+} options;
+
+static base_status put_result(cli *c, const q8_model *m, const quant_pipeline *pl,
+                              const char *prefix, size_t header_bytes, base_err *err)
 {
     size_t weights, tables, work = 0;
     char hash[65], shape[64];
@@ -53,27 +63,52 @@ static base_status put_result(cli *c, const q8_model *m, const char *prefix, siz
     cli_put_int(c, "layers", m->n_layers);
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);
-    cli_put_bytes(c, "work_bytes", (int64_t)work);
+    cli_put_bytes(c, "work_bytes", (int64_t)quant_pipeline_work(pl, work));
+    cli_put_bool(c, "front_end", pl != NULL);
+    if (pl) cli_put_bytes(c, "state_bytes", (int64_t)quant_pipeline_state(pl, m));
+    if (pl) cli_put_int(c, "hop_samples", pl->hop);
     cli_put_int(c, "golden_inputs", (int64_t)m->n_golden);
     if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
     return BASE_OK;
 }
 
-static base_status export_model(cli *c, const q8_model *m, const char *prefix, base_err *err)
+/* What stands around the net in its header: *pl, or NULL in *with where it is wanted without, or
+ * its features are none that integers compute. */
+static base_status choose(cli *c, const options *o, const q8_model *m, quant_pipeline *pl,
+                          const quant_pipeline **with, base_err *err)
+{
+    base_err why = {0};
+    *with = NULL;
+    *pl = (quant_pipeline){0};
+    if (o->net) return BASE_OK;
+    if (!quant_pipeline_possible(m, &why)) {
+        cli_say(c, "the net alone: %s", why.message);
+        return BASE_OK;
+    }
+    BASE_TRY(quant_pipeline_new(m, &o->posterior, pl, err));
+    *with = pl;
+    return BASE_OK;
+}
+
+static base_status export_model(cli *c, const options *o, const q8_model *m, base_err *err)
 {
     base_str text = {0};
-    base_status status = q8_emit(m, prefix, &text, err);
+    quant_pipeline pipeline;
+    const quant_pipeline *pl;
+    base_status status = choose(c, o, m, &pipeline, &pl, err);
+    if (status == BASE_OK) status = q8_emit_pipeline(m, pl, o->prefix, &text, err);
     if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
-    if (status == BASE_OK) status = put_result(c, m, prefix, text.len, err);
+    if (status == BASE_OK) status = put_result(c, m, pl, o->prefix, text.len, err);
     base_str_free(&text);
+    quant_pipeline_free(&pipeline);
     return status;
 }
 
-static base_status export_header(cli *c, const char *path, const char *prefix, base_err *err)
+static base_status export_header(cli *c, const options *o, const char *path, base_err *err)
 {
     q8_model *m = NULL;
     BASE_TRY(q8_load(path, &m, err));
-    const base_status status = export_model(c, m, prefix, err);
+    const base_status status = export_model(c, o, m, err);
     q8_model_free(m);
     return status;
 }
@@ -109,17 +144,18 @@ static base_status export_file(cli *c, const char *path, kind k, base_err *err)
     return status;
 }
 
-typedef struct options {
-    const char *prefix, *firmware, *board, *wav;
-} options;
-
 static base_status export_firmware(cli *c, const options *o, const char *path, base_err *err)
 {
     q8_model *m = NULL;
     bool emulated = false;
+    quant_pipeline pipeline;
+    const quant_pipeline *pl;
     cli_interrupt(c); /* or a folder might be left half-written */
     BASE_TRY(q8_load(path, &m, err));
-    const base_status status = firmware_write(m, o->board, o->wav, o->firmware, &emulated, err);
+    base_status status = choose(c, o, m, &pipeline, &pl, err);
+    if (status == BASE_OK)
+        status = firmware_write(m, pl, o->board, o->wav, o->firmware, &emulated, err);
+    quant_pipeline_free(&pipeline);
     q8_model_free(m);
     if (status != BASE_OK) return status;
     cli_put_text(c, "firmware", o->firmware);
@@ -167,12 +203,14 @@ static kind kind_of(const cli *c)
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {.prefix = "kws"};
+    options o = {.prefix = "kws", .posterior = quant_posterior_default()};
     const struct poptOption table[] = {
         {"prefix", 'p', POPT_ARG_STRING, &o.prefix, 0, "what all names begin with", "NAME"},
         {"firmware", 0, POPT_ARG_STRING, &o.firmware, 0, "write a project into this folder", "DIR"},
         {"board", 0, POPT_ARG_STRING, &o.board, 0, "what the project is for", "NAME"},
         {"wav", 0, POPT_ARG_STRING, &o.wav, 0, "a recording that the project hears", "FILE"},
+        {"net", 0, POPT_ARG_NONE, &o.net, 0, "the net alone: it takes features", NULL},
+        QUANT_POSTERIOR_OPTIONS(&o.posterior),
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, table, err)) return err->status;
     BASE_TRY(check_options(c, &o, err));
@@ -180,7 +218,7 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
     BASE_TRY(nn_model_path(c->args[0], &path, err));
     const kind k = o.firmware ? HEADER : kind_of(c);
     const base_status status = o.firmware    ? export_firmware(c, &o, path, err)
-                               : k == HEADER ? export_header(c, path, o.prefix, err)
+                               : k == HEADER ? export_header(c, &o, path, err)
                                              : export_file(c, path, k, err);
     free(path);
     return status;

@@ -1,5 +1,6 @@
 /* sotto stream: what a model detects in recordings that go on, and how often it is wrong. */
 #include "quantize/explain.h"
+#include "quantize/posterior_options.h"
 #include "quantize/stream.h"
 #include "train/cli.h"
 
@@ -19,7 +20,9 @@ static const cli_spec spec = {
         "are of at most 6 hours; other rates are resampled. With --labels: words missed (false\n"
         "rejection rate), false alarms an hour, and what thresholds at given rates of false "
         "alarms\n"
-        "would miss.",
+        "would miss. An int8 model gets its features in integers, sample by sample, as on the\n"
+        "device, or with --float-features those of `sotto eval`, window by window; where integers\n"
+        "cannot compute them there are only these.",
     .min_args = 2,
     .max_args = -1,
     .takes = CLI_THREADS,
@@ -29,7 +32,7 @@ typedef struct settings {
     quant_posterior posterior;
     const char *labels, *plot;
     double tolerance_ms;
-    int roc, detections;
+    int roc, detections, float_features;
 } settings;
 
 /* What is known once the model is. */
@@ -39,6 +42,8 @@ typedef struct stream {
     quant_subject subject;
     dsp_config cfg;
     int hop; /* samples */
+    quant_pipeline device;
+    bool fixed; /* features in integers: device */
     uint8_t *mute;
     sotto_posterior_t runtime; /* with mute */
     cli_table *table;          /* of detections; NULL: not wanted */
@@ -170,6 +175,7 @@ static base_status hear_file(stream *s, const char *file, const quant_labels *sa
     dsp_audio audio;
     quant_heard h;
     const quant_listener l = {.subject = &s->subject,
+                              .pipeline = s->fixed ? &s->device : NULL,
                               .hop = s->hop,
                               .threads = s->c->threads,
                               .progress = show,
@@ -217,6 +223,9 @@ static base_status open_stream(stream *s, base_err *err)
     const nn_model *m = s->subject.model;
     BASE_TRY(quant_features(m, &s->cfg, err));
     BASE_TRY(quant_posterior_hop(p, &s->cfg, &s->hop, err));
+    s->fixed =
+        s->subject.q8 && !s->set->float_features && quant_pipeline_possible(s->subject.q8, NULL);
+    if (s->fixed) BASE_TRY(quant_pipeline_new(s->subject.q8, p, &s->device, err));
     s->mute = base_alloc(m->n_labels + 1, sizeof *s->mute);
     if (!s->mute) return base_nomem(err, m->n_labels);
     return quant_posterior_runtime(p, 1000.0 * s->hop / s->cfg.rate, m,
@@ -228,6 +237,7 @@ static void put_summary(const stream *s)
     cli *c = s->c;
     cli_put_text(c, "model", c->args[0]);
     cli_put_text(c, "kind", s->subject.q8 ? "int8" : "float");
+    cli_put_text(c, "features", s->fixed ? "fixed" : "float");
     cli_put_real(c, "hop_ms", 1000.0 * s->hop / s->cfg.rate, 0);
     cli_put_int(c, "averaged", s->runtime.window);
     cli_put_real(c, "threshold", s->set->posterior.threshold, 3);
@@ -256,19 +266,13 @@ base_status cmd_stream(cli *c, int argc, char **argv, base_err *err)
     settings set = {.posterior = quant_posterior_default(), .tolerance_ms = 750};
     quant_posterior *p = &set.posterior;
     const struct poptOption options[] = {
-        {"hop-ms", 0, POPT_ARG_DOUBLE, &p->hop_ms, 0,
-         "between inferences, a multiple of the features' hop; 0: about 100", "MS"},
-        {"average-ms", 0, POPT_ARG_DOUBLE, &p->average_ms, 0, "scores are averaged over this",
-         "MS"},
-        {"threshold", 0, POPT_ARG_DOUBLE, &p->threshold, 0, "of the average, 0 to 1", "X"},
-        {"suppress-ms", 0, POPT_ARG_DOUBLE, &p->suppress_ms, 0,
-         "after a detection there is none for this", "MS"},
-        {"min-count", 0, POPT_ARG_INT, &p->min_count, 0,
-         "inferences of the average in which the word was the likeliest", "N"},
+        QUANT_POSTERIOR_OPTIONS(p),
         {"labels", 0, POPT_ARG_STRING, &set.labels, 0,
          "what was said: lines 'start end word', seconds", "FILE"},
         {"tolerance-ms", 0, POPT_ARG_DOUBLE, &set.tolerance_ms, 0,
          "a word may be detected so long after its end", "MS"},
+        {"float-features", 0, POPT_ARG_NONE, &set.float_features, 0,
+         "of an int8 model, by window, instead of in integers", NULL},
         {"detections", 0, POPT_ARG_NONE, &set.detections, 0, "list them with --labels too", NULL},
         {"roc", 0, POPT_ARG_NONE, &set.roc, 0, "the operating curve: 255 thresholds", NULL},
         {"plot", 0, POPT_ARG_STRING, &set.plot, 0, "the operating curve as a picture (gnuplot)",
@@ -281,6 +285,7 @@ base_status cmd_stream(cli *c, int argc, char **argv, base_err *err)
     if (status == BASE_OK) status = hear_files(&s, err);
     if (status == BASE_OK) put_summary(&s);
     base_free(s.mute);
+    quant_pipeline_free(&s.device);
     quant_subject_free(&s.subject);
     return status;
 }

@@ -8,6 +8,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How to use it. */
+static void put_net_use(emitter *e)
+{
+    base_str_add(
+        e->out,
+        " *     int8_t in[%s_INPUT_SIZE], out[%s_OUTPUT_SIZE];\n"
+        " *     if (%s_selftest() != 0) fault(); // once at start, in development\n"
+        " *     // features x[i], computed as %s_FEATURE_... say, become\n"
+        " *     //   in[i] = clamp(round(x[i] / %s_INPUT_SCALE) + %s_INPUT_ZERO, -128, 127)\n"
+        " *     %s_run(in, out);\n"
+        " *     // the class is the index of the largest out; its name is %s_label(index)\n"
+        " *\n"
+        " * round: halves away from zero, in single precision. ",
+        e->upper, e->upper, e->prefix, e->upper, e->upper, e->upper, e->prefix, e->prefix);
+}
+
+static void put_pipeline_use(emitter *e)
+{
+    base_str_add(
+        e->out,
+        " *     static %s_t s;                      // %s_FEATURE_RATE samples a second, 16 bits\n"
+        " *     static int16_t samples[%s_HOP];\n"
+        " *     if (%s_selftest(&s) != 0) fault(); // once at start, in development\n"
+        " *     %s_init(&s);\n"
+        " *     for (;;) {\n"
+        " *         microphone(samples, %s_HOP);\n"
+        " *         if (!%s_push(&s, samples, %s_HOP)) continue;\n"
+        " *         const sotto_detection d = %s_result(&s);\n"
+        " *         if (d.word >= 0) heard(%s_label(d.word), d.score);\n"
+        " *     }\n"
+        " *\n"
+        " * or, of features of one's own, the net alone: %s_run(in, out) with int8_t\n"
+        " * in[%s_INPUT_SIZE], out[%s_OUTPUT_SIZE]. ",
+        e->prefix, e->upper, e->upper, e->prefix, e->prefix, e->upper, e->prefix, e->upper,
+        e->prefix, e->prefix, e->prefix, e->upper, e->upper);
+}
+
+static void put_origin(emitter *e)
+{
+    base_str graph = {0};
+    nn_print(e->m->folded.graph, &graph);
+    emit_comment(e->out, graph.s ? graph.s : "");
+    if (graph.failed) e->out->failed = true;
+    base_str_free(&graph);
+    base_str_add(e->out, " * Made from:\n");
+    emit_comment(e->out, e->m->folded.provenance ? e->m->folded.provenance : "");
+}
+
 static void put_head(emitter *e)
 {
     const q8_model *m = e->m;
@@ -18,23 +66,22 @@ static void put_head(emitter *e)
     q8_table_bytes(m, &weights, &tables);
     base_str_add(
         e->out,
-        "/* %s: an int8 model of %d layers, %s in, %s out; made by sotto export. Include it in "
-        "one\n"
-        " * .c file; it is C99 and needs nothing but <stdint.h> and <string.h>, with\n"
+        "/* %s: an int8 model of %d layers, %s in, %s out%s; made by sotto export. Include "
+        "it in\n"
+        " * one .c file; it is C99 and needs nothing but <stdint.h> and <string.h>, with\n"
         " * Helium the compiler's <arm_mve.h> too.\n"
-        " *\n"
-        " *     int8_t in[%s_INPUT_SIZE], out[%s_OUTPUT_SIZE];\n"
-        " *     if (%s_selftest() != 0) fault(); // once at start, in development\n"
-        " *     // features x[i], computed as %s_FEATURE_... say, become\n"
-        " *     //   in[i] = clamp(round(x[i] / %s_INPUT_SCALE) + %s_INPUT_ZERO, -128, 127)\n"
-        " *     %s_run(in, out);\n"
-        " *     // the class is the index of the largest out; its name is %s_label(index)\n"
-        " *\n"
-        " * round: halves away from zero, in single precision. %s_run keeps its values in one "
-        "static\n"
-        " * buffer of %s_WORK_SIZE bytes, so it is not for two threads at once. Constants: %zu "
-        "bytes\n"
-        " * of weights, %zu of biases, multipliers and shifts.\n"
+        " *\n",
+        e->prefix, m->n_layers, in, out,
+        e->pipeline ? ",\n * with its front-end and post-processing in integers" : "");
+    if (e->pipeline)
+        put_pipeline_use(e);
+    else
+        put_net_use(e);
+    base_str_add(
+        e->out,
+        "Values are kept in one static\n"
+        " * buffer of %s_WORK_SIZE bytes, so it is not for two threads at once. Constants of the\n"
+        " * net: %zu bytes of weights, %zu of biases, multipliers and shifts.\n"
         " *\n"
         " * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute "
         "this\n"
@@ -45,16 +92,8 @@ static void put_head(emitter *e)
         " * Rounding profile %s. SHA-256 of graph, quantization and tables:\n"
         " * %s\n"
         " * Graph:\n",
-        e->prefix, m->n_layers, in, out, e->upper, e->upper, e->prefix, e->upper, e->upper,
-        e->upper, e->prefix, e->prefix, e->prefix, e->upper, weights, tables,
-        q8_rounding_name(m->rounding), e->hash);
-    base_str graph = {0};
-    nn_print(m->folded.graph, &graph);
-    emit_comment(e->out, graph.s ? graph.s : "");
-    if (graph.failed) e->out->failed = true;
-    base_str_free(&graph);
-    base_str_add(e->out, " * Made from:\n");
-    emit_comment(e->out, m->folded.provenance ? m->folded.provenance : "");
+        e->upper, weights, tables, q8_rounding_name(m->rounding), e->hash);
+    put_origin(e);
     base_str_add(e->out,
                  " */\n#ifndef %s_MODEL_H\n#define %s_MODEL_H\n\n#include <stdint.h>\n"
                  "#include <string.h>\n\n",
@@ -65,6 +104,10 @@ static base_status put_kernels(emitter *e, base_err *err)
 {
     BASE_TRY(emit_runtime(e, "quantize/runtime/checksum.h", err));
     BASE_TRY(emit_runtime(e, "quantize/runtime/requant.h", err));
+    if (e->pipeline) {
+        BASE_TRY(emit_runtime(e, "quantize/runtime/listener.h", err));
+        BASE_TRY(emit_runtime(e, "quantize/runtime/selftest.h", err));
+    }
     for (int k = 0; k < e->m->n_layers; k++) {
         char path[128];
         snprintf(path, sizeof path, "quantize/runtime/%s", e->m->layers[k].l.kernel->header);
@@ -126,7 +169,7 @@ static void put_macros(emitter *e)
     const q8_model *m = e->m;
     put_shape(e, "INPUT", &m->values[0]);
     put_shape(e, "OUTPUT", &m->values[m->n_layers]);
-    base_str_add(e->out, "#define %s_WORK_SIZE %zu\n", e->upper, m->work);
+    base_str_add(e->out, "#define %s_WORK_SIZE %zu\n", e->upper, e->work);
     base_str_add(e->out, "#define %s_MODEL_HASH \"%s\"\n", e->upper, e->hash);
     put_features(e);
     base_str_add(e->out, "#define %s_LABEL_COUNT %zu\n", e->upper, m->folded.n_labels);
@@ -164,29 +207,38 @@ static base_status emit(emitter *e, base_err *err)
     put_macros(e);
     emit_layers(e);
     emit_run(e);
+    if (e->pipeline) emit_pipeline(e);
     return emit_selftest(e, err);
 }
 
-static base_status emit_deployed(const q8_model *m, base_arena *arena, const char *prefix,
-                                 base_str *text, base_err *err)
+static base_status emit_deployed(const q8_model *m, const quant_pipeline *pipeline,
+                                 base_arena *arena, const char *prefix, base_str *text,
+                                 base_err *err)
 {
     q8_model deployed;
-    emitter e = {.m = &deployed, .prefix = prefix, .out = text};
+    emitter e = {.m = &deployed, .prefix = prefix, .pipeline = pipeline, .out = text};
     for (size_t i = 0; prefix[i]; i++) e.upper[i] = (char)toupper((unsigned char)prefix[i]);
     BASE_TRY(q8_hash(m, e.hash, err));
     BASE_TRY(q8_deploy(m, arena, &deployed, err));
+    e.work = quant_pipeline_work(pipeline, deployed.work);
     const base_status status = emit(&e, err);
     const bool failed = text->failed || e.included.failed;
     base_str_free(&e.included);
     return status == BASE_OK && failed ? base_nomem(err, text->len) : status;
 }
 
-base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
+base_status q8_emit_pipeline(const q8_model *m, const quant_pipeline *pipeline, const char *prefix,
+                             base_str *text, base_err *err)
 {
     BASE_TRY(check_prefix(prefix, err));
     base_arena *arena = base_arena_new();
     if (!arena) return base_nomem(err, 1);
-    const base_status status = emit_deployed(m, arena, prefix, text, err);
+    const base_status status = emit_deployed(m, pipeline, arena, prefix, text, err);
     base_arena_free(arena);
     return status;
+}
+
+base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
+{
+    return q8_emit_pipeline(m, NULL, prefix, text, err);
 }

@@ -1,16 +1,20 @@
 /* emit: what the files that write exported C share: quantize/emit.c the frame, emit_text.c numbers,
- * names and strings, emit_net.c the layers and the inference, emit_test.c the self-test.
+ * names and strings, emit_net.c the layers and the inference, emit_pipeline.c (with
+ * emit_frontend.c) what stands around it, emit_test.c the self-test.
  */
 #ifndef QUANTIZE_EMIT_H
 #define QUANTIZE_EMIT_H
 
 #include "quantize/internal.h"
+#include "quantize/pipeline.h"
 
 typedef struct emitter {
-    const q8_model *m;       /* as q8_deploy lays it out */
-    const char *prefix;      /* "kws" */
-    char upper[NN_MAX_NAME]; /* "KWS" */
-    char hash[65];           /* of the model before q8_deploy */
+    const q8_model *m;              /* as q8_deploy lays it out */
+    const char *prefix;             /* "kws" */
+    char upper[NN_MAX_NAME];        /* "KWS" */
+    char hash[65];                  /* of the model before q8_deploy */
+    const quant_pipeline *pipeline; /* NULL: the net alone */
+    size_t work;                    /* bytes of the work buffer */
     base_str *out;
     base_str included; /* paths of the runtime files written so far, one a line */
 } emitter;
@@ -34,6 +38,7 @@ base_status emit_runtime(emitter *e, const char *path, base_err *err);
 
 void emit_layers(emitter *e); /* tables and structs */
 void emit_run(emitter *e);    /* stages and PREFIX_run */
+void emit_pipeline(emitter *e);
 base_status emit_selftest(emitter *e, base_err *err);
 
 #endif

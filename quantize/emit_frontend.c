@@ -67,7 +67,7 @@ static void put_macros(base_str *out, const char *prefix, const dsp_config *cfg,
         long value;
     } macros[] = {
         {"RATE", cfg->rate},
-        {"HOP", fe->hop},
+        {"FRAME_HOP", fe->hop},
         {"FRAMES", fe->frames},
         {"BINS", fe->bins},
         {"CLIP_SAMPLES", cfg->samples},

@@ -106,16 +106,24 @@ static void put_stages(emitter *e)
         "/* The stages of %s_run; SOTTO_PROBE(i) stands before stage i and, with %s_STAGES,\n"
         " * behind the last one: define it to count instructions or time. */\n"
         "#ifndef SOTTO_PROBE\n#define SOTTO_PROBE(i) ((void)0)\n#endif\n"
-        "#define %s_STAGES %d\n"
-        "static inline const char *%s_stage_name(int i)\n{\n"
-        "    static const char *const names[] = {",
-        e->prefix, e->upper, e->upper, m->n_layers, e->prefix);
+        "#define %s_STAGES %d\n",
+        e->prefix, e->upper, e->upper, m->n_layers);
+    if (e->pipeline)
+        base_str_add(e->out,
+                     "/* Those around it, each with a probe of its number + 1 behind it. */\n"
+                     "#define %s_FRONTEND (%s_STAGES + 1)\n#define %s_POSTERIOR (%s_STAGES + 2)\n",
+                     e->upper, e->upper, e->upper, e->upper);
+    base_str_add(e->out,
+                 "static inline const char *%s_stage_name(int i)\n{\n"
+                 "    static const char *const names[] = {",
+                 e->prefix);
     for (int k = 0; k < m->n_layers; k++) {
         base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
         emit_string(e->out, m->layers[k].name);
     }
-    base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES ? names[i] : \"?\";\n}\n\n",
-                 e->upper);
+    base_str_add(e->out, e->pipeline ? ",\n        \"?\", \"front-end\", \"posterior\"" : "");
+    base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES%s ? names[i] : \"?\";\n}\n\n",
+                 e->upper, e->pipeline ? " + 3" : "");
 }
 
 static void put_call(emitter *e, int k)

@@ -2,7 +2,7 @@
  * checksums of what every stage gives for them on the host.
  */
 #include "quantize/emit.h"
-#include "quantize/runtime/checksum.h"
+#include "quantize/runtime/selftest.h"
 
 #include <string.h>
 
@@ -96,17 +96,36 @@ static base_status put_golden(emitter *e, base_err *err)
     return put_sums(e, err);
 }
 
-base_status emit_selftest(emitter *e, base_err *err)
+/* What the runtime's own tests of what is around the net give here. */
+static base_status host_sums(const quant_pipeline *pl, uint32_t *frontend, uint32_t *posterior,
+                             base_err *err)
 {
-    const q8_model *m = e->m;
-    BASE_TRY(put_golden(e, err));
-    put_table_sum(e);
+    const sotto_frontend_t *fe = dsp_fixed_frontend(pl->frontend);
+    const sotto_posterior_t *t = &pl->posterior;
+    const size_t size = (size_t)SOTTO_POSTERIOR_SIZE(t->softmax.n, t->window);
+    sotto_frontend_state_t listening;
+    sotto_posterior_state hearing;
+    int32_t *memory = base_alloc((size_t)sotto_frontend_memory(fe), sizeof *memory);
+    int32_t *scratch = base_alloc((size_t)sotto_frontend_scratch(fe), sizeof *scratch);
+    uint16_t *scores = base_alloc(size, sizeof *scores);
+    int8_t *row = base_alloc((size_t)(fe->bins + t->softmax.n), 1);
+    const bool ok = memory && scratch && scores && row;
+    if (ok) {
+        sotto_frontend_init(fe, &listening, memory, scratch);
+        sotto_posterior_init(t, &hearing, scores);
+        *frontend = sotto_test_frontend(fe, &listening, row);
+        *posterior = sotto_test_posterior(t, &hearing, row + fe->bins);
+    }
+    base_free(memory);
+    base_free(scratch);
+    base_free(scores);
+    base_free(row);
+    return ok ? BASE_OK : base_nomem(err, size);
+}
+
+static void put_net_test(emitter *e)
+{
     base_str_add(e->out,
-                 "/* 0 when all is well, -1 when a table is not what was exported, else the number "
-                 "(from 1)\n"
-                 " * of the first stage that gives another result than on the host. */\n"
-                 "static inline int %s_selftest(void)\n{\n"
-                 "    int8_t out[%s_OUTPUT_SIZE], *const work = %s_work();\n"
                  "    if (%s_checksum() != UINT32_C(%lu)) return -1;\n"
                  "    for (int g = 0; g < %zu; g++)\n"
                  "        for (int i = 0; i < %s_STAGES; i++) {\n"
@@ -116,9 +135,57 @@ base_status emit_selftest(emitter *e, base_err *err)
                  "            if (sotto_checksum_i8(SOTTO_CHECKSUM_START, y, value[1]) !=\n"
                  "                %s_golden_sums[g][i])\n"
                  "                return i + 1;\n"
-                 "        }\n"
-                 "    return 0;\n}\n\n#endif\n",
-                 e->prefix, e->upper, e->prefix, e->prefix, (unsigned long)table_sum(m),
-                 m->n_golden, e->upper, e->prefix, e->upper, e->prefix, e->prefix, e->prefix);
+                 "        }\n",
+                 e->prefix, (unsigned long)table_sum(e->m), e->m->n_golden, e->upper, e->prefix,
+                 e->upper, e->prefix, e->prefix, e->prefix);
+}
+
+static const char result[] =
+    "/* 0 when all is well, -1 when a table is not what was exported, else the number (from 1)\n"
+    " * of the first stage that gives another result than on the host.";
+
+static void put_net_selftest(emitter *e)
+{
+    base_str_add(e->out,
+                 "%s */\nstatic inline int %s_selftest(void)\n{\n"
+                 "    int8_t out[%s_OUTPUT_SIZE], *const work = %s_work();\n",
+                 result, e->prefix, e->upper, e->prefix);
+    put_net_test(e);
+    base_str_add(e->out, "    return 0;\n}\n\n");
+}
+
+static base_status put_pipeline_selftest(emitter *e, base_err *err)
+{
+    uint32_t frontend = 0, posterior = 0;
+    BASE_TRY(host_sums(e->pipeline, &frontend, &posterior, err));
+    base_str_add(e->out,
+                 "%s It works in s, which %s_init starts anew. */\n"
+                 "static inline int %s_selftest(%s_t *s)\n{\n"
+                 "    int8_t *const out = s->out, *const work = %s_work();\n"
+                 "    %s_init(s);\n"
+                 "    if (sotto_test_frontend(&%s_frontend, &s->listener.frontend, s->in) != "
+                 "UINT32_C(%lu))\n"
+                 "        return %s_FRONTEND + 1;\n",
+                 result, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix,
+                 (unsigned long)frontend, e->upper);
+    put_net_test(e);
+    base_str_add(e->out,
+                 "    if (sotto_test_posterior(&%s_posterior, &s->posterior, out) != "
+                 "UINT32_C(%lu))\n"
+                 "        return %s_POSTERIOR + 1;\n"
+                 "    %s_init(s);\n    return 0;\n}\n\n",
+                 e->prefix, (unsigned long)posterior, e->upper, e->prefix);
+    return BASE_OK;
+}
+
+base_status emit_selftest(emitter *e, base_err *err)
+{
+    BASE_TRY(put_golden(e, err));
+    put_table_sum(e);
+    if (!e->pipeline)
+        put_net_selftest(e);
+    else
+        BASE_TRY(put_pipeline_selftest(e, err));
+    base_str_add(e->out, "#endif\n");
     return BASE_OK;
 }

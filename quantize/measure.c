@@ -17,6 +17,7 @@ enum { MAX_ARGS = 64, SECONDS = 300, MAX_ELF = 1 << 26 };
 
 typedef struct bench {
     const q8_model *m;
+    const quant_pipeline *pipeline; /* NULL: there is none */
     quant_machine machine;
     const char *opt, *dir;
     const volatile int *stop;
@@ -176,18 +177,32 @@ static base_status elf_sizes(const bench *b, const char *elf, sizes *s, base_err
 
 /* ---- what is measured ---- */
 
+/* Sections of size.c. define: which of its programs. */
+static base_status size_of(const bench *b, const char *define, sizes *s, base_err *err)
+{
+    bool small;
+    BASE_TRY(compile(b, "size.c", define, "size.elf", &small, err));
+    return elf_sizes(b, "size.elf", s, err);
+}
+
+static int64_t flash_of(const sizes *s)
+{
+    return s->text + s->rodata + s->data;
+}
+
 static base_status measure_size(const bench *b, quant_measured *r, base_err *err)
 {
-    sizes with, without;
-    bool small;
-    BASE_TRY(compile(b, "size.c", "-DMODEL", "with.elf", &small, err));
-    BASE_TRY(compile(b, "size.c", "-DEMPTY", "without.elf", &small, err));
-    BASE_TRY(elf_sizes(b, "with.elf", &with, err));
-    BASE_TRY(elf_sizes(b, "without.elf", &without, err));
-    r->code = with.text - without.text;
-    r->tables = with.rodata - without.rodata;
-    r->flash = r->code + r->tables + with.data - without.data;
-    r->ram = with.data + with.bss - without.data - without.bss;
+    sizes whole, net, empty;
+    BASE_TRY(size_of(b, "-DNET", &net, err));
+    BASE_TRY(size_of(b, "-DEMPTY", &empty, err));
+    r->code = net.text - empty.text;
+    r->tables = net.rodata - empty.rodata;
+    r->flash = flash_of(&net) - flash_of(&empty);
+    r->ram = net.data + net.bss - empty.data - empty.bss;
+    if (!b->pipeline) return BASE_OK;
+    BASE_TRY(size_of(b, "-DWHOLE", &whole, err));
+    r->whole_flash = flash_of(&whole) - flash_of(&empty);
+    r->whole_ram = whole.data + whole.bss - empty.data - empty.bss;
     return BASE_OK;
 }
 
@@ -211,6 +226,7 @@ static base_status take_line(const bench *b, char *line, quant_measured *r, base
         stage->instructions = value;
     }
     if (!strcmp(name, "inference")) r->instructions = value;
+    if (!strcmp(name, "frame")) r->frame = value;
     if (!strcmp(name, "second")) r->second = value;
     if (!strcmp(name, "stack")) r->stack = value;
     return BASE_OK;
@@ -261,7 +277,7 @@ static base_status write_project(const bench *b, base_err *err)
 {
     const nn_embedded *size = nn_embedded_find("quantize/firmware/size.c");
     if (!size) return base_fail(err, BASE_FAILED, "this program lacks quantize/firmware/size.c");
-    BASE_TRY(firmware_write_machine(b->m, &b->machine, NULL, b->dir, err));
+    BASE_TRY(firmware_write_machine(b->m, b->pipeline, &b->machine, NULL, b->dir, err));
     BASE_TRY(put(b->dir, "size.c", size->text, err));
     return put(b->dir, "audio.h", "#define AUDIO_SAMPLES 0\n", err);
 }
@@ -276,10 +292,9 @@ static base_status measure_in(const bench *b, quant_measured *r, bool *small, ba
     return measure_run(b, r, err);
 }
 
-base_status quant_measure(const q8_model *m, const quant_machine *machine, const char *opt,
-                          const volatile int *stop, quant_measured *measured, base_err *err)
+/* On b->machine, or the next larger ones while it does not hold the program. */
+static base_status measure_on(bench *b, quant_measured *measured, base_err *err)
 {
-    bench b = {.m = m, .machine = *machine, .opt = opt, .stop = stop};
     bool small = true, last = false;
     base_status status = BASE_FAILED;
     const char *tmp = getenv("TMPDIR");
@@ -289,14 +304,27 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
         snprintf(dir, sizeof dir, "%s/sotto-measure-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         if (!mkdtemp(dir))
             return base_fail(err, BASE_FAILED, "no folder in %s: %s", dir, strerror(errno));
-        b.dir = dir;
-        status = measure_in(&b, measured, &small, err);
+        b->dir = dir;
+        status = measure_in(b, measured, &small, err);
         firmware_remove(dir);
-        last = !b.machine.larger[0];
-        if (small && !last) BASE_TRY(quant_machine_enlarge(&b.machine, err));
+        last = !b->machine.larger[0];
+        if (small && !last) BASE_TRY(quant_machine_enlarge(&b->machine, err));
     }
+    return status;
+}
+
+base_status quant_measure(const q8_model *m, const quant_machine *machine, const char *opt,
+                          const volatile int *stop, quant_measured *measured, base_err *err)
+{
+    bench b = {.m = m, .machine = *machine, .opt = opt, .stop = stop};
+    quant_pipeline pipeline;
+    const quant_posterior usual = quant_posterior_default();
+    base_err none = {0};
+    if (quant_pipeline_new(m, &usual, &pipeline, &none) == BASE_OK) b.pipeline = &pipeline;
+    const base_status status = measure_on(&b, measured, err);
     snprintf(measured->machine, sizeof measured->machine, "%s", b.machine.name);
     if (status != BASE_OK) quant_measured_free(measured);
+    quant_pipeline_free(&pipeline);
     return status;
 }
 

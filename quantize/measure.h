@@ -17,11 +17,14 @@ typedef struct quant_measured {
     char machine[QUANT_TEXT]; /* that ran it: the one asked for, or a larger one */
     int64_t code, tables;     /* bytes of instructions, of constants */
     int64_t flash;            /* both, and what .data is filled from */
-    int64_t ram;              /* bytes, the caller's input and output (or state) included */
-    int64_t stack;            /* bytes, of an inference */
+    int64_t ram;              /* bytes, the caller's input and output included */
+    int64_t stack;            /* bytes, of an inference, or of samples pushed */
     int64_t instructions;     /* of an inference: all stages */
-    int64_t second;           /* of a second of audio; 0 for a net alone */
-    quant_stage *stages;      /* owned: quant_measured_free */
+    /* with front-end and post-processing, 0 where there are none: */
+    int64_t whole_flash, whole_ram; /* bytes, as flash and ram */
+    int64_t frame;                  /* instructions of a frame of features */
+    int64_t second;                 /* of a second of audio */
+    quant_stage *stages;            /* owned: quant_measured_free */
     size_t n_stages, cap;
 } quant_measured;
 

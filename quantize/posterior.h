@@ -33,10 +33,4 @@ base_status quant_posterior_runtime(const quant_posterior *p, double hop_ms, con
                                     nn_quant out, uint8_t *mute, sotto_posterior_t *t,
                                     base_err *err);
 
-/* C of the settings for m: macros PREFIX_HOP_SAMPLES (of the audio, between inferences) and
- * PREFIX_POSTERIOR_SIZE (uint16_t of memory), and `static const sotto_posterior_t
- * prefix_posterior`. The runtime file must come before it. */
-base_status q8_emit_posterior(const q8_model *m, const quant_posterior *p, const char *prefix,
-                              base_str *out, base_err *err);
-
 #endif

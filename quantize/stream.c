@@ -3,8 +3,6 @@
  */
 #include "quantize/stream.h"
 
-#include "quantize/host.h"
-
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -137,7 +135,8 @@ static base_status prepare(listening *s, size_t n, base_err *err)
     *h = (quant_heard){.classes = (int)m->n_labels,
                        .rate = s->cfg.rate,
                        .hop = s->l->hop,
-                       .window = s->cfg.samples,
+                       .window =
+                           s->l->pipeline ? quant_pipeline_first(s->l->pipeline) : s->cfg.samples,
                        .samples = (int64_t)n,
                        .quant = quant_heard_quant(s->l->subject)};
     if (m->n_labels == 0 || nn_count(end->shape) != (int64_t)m->n_labels)
@@ -159,6 +158,7 @@ static base_status prepare(listening *s, size_t n, base_err *err)
 static base_status run(listening *s, base_err *err)
 {
     base_pool *pool = NULL;
+    if (s->l->pipeline) return quant_hear_device(s->l, s->host, s->pcm, s->h, err);
     BASE_TRY(base_pool_new(s->jobs, &pool, err));
     base_pool_run(pool, s->jobs, hear_job, s);
     base_pool_free(pool);

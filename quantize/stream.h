@@ -6,13 +6,16 @@
 #define QUANTIZE_STREAM_H
 
 #include "quantize/evaluate.h"
-#include "quantize/posterior.h"
+#include "quantize/host.h"
+#include "quantize/pipeline.h"
 
 /* ---- listening ---- */
 
 typedef struct quant_listener {
     const quant_subject *subject;
-    int hop; /* samples between inferences (quant_posterior_hop) */
+    const quant_pipeline *pipeline; /* of an int8 model: features in integers, as on a device; NULL:
+                                     * in float */
+    int hop;                        /* samples between inferences (quant_posterior_hop) */
     int threads;
     quant_progress progress; /* in inferences; may be NULL */
     void *ctx;
@@ -21,7 +24,7 @@ typedef struct quant_listener {
 /* What a net says of a recording. */
 typedef struct quant_heard {
     int classes;
-    int rate, hop, window; /* Hz, samples; inference i sees samples hop i .. hop i + window - 1 */
+    int rate, hop, window; /* Hz, samples; inference i is there at hop i + window samples */
     int64_t samples, n;    /* of the recording; inferences */
     nn_quant quant;        /* of out */
     int8_t *out;           /* n x classes: an int8 net's outputs; of a float net its scores */
@@ -29,6 +32,10 @@ typedef struct quant_heard {
 
 /* The quantization of what is heard: that of an int8 model's outputs, or that of scores. */
 nn_quant quant_heard_quant(const quant_subject *s);
+
+/* The part of it that a pipeline is for; h: what is known before the first inference. */
+base_status quant_hear_device(const quant_listener *l, q8_host *host, const float *pcm,
+                              quant_heard *h, base_err *err);
 
 /* pcm: n samples at the rate of the model's features. BASE_DATA when the model has no features or
  * labels, or when there are fewer samples than it wants to see. Does not depend on the number of

@@ -26,7 +26,7 @@ static int16_t samples[KWS_HOP];
 int main(void)
 {
     board_start();
-    if (kws_selftest() != 0) board_fault(kws_selftest());
+    if (kws_selftest(&state) != 0) board_fault(kws_selftest(&state));
     kws_init(&state);
     for (;;) {
         board_samples(samples, KWS_HOP);

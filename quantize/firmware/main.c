@@ -16,15 +16,22 @@ void probe(int stage);
 
 enum { PROBES = 16 };
 
+#ifdef KWS_HOP
+enum { ALL_PROBES = KWS_POSTERIOR + 2 };
+#else
+enum { ALL_PROBES = KWS_STAGES + 1 };
+#endif
+
 static struct {
-    uint64_t before[KWS_STAGES + 1]; /* counts of machine_counts() before probe i, of stage i - 1 */
-    uint64_t last;                   /* when the stage that runs began */
-    uint64_t inside;                 /* the counts of a probe itself that fall into a stage */
-    uint64_t whole;                  /* all counts of PROBES probes */
-    uint32_t calls, runs;            /* probes; inferences */
+    uint64_t before[ALL_PROBES]; /* counts of machine_counts() before probe i, of stage i - 1 */
+    uint64_t last;               /* when the stage that runs began */
+    uint64_t inside;             /* the counts of a probe itself that fall into a stage */
+    uint64_t whole;              /* all counts of PROBES probes */
+    uint32_t calls, runs;        /* probes; inferences */
 } probes;
 
-/* The model calls it before stage i, and behind the last. */
+/* The model calls it before stage i, and behind the last. What is between pushes is not of a stage:
+ * a front-end's probe starts anew. */
 __attribute__((noinline)) void probe(int stage)
 {
     const uint64_t now = machine_counts();
@@ -63,11 +70,11 @@ static void put_stages(void)
 
 #ifdef KWS_HOP
 
+static kws_t state;
+
 /* ---- from the waveform on ---- */
 
 enum { BLOCK = 160 }; /* samples at a time, as a microphone's driver has them */
-
-static kws_t state;
 
 #if AUDIO_SAMPLES > 0
 /* "heard", the seconds, the word, its score in 1/256. */
@@ -83,50 +90,83 @@ static void put_heard(uint32_t samples, sotto_detection d)
 }
 #endif
 
-/* The whole recording (talk: say what is heard), or without one a second of silence. Returns the
- * counts that the model took. */
-static __attribute__((noinline)) uint64_t listen(int talk, uint32_t *samples)
+/* Samples from `at` on: of the recording, or without one of noise. */
+static const int16_t *block(uint32_t at)
 {
-    uint64_t counts = 0;
-    kws_init(&state);
 #if AUDIO_SAMPLES > 0
-    const uint32_t n = AUDIO_SAMPLES;
+    return audio + at;
 #else
-    static const int16_t silence[BLOCK];
-    const uint32_t n = KWS_FEATURE_RATE;
-#endif
-    for (uint32_t at = 0; at + BLOCK <= n; at += BLOCK) {
-        const uint64_t from = machine_counts();
-#if AUDIO_SAMPLES > 0
-        const int fresh = kws_push(&state, audio + at, BLOCK);
-#else
-        const int fresh = kws_push(&state, silence, BLOCK);
-#endif
-        counts += machine_counts() - from;
-        if (fresh && talk) {
-#if AUDIO_SAMPLES > 0
-            const sotto_detection d = kws_result(&state);
-            if (d.word >= 0) put_heard(at + BLOCK, d);
-#endif
-        }
+    static int16_t noise[BLOCK];
+    uint32_t seed = at;
+    for (int i = 0; i < BLOCK; i++) {
+        seed = seed * UINT32_C(1664525) + UINT32_C(1013904223);
+        noise[i] = (int16_t)((int32_t)(seed >> 20) - 2048);
     }
-    *samples = n / BLOCK * BLOCK;
-    return counts;
+    return noise;
+#endif
+}
+
+/* What the model takes from the first inference on. */
+typedef struct heard {
+    uint64_t counts;
+    uint32_t samples, probes;
+} heard;
+
+/* The whole recording (talk: say what is heard), or without one two seconds of noise; n samples. */
+static __attribute__((noinline)) heard listen(int talk, uint32_t n)
+{
+    heard h = {0, 0, 0};
+    int running = 0;
+    kws_init(&state);
+    for (uint32_t at = 0; at + BLOCK <= n; at += BLOCK) {
+        const int16_t *const x = block(at);
+        const uint32_t calls = probes.calls;
+        const uint64_t from = machine_counts();
+        const int fresh = kws_push(&state, x, BLOCK);
+        if (running) {
+            h.counts += machine_counts() - from;
+            h.probes += probes.calls - calls;
+            h.samples += BLOCK;
+        }
+        running = running || fresh;
+#if AUDIO_SAMPLES > 0
+        const sotto_detection d = kws_result(&state);
+        if (fresh && talk && d.word >= 0) put_heard(at + BLOCK, d);
+#else
+        (void)talk;
+#endif
+    }
+    return h;
+}
+
+/* Instructions of a frame of features (with the window's share), of the post-processing of an
+ * inference, of a second of audio. */
+static void put_way(uint32_t n, heard h)
+{
+    const uint32_t known = n + (uint32_t)(kws_frontend.ahead - kws_frontend.bands.window);
+    const uint32_t frames = 1 + known / (uint32_t)kws_frontend.hop;
+    const uint64_t probing = probes.whole * h.probes / PROBES;
+    if (probes.runs == 0) return;
+    machine_put_value("frame", machine_instructions(probes.before[KWS_FRONTEND + 1] / frames));
+    machine_put_value("posterior",
+                      machine_instructions(probes.before[KWS_POSTERIOR + 1] / probes.runs));
+    if (h.samples < KWS_HOP) return;
+    machine_put_value("second",
+                      machine_instructions(h.counts - probing) * KWS_FEATURE_RATE / h.samples);
 }
 
 static void measure(void)
 {
-    uint32_t samples;
+    const uint32_t n = AUDIO_SAMPLES > 0 ? AUDIO_SAMPLES : 2 * KWS_FEATURE_RATE;
     machine_count(1);
     machine_paint();
-    listen(0, &samples);
+    listen(0, n);
     const uint32_t depth = machine_depth();
     machine_count(0);
     calibrate();
-    uint64_t counts = listen(1, &samples);
-    counts -= probes.whole * probes.calls / PROBES;
+    const heard h = listen(1, n);
     put_stages();
-    machine_put_value("second", machine_instructions(counts) * KWS_FEATURE_RATE / samples);
+    put_way(n, h);
     machine_put_value("stack", depth);
 }
 
@@ -157,7 +197,11 @@ static void measure(void)
 
 int main(void)
 {
+#ifdef KWS_HOP
+    const int wrong = kws_selftest(&state);
+#else
     const int wrong = kws_selftest();
+#endif
     if (wrong == 0) machine_put_text("selftest", "ok");
     if (wrong < 0) machine_put_text("selftest", "a table is not what was exported");
     if (wrong > 0) {

@@ -1,5 +1,5 @@
-/* size: what a model takes of flash and RAM: this program less the same with -DEMPTY. The caller's
- * memory is counted: input and output, or the state.
+/* size: what a model takes of flash and RAM: this program less the same with -DEMPTY; with -DNET the
+ * net alone. The caller's memory is counted: input and output, or the state.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -13,9 +13,10 @@ int main(void)
 {
     return 0;
 }
-#elif defined(KWS_HOP)
+#elif defined(KWS_HOP) && !defined(NET)
 kws_t state;
-int16_t samples[KWS_HOP];
+extern int16_t samples[];
+int16_t samples[1]; /* the caller's, not of the model */
 
 int main(void)
 {

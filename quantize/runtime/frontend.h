@@ -268,7 +268,7 @@ static inline sotto_frontend_level_t sotto_frontend_level(const sotto_frontend_t
     if (p->level_blocks == 0) return level;
     int32_t top = 0;
     for (int32_t i = 0; i < p->level_blocks; i++) top = s->peaks[i] > top ? s->peaks[i] : top;
-    const int32_t ln = top == 0 ? 0 : sotto_ln(sotto_scaled((uint32_t)top, -15));
+    const int32_t ln = top == 0 ? 0 : sotto_ln(sotto_normalized((uint32_t)top, -15));
     const int32_t beyond = (p->bands.power ? 2 * ln : ln) - p->level_center;
     level.add = sotto_mul_w(-ln * 256, p->level_gain) >> p->level_shift;
     level.tilt = sotto_mul_w(beyond, 23637) >> 5; /* 2^15 / ln 4 */

@@ -170,8 +170,8 @@ static inline sotto_segment_t sotto_segment(const sotto_melbands_t *p, const int
     }
     sotto_segment_t s;
     const int32_t unit = p->power ? 2 * (exponent - up) + 15 - 6 : exponent - up - 6;
-    s.rise = sotto_scaled(rise, unit);
-    s.fall = sotto_scaled((sum << 6) - rise, unit);
+    s.rise = sotto_normalized(rise, unit);
+    s.fall = sotto_normalized((sum << 6) - rise, unit);
     return s;
 }
 
@@ -187,7 +187,7 @@ static inline void sotto_bands(const sotto_melbands_t *p, const int32_t *x, int3
         if (s > 0) {
             const int32_t at = p->own ? s - 1 : 0;
             const sotto_scaled_t sum = sotto_scaled_add(rise, segment.fall);
-            const sotto_scaled_t least = sotto_scaled((uint32_t)p->floor[at], p->floor_exponent);
+            const sotto_scaled_t least = sotto_normalized((uint32_t)p->floor[at], p->floor_exponent);
             const sotto_scaled_t v =
                 p->floor_max ? sotto_scaled_max(sum, least) : sotto_scaled_add(sum, least);
             y[s - 1] = sotto_ln(v) + p->gain[at];

@@ -55,7 +55,7 @@ typedef struct sotto_scaled_t {
 #define SOTTO_SCALED_ZERO (-4096)
 
 /* m < 2^31 */
-static inline sotto_scaled_t sotto_scaled(uint32_t m, int32_t x)
+static inline sotto_scaled_t sotto_normalized(uint32_t m, int32_t x)
 {
     sotto_scaled_t v = {0, SOTTO_SCALED_ZERO};
     if (m == 0) return v;
