@@ -6,7 +6,28 @@
 
 #include <string.h>
 
-static uint32_t table_sum(const q8_model *m)
+/* The tables of the front-end after `sum`: their checksum, and C for it where e is there. */
+static uint32_t frontend_sum(const quant_pipeline *pl, uint32_t sum, const emitter *e)
+{
+    size_t n;
+    const dsp_fixed_field *fields = dsp_fixed_fields(pl->frontend, &n);
+    for (size_t i = 0; i < n; i++) {
+        const dsp_fixed_field *f = &fields[i];
+        const int32_t count = (int32_t)f->count;
+        if (f->type == DSP_FIXED_INT || count == 0) continue;
+        const int bits = f->type == DSP_FIXED_I32 ? 32 : f->type == DSP_FIXED_U8 ? 8 : 16;
+        sum = bits == 32   ? sotto_checksum_i32(sum, f->data, count)
+              : bits == 16 ? sotto_checksum_i16(sum, f->data, count)
+                           : sotto_checksum_i8(sum, f->data, count);
+        if (!e) continue;
+        base_str_add(e->out,
+                     "    sum = sotto_checksum_i%d(sum, (const int%d_t *)%s_frontend.%s, %d);\n",
+                     bits, bits, e->prefix, f->name, (int)count);
+    }
+    return sum;
+}
+
+static uint32_t table_sum(const q8_model *m, const quant_pipeline *pl)
 {
     uint32_t sum = SOTTO_CHECKSUM_START;
     for (int k = 0; k < m->n_layers; k++) {
@@ -19,7 +40,7 @@ static uint32_t table_sum(const q8_model *m)
                           : sotto_checksum_i32(sum, a.v, (int32_t)a.n);
         }
     }
-    return sum;
+    return pl ? frontend_sum(pl, sum, NULL) : sum;
 }
 
 static void put_table_sum(emitter *e)
@@ -41,6 +62,7 @@ static void put_table_sum(emitter *e)
                          a.bytes ? "8" : "32", emit_array_name(e, k, field, name), a.n);
         }
     }
+    if (e->pipeline) frontend_sum(e->pipeline, 0, e);
     base_str_add(e->out, "    return sum;\n}\n\n");
 }
 
@@ -123,10 +145,15 @@ static base_status host_sums(const quant_pipeline *pl, uint32_t *frontend, uint3
     return ok ? BASE_OK : base_nomem(err, size);
 }
 
+static void put_table_test(emitter *e)
+{
+    base_str_add(e->out, "    if (%s_checksum() != UINT32_C(%lu)) return -1;\n", e->prefix,
+                 (unsigned long)table_sum(e->m, e->pipeline));
+}
+
 static void put_net_test(emitter *e)
 {
     base_str_add(e->out,
-                 "    if (%s_checksum() != UINT32_C(%lu)) return -1;\n"
                  "    for (int g = 0; g < %zu; g++)\n"
                  "        for (int i = 0; i < %s_STAGES; i++) {\n"
                  "            const int32_t *const value = %s_stage_values[i];\n"
@@ -136,8 +163,7 @@ static void put_net_test(emitter *e)
                  "                %s_golden_sums[g][i])\n"
                  "                return i + 1;\n"
                  "        }\n",
-                 e->prefix, (unsigned long)table_sum(e->m), e->m->n_golden, e->upper, e->prefix,
-                 e->upper, e->prefix, e->prefix, e->prefix);
+                 e->m->n_golden, e->upper, e->prefix, e->upper, e->prefix, e->prefix, e->prefix);
 }
 
 static const char result[] =
@@ -150,6 +176,7 @@ static void put_net_selftest(emitter *e)
                  "%s */\nstatic inline int %s_selftest(void)\n{\n"
                  "    int8_t out[%s_OUTPUT_SIZE], *const work = %s_work();\n",
                  result, e->prefix, e->upper, e->prefix);
+    put_table_test(e);
     put_net_test(e);
     base_str_add(e->out, "    return 0;\n}\n\n");
 }
@@ -162,12 +189,14 @@ static base_status put_pipeline_selftest(emitter *e, base_err *err)
                  "%s It works in s, which %s_init starts anew. */\n"
                  "static inline int %s_selftest(%s_t *s)\n{\n"
                  "    int8_t *const out = s->out, *const work = %s_work();\n"
-                 "    %s_init(s);\n"
+                 "    %s_init(s);\n",
+                 result, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix);
+    put_table_test(e);
+    base_str_add(e->out,
                  "    if (sotto_test_frontend(&%s_frontend, &s->listener.frontend, s->in) != "
                  "UINT32_C(%lu))\n"
                  "        return %s_FRONTEND + 1;\n",
-                 result, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix,
-                 (unsigned long)frontend, e->upper);
+                 e->prefix, (unsigned long)frontend, e->upper);
     put_net_test(e);
     base_str_add(e->out,
                  "    if (sotto_test_posterior(&%s_posterior, &s->posterior, out) != "

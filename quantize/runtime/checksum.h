@@ -24,6 +24,15 @@ static inline uint32_t sotto_checksum_i8(uint32_t sum, const int8_t *v, int32_t 
 }
 
 /* Low byte first, whatever the byte order of the machine. */
+static inline uint32_t sotto_checksum_i16(uint32_t sum, const int16_t *v, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        sum = sotto_checksum_byte(sum, (uint32_t)v[i]);
+        sum = sotto_checksum_byte(sum, (uint32_t)v[i] >> 8);
+    }
+    return sum;
+}
+
 static inline uint32_t sotto_checksum_i32(uint32_t sum, const int32_t *v, int32_t n)
 {
     for (int32_t i = 0; i < n; i++)
