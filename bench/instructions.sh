@@ -18,7 +18,7 @@ printf 'board\topt\tstage\ticount\tplugin\tdifference\n'
 worst=0
 for board in "$@"; do
     dir=$tmp/$board
-    "$sotto" export "$model" --firmware "$dir" --board "$board" -q >/dev/null
+    "$sotto" export "$model" --net --firmware "$dir" --board "$board" -q >/dev/null
     make -s -C "$dir" OPT="${OPT:--O2}"
     case $board in virt) nm=riscv64-unknown-elf-nm ;; *) nm=arm-none-eabi-nm ;; esac
     at=0x$($nm "$dir/firmware.elf" | awk '$3 == "probe" { print $1 }')

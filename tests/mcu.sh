@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# mcu.sh: host and microcontroller give the same bits. Every model becomes C, is compiled for every
-# core at every optimization, and runs on clips in the emulator; each output is compared with that of
-# the host's plain kernels. A row a run (TSV); exit 1 when a clip differs or a run fails.
+# mcu.sh: host and microcontroller give the same bits, from the waveform to the decision. Every model
+# becomes C, is compiled for every core at every optimization, and hears clips in the emulator, an
+# inference a clip; outputs, words and scores are compared with those of the host's plain kernels. A
+# row a run (TSV); exit 1 when an inference differs or a run fails.
 #   tests/mcu.sh [MODEL.h5|ARCHITECTURE...]    an architecture of the zoo gets random weights
 # Without models: the whole zoo, trained where $SOTTO_RUNS/<name>*.ptq.h5 is there.
 # Environment: PACK=sc.h5 (clips of its test split; -: noise; without: $SOTTO_RUNS/sc.h5, else real
@@ -27,7 +28,7 @@ if [ -z "$pack" ] && [ -d "$real" ]; then
     build/$MODE/sotto data import -q "$real" "${test[@]}" -o "$pack" || exit 1
 fi
 pack=${pack:--}
-[ "$pack" != - ] || echo "mcu.sh: no clips are there, the inputs are noise" >&2
+[ "$pack" != - ] || echo "mcu.sh: no clips are there, they are noise" >&2
 
 # The models.
 if [ $# -eq 0 ]; then
@@ -50,10 +51,11 @@ core() { # model, folder of its clips, core
     rv32imc) board=virt ;;
     *) echo "mcu.sh: no core $3" >&2; return 1 ;;
     esac
-    build/$MODE/sotto export -q "$2/model.h5" --firmware "$dir" --board $board >/dev/null || return 1
+    build/$MODE/sotto export -q "$2/model.h5" --firmware "$dir" --board $board \
+        $(cat "$2/options") >/dev/null || return 1
     [ "$3" != m0 ] ||
         flags=(FLAGS="$(sed -n 's/^FLAGS *:= //p' "$dir/Makefile" | sed 's/cortex-m3/cortex-m0/')")
-    ln "$2/in.bin" "$2/want.bin" "$dir"
+    ln "$2/pcm.bin" "$2/want.bin" "$dir"
     for opt in $OPTS; do
         timeout 3000 make -s -C "$dir" run "MAIN=$PWD/tests/mcu/vectors.c" OPT="$opt" "${flags[@]}" \
             >"$dir/said" 2>"$dir/errors" || status=1
@@ -62,17 +64,18 @@ core() { # model, folder of its clips, core
             END {
                 result = "equal"
                 if (v["different"] + 0 || v["selftest"] != "") result = "DIFFERENT"
-                if (v["clips"] + 0 == 0) result = "FAILED"
-                print model, core, opt, v["clips"], v["different"], v["instructions"], result
+                if (v["inferences"] + 0 == 0) result = "FAILED"
+                print model, core, opt, v["inferences"], v["different"], v["words"],
+                    v["instructions"], result
             }' "$dir/said"
-        grep -q '^clips' "$dir/said" || tail -n 3 "$dir/errors" >&2
+        grep -q '^inferences' "$dir/said" || tail -n 3 "$dir/errors" >&2
     done
     rm -rf "$dir"
     return $status
 }
 export -f core
 
-printf 'model\tcore\topt\tclips\tdifferent\tinstructions\tresult\n'
+printf 'model\tcore\topt\tinferences\tdifferent\twords\tinstructions\tresult\n'
 result=0
 for model in "$@"; do
     name=${model##*/}

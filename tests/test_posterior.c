@@ -1,7 +1,7 @@
 /* Post-processing: the runtime against an oracle that recomputes every average from the whole
  * history in double, the settings in milliseconds against what they must become, and their C.
  */
-#include "quantize/posterior.h"
+#include "quantize/pipeline.h"
 #include "tests/check.h"
 #include "tests/q8_nets.h"
 
@@ -327,10 +327,14 @@ static void settings_as_c(void **state)
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, 1);
     q8_model *q = q8_quantized(m, x, Q8_RANGE_MINMAX);
     const quant_posterior p = quant_posterior_default();
-    if (q8_emit_posterior(q, &p, "kws", &text, &err) != BASE_OK) fail_msg("%s", err.message);
+    quant_pipeline pipeline;
+    if (quant_pipeline_new(q, &p, &pipeline, &err) != BASE_OK ||
+        q8_emit_pipeline(q, &pipeline, "kws", &text, &err) != BASE_OK)
+        fail_msg("%s", err.message);
+    quant_pipeline_free(&pipeline);
     base_str_add(
         &program,
-        "#include \"quantize/runtime/posterior.h\"\n#include <stdio.h>\n%s"
+        "#include <stdio.h>\n%s"
         "int main(void)\n{\n    static uint16_t memory[KWS_POSTERIOR_SIZE];\n"
         "    const sotto_posterior_t *t = &kws_posterior;\n"
         "    printf(\"%%d %%d %%d %%d %%d %%d %%d \", (int)t->softmax.rows, (int)t->softmax.n,"
@@ -338,7 +342,7 @@ static void settings_as_c(void **state)
         " (int)t->softmax.lo, (int)t->softmax.hi);\n"
         "    printf(\"%%d %%u %%d %%d %%d %%d%%d%%d %%d %%d\\n\", (int)t->window,"
         " (unsigned)t->reciprocal, (int)t->threshold, (int)t->min_count, (int)t->suppress,"
-        " t->mute[0], t->mute[1], t->mute[2], KWS_HOP_SAMPLES, (int)sizeof memory);\n"
+        " t->mute[0], t->mute[1], t->mute[2], KWS_HOP, (int)sizeof memory);\n"
         "    return 0;\n}\n",
         text.s);
     char dir[] = "/tmp/sotto_posterior_XXXXXX", command[512], got[256] = "", want[256];

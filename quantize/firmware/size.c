@@ -1,5 +1,5 @@
-/* size: what a model takes of flash and RAM: this program less the same with -DEMPTY; with -DNET the
- * net alone. The caller's memory is counted: input and output, or the state.
+/* size: what a model takes of flash and RAM: this program less the same with -DEMPTY; with -DNET
+ * the net alone. The caller's memory is counted: input and output, or the state.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without

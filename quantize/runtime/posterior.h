@@ -11,10 +11,10 @@
  * date and compared with a threshold for sums, so that nothing is divided. Before the first
  * inference all scores are 0.
  *
- *     sotto_posterior_init(&kws_posterior, &state, memory);
+ *     sotto_posterior_init(&settings, &state, memory);
  *     for (;;) {
  *         ... run the net every hop ...
- *         const sotto_detection d = sotto_posterior_push(&kws_posterior, &state, out);
+ *         const sotto_detection d = sotto_posterior_push(&settings, &state, out);
  *         if (d.word >= 0) heard(d.word);
  *     }
  *

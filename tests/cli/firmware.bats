@@ -62,6 +62,10 @@ tone() { # rate channels samples: a wav file on stdout, half of it silent, half 
     [ "$(value inference)" -gt 10000 ]
     [ "$(value stack)" -gt 50 ]
     [ "$(value stack)" -lt 2000 ]
+    [ "$(value frame)" -gt 20000 ]
+    # ten inferences a second, fifty frames
+    [ "$(value second)" -gt $((10 * $(value inference) + 50 * $(value frame) * 9 / 10)) ]
+    [ "$(value second)" -lt $((12 * ($(value inference) + $(value posterior)) + 55 * $(value frame))) ]
     # the stages are the inference
     [ "$(awk -F '\t' '$1 == "stage" { n += $3 } END { print n }' <<<"$output")" = "$(value inference)" ]
     run make -s -C "$dir" size
@@ -87,11 +91,14 @@ stub() {
 #define KWS_HOP 320
 #define KWS_FEATURE_RATE 16000
 #define KWS_STAGES 2
+#define KWS_FRONTEND 3
+#define KWS_POSTERIOR 4
 typedef struct sotto_detection { int32_t word, score; } sotto_detection;
 typedef struct kws_t { int32_t filled, loud; sotto_detection last; } kws_t;
 static inline const char *kws_label(int i) { return i == 0 ? "loud" : "?"; }
 static inline const char *kws_stage_name(int i) { return i == 0 ? "wait" : "decide"; }
-static inline int kws_selftest(void) { return 0; }
+static inline int kws_selftest(kws_t *s) { return s == 0; }
+static const struct { int hop, ahead; struct { int window; } bands; } kws_frontend = {160, 0, {160}};
 static inline void kws_init(kws_t *s) { memset(s, 0, sizeof *s); }
 static inline sotto_detection kws_result(const kws_t *s) { return s->last; }
 static inline int kws_push(kws_t *s, const int16_t *pcm, int n)
@@ -130,7 +137,7 @@ H
     [ "$(value stack)" -ge 1000 ]
     [ "$(value stack)" -le 1200 ]
     [ "$(value second)" -gt $((50 * wait)) ]
-    run --separate-stderr make -s -C "$dir" run WAV= # a second of silence
+    run --separate-stderr make -s -C "$dir" run WAV= # noise, not as loud
     [ -z "$(value heard)" ]
     [ "$(value second)" -gt $((50 * wait)) ]
 }
@@ -224,7 +231,7 @@ H
 @test "estimate --measure: sizes are those of the symbols that another tool finds" {
     need arm-none-eabi-gcc arm-none-eabi-nm qemu-system-arm jq perl
     "$SOTTO" estimate small.h5 --measure -t nucleo-l4r5zi --format json >"$dir.json"
-    "$SOTTO" export -q small.h5 --firmware "$dir" --board mps2-an386 >/dev/null
+    "$SOTTO" export -q small.h5 --net --firmware "$dir" --board mps2-an386 >/dev/null
     make -s -C "$dir"
     symbols() { # types, names: bytes of all such symbols
         arm-none-eabi-nm -S "$dir/firmware.elf" | perl -ane '
@@ -236,6 +243,13 @@ H
     echo "tables $tables, RAM $ram: $(jq -c '.measured[0]' "$dir.json")"
     jq -e --argjson n "$tables" '.measured[0].table_bytes / $n | . > 0.97 and . < 1.1' "$dir.json"
     jq -e --argjson n "$ram" '.measured[0].ram_bytes - $n | . > 480 and . < 600' "$dir.json" # and the input
+    rm -r "$dir"
+    "$SOTTO" export -q small.h5 --firmware "$dir" --board mps2-an386 >/dev/null
+    make -s -C "$dir"
+    ram=$(symbols '[bB]' '^(buffer|state)')
+    jq -e --argjson n "$ram" '.measured_with_front_end[0] | .ram_bytes - $n | . >= 0 and . < 16' "$dir.json"
+    jq -e '.measured_with_front_end[0].flash_bytes - .measured[0].flash_bytes | . > 4000 and . < 14000' \
+        "$dir.json"
 }
 
 @test "estimate --measure: an architecture that nobody trained" {
@@ -305,20 +319,28 @@ fake() { # name, body: a program of this name, first in PATH
         "$root/tests/mcu.sh" "$PWD/small.h5"
     echo "$output $stderr"
     [ "$status" -eq 0 ]
-    [ "$(awk -F '\t' '$7 == "equal" && $4 > 9 && $5 == 0' <<<"$output" | wc -l)" -eq 3 ]
+    [ "$(awk -F '\t' '$8 == "equal" && $4 > 9 && $5 == 0 && $6 > 0' <<<"$output" | wc -l)" -eq 3 ]
 }
 
 @test "the comparison sees a bit" {
     need arm-none-eabi-gcc qemu-system-arm
     [ -x "$root/build/san/tests/mcu/clips" ] || skip "build/san/tests/mcu/clips is not built"
-    "$SOTTO" export -q small.h5 --firmware "$dir" --board mps2-an386 >/dev/null
-    "$root/build/san/tests/mcu/clips" small.h5 - 5 "$dir"
+    clips=$BATS_TEST_TMPDIR/clips
+    mkdir "$clips"
+    "$root/build/san/tests/mcu/clips" small.h5 - 5 "$clips"
+    "$SOTTO" export -q small.h5 --firmware "$dir" --board mps2-an386 $(cat "$clips/options") >/dev/null
+    mv "$clips"/*.bin "$dir"
     run make -s -C "$dir" run MAIN="$root/tests/mcu/vectors.c"
-    [ "$(value clips) $(value different)" = "5 0" ]
-    printf '\x55' | dd of="$dir/want.bin" bs=1 seek=9 conv=notrunc status=none
-    run make -s -C "$dir" run MAIN="$root/tests/mcu/vectors.c"
-    [ "$status" -ne 0 ]
-    [[ "$output" == *"different	1"* ]]
+    [ "$(value inferences) $(value different)" = "5 0" ]
+    cp "$dir/want.bin" "$clips/want.bin"
+    outputs=$(awk '$2 == "KWS_OUTPUT_SIZE" { print $3 }' "$dir/model.h")
+    for at in 1 "$((outputs + 8 + outputs))" "$((3 * (outputs + 8) - 4))"; do # an output, a word, a score
+        cp "$clips/want.bin" "$dir/want.bin"
+        printf '\x55' | dd of="$dir/want.bin" bs=1 seek="$at" conv=notrunc status=none
+        run make -s -C "$dir" run MAIN="$root/tests/mcu/vectors.c"
+        [ "$status" -ne 0 ]
+        [[ "$output" == *"different	1"* ]]
+    done
 }
 
 @test "instructions are counted alike by SysTick and by a plugin of the emulator" {

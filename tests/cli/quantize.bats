@@ -173,7 +173,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     jq -e --slurpfile q "$out/j" '.accuracy ==
         ($q[0].results[] | select(.split == "test" and .kind == "int8") | .accuracy)' \
         "$out/eval.json"
-    "$SOTTO" export -q "$out/a.h5" -o "$out/model.h" --format json >"$out/export"
+    "$SOTTO" export -q "$out/a.h5" --net -o "$out/model.h" --format json >"$out/export"
     grep "WORK_SIZE $(jq .work_bytes "$out/export")$" "$out/model.h"
     [ "$(jq .work_bytes "$out/export")" = "$(jq .work_bytes "$out/j")" ]
     printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
@@ -233,7 +233,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     jq -e --slurpfile a "$out/a" '.weight_bytes == $a[0].weight_bytes and
         .work_bytes == $a[0].work_bytes' "$out/e"
     "$SOTTO" export -q "$out/a.h5" -o "$out/model.h"
-    printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+    printf '#include "model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >"$out/main.c"
     cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
         -fno-sanitize-recover=all "$out/main.c" -o "$out/main"
     "$out/main"
@@ -262,7 +262,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 }
 
 @test "the header compiles without a warning and passes its self-test" {
-    printf '#include "kws_model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >main.c
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
     for cc in gcc clang; do
         command -v $cc >/dev/null || continue
         $cc -std=c99 -Wall -Wextra -Wpedantic -Werror main.c -o "$out/main"
@@ -278,7 +278,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     awk '/kws_0_.*_weight\[\]/ && !done { print; getline; sub(/-?[0-9]+,/, "&1+"); done = 1 } 1' \
         kws_model.h >"$out/bad.h"
     ! cmp -s kws_model.h "$out/bad.h"
-    printf '#include "bad.h"\nint main(void)\n{\n    return kws_selftest() & 255;\n}\n' >"$out/main.c"
+    printf '#include "bad.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s) & 255;\n}\n' >"$out/main.c"
     cc -std=c99 "$out/main.c" -o "$out/main"
     run "$out/main"
     [ "$status" -eq 255 ]
@@ -291,7 +291,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
         "$SOTTO" quantize -q "$out/$model" --calibrate tones.h5 -o "$out/$model.h5" --format json |
             jq -e '[.results[] | select(.split == "test").accuracy] | .[0] - .[1] | fabs < 0.1'
         "$SOTTO" export -q "$out/$model.h5" -o "$out/model.h"
-        printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+        printf '#include "model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >"$out/main.c"
         for cc in gcc clang; do
             command -v $cc >/dev/null || continue
             $cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsanitize=address,undefined \
@@ -310,7 +310,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
         '.accuracy == ($q[0].results[] | select(.split == "test" and .kind == "int8") | .accuracy)'
     "$SOTTO" export -q "$out/q.h5" -o "$out/model.h" --format json | jq -e '.rounding == "single"'
     grep -q 'Rounding profile single' "$out/model.h"
-    printf '#include "model.h"\nint main(void)\n{\n    return kws_selftest();\n}\n' >"$out/main.c"
+    printf '#include "model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >"$out/main.c"
     cc -std=c99 -Wall -Wextra -Werror "$out/main.c" -o "$out/main"
     "$out/main"
     mv "$out/q.h5" "$BATS_TEST_TMPDIR/q.h5"

@@ -1,17 +1,24 @@
 /* clips: what tests/mcu.sh gives to a firmware, and what the host computes of it.
  *   clips MODEL|ARCHITECTURE PACK|- CLIPS DIR
  * DIR/model.h5 is the int8 model: that of the file, or an architecture of the zoo with random
- * weights, calibrated on noise. DIR/in.bin holds the int8 inputs of so many test clips of the pack
- * (-: noise), DIR/want.bin the outputs of q8_run, the plain kernels, in a row.
+ * weights, calibrated on noise. DIR/pcm.bin holds the samples of so many test clips of the pack (-:
+ * noise), one after another, DIR/want.bin what every inference gives, a second apart, by q8_run,
+ * the plain kernels: its outputs, word and score. The settings of post-processing are those that
+ * DIR/options has for `sotto export`.
  */
-#include "dsp/dsp.h"
 #include "quantize/evaluate.h"
+#include "quantize/pipeline.h"
+#include "quantize/runtime/listener.h"
 #include "train/zoo.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { CALIBRATION = 16 };
+static const quant_posterior settings = {
+    .hop_ms = 1000, .average_ms = 2000, .threshold = 0.3, .suppress_ms = 1000, .min_count = 1};
+static const char options[] =
+    "--hop-ms 1000 --average-ms 2000 --threshold 0.3 --suppress-ms 1000 --min-count 1\n";
 
 static nn_real *noise(size_t n)
 {
@@ -63,70 +70,108 @@ static base_status untrained(const char *name, q8_model **q, base_err *err)
     return status;
 }
 
-/* Features of n clips of the pack (n becomes how many there are), or noise. */
-static base_status inputs(const q8_model *q, const char *pack_path, size_t *n, nn_real **x,
-                          base_err *err)
+/* Samples of *n clips of `samples` each, evenly over the pack's (*n becomes how many there are), or
+ * noise that comes and goes. */
+static base_status pack_pcm(const q8_model *q, const char *path, size_t samples, size_t *n,
+                            int16_t **pcm, base_err *err)
 {
     data_pack *pack = NULL;
     data_task *task = NULL;
-    if (strcmp(pack_path, "-") == 0) {
-        *x = noise(*n * q8_input_size(q));
-        return *x ? BASE_OK : base_nomem(err, *n);
-    }
-    BASE_TRY(data_pack_open(pack_path, &pack, err));
+    BASE_TRY(data_pack_open(path, &pack, err));
     BASE_TRY(quant_task(&q->folded, pack, &task, err));
-    const quant_source source = {
-        .model = &q->folded, .task = task, .split = DATA_TEST, .threads = 1};
-    const base_status status = quant_inputs(&source, 1, n, x, err);
+    const size_t all = data_task_count(task, DATA_TEST, -1);
+    data_sample *list = base_alloc(all + 1, sizeof *list);
+    if (*n > all) *n = all;
+    *pcm = base_alloc(*n * samples + 1, sizeof **pcm);
+    if (!list || !*pcm) return base_nomem(err, *n * samples);
+    data_task_evaluation(task, DATA_TEST, list);
+    for (size_t i = 0; i < *n; i++) {
+        const size_t at = i * all / *n;
+        BASE_TRY(data_task_pcm(task, DATA_TEST, at, &list[at], samples, *pcm + i * samples, err));
+    }
+    base_free(list);
     data_task_free(task);
     data_pack_close(pack);
-    return status;
+    return BASE_OK;
 }
 
-static base_status put(const char *dir, const char *name, const int8_t *v, size_t n, base_err *err)
+static base_status noise_pcm(size_t n, int16_t **pcm, base_err *err)
+{
+    base_rng r = base_rng_at(5, BASE_RNG_TEST, 0, 0);
+    *pcm = base_alloc(n + 1, sizeof **pcm);
+    for (size_t i = 0; *pcm && i < n; i++)
+        (*pcm)[i] = (int16_t)(((int)base_rng_below(&r, 65536) - 32768) >> (i / 4000 % 16));
+    return *pcm ? BASE_OK : base_nomem(err, n);
+}
+
+static base_status put(const char *dir, const char *name, const void *v, size_t n, base_err *err)
 {
     char *path = base_path(dir, name);
-    const base_status status =
-        path ? base_write_file(path, (const char *)v, n, err) : base_nomem(err, n);
+    const base_status status = path ? base_write_file(path, v, n, err) : base_nomem(err, n);
     free(path);
     return status;
 }
 
-static base_status put_vectors(const q8_model *q, const nn_real *x, size_t n, const char *dir,
-                               base_err *err)
+/* What a stream of samples gives. */
+static base_status listen(const q8_model *q, const quant_pipeline *pl, const int16_t *x, size_t n,
+                          base_str *want, base_err *err)
 {
-    const size_t in = q8_input_size(q), out = q8_output_size(q);
-    int8_t *qx = base_alloc(n * in, 1), *qy = base_alloc(n * out, 1);
-    int8_t *work = base_alloc(q->work + 1, 1);
-    float *row = base_alloc(in, sizeof *row);
-    if (!qx || !qy || !work || !row) return base_nomem(err, n * in);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < in; k++) row[k] = (float)x[i * in + k];
-        q8_quantize_input(q, row, qx + i * in);
-        q8_run(q, qx + i * in, qy + i * out, work);
+    const sotto_frontend_t *fe = dsp_fixed_frontend(pl->frontend);
+    const sotto_posterior_t *t = &pl->posterior;
+    const size_t size = (size_t)SOTTO_POSTERIOR_SIZE(t->softmax.n, t->window);
+    sotto_listener listener;
+    sotto_posterior_state hearing;
+    int32_t *memory = base_alloc((size_t)sotto_frontend_memory(fe), sizeof *memory);
+    int32_t *scratch = base_alloc((size_t)sotto_frontend_scratch(fe), sizeof *scratch);
+    uint16_t *scores = base_alloc(size, sizeof *scores);
+    int8_t *in = base_alloc(q8_input_size(q), 1), *work = base_alloc(q->work + 1, 1);
+    int8_t *out = base_alloc(q8_output_size(q), 1);
+    if (!memory || !scratch || !scores || !in || !work || !out) return base_nomem(err, size);
+    sotto_listener_init(fe, &listener, memory, scratch);
+    sotto_posterior_init(t, &hearing, scores);
+    for (size_t at = 0; at < n;) {
+        const size_t left = n - at, some = left < 512 ? left : 512;
+        at += (size_t)sotto_listener_push(fe, &listener, pl->hop_frames, x + at, (int32_t)some, in);
+        if (!listener.due) continue;
+        q8_run(q, in, out, work);
+        const sotto_detection d = sotto_posterior_push(t, &hearing, out);
+        const int32_t said[] = {d.word, d.score}; /* little-endian, as all the machines are */
+        base_str_add_n(want, (const char *)out, q8_output_size(q));
+        base_str_add_n(want, (const char *)said, sizeof said);
     }
-    BASE_TRY(put(dir, "in.bin", qx, n * in, err));
-    BASE_TRY(put(dir, "want.bin", qy, n * out, err));
-    base_free(qx);
-    base_free(qy);
+    base_free(memory);
+    base_free(scratch);
+    base_free(scores);
+    base_free(in);
     base_free(work);
-    base_free(row);
-    return BASE_OK;
+    base_free(out);
+    return want->failed ? base_nomem(err, want->len) : BASE_OK;
 }
 
 static base_status make(char **argv, base_err *err)
 {
     q8_model *q = NULL;
-    nn_real *x = NULL;
+    int16_t *pcm = NULL;
+    base_str want = {0};
+    quant_pipeline pl;
     size_t n = strtoul(argv[3], NULL, 10);
-    const bool file = strstr(argv[1], ".h5") != NULL;
+    const char *dir = argv[4];
+    const bool file = strstr(argv[1], ".h5") != NULL, pack = strcmp(argv[2], "-") != 0;
     BASE_TRY(file ? q8_load(argv[1], &q, err) : untrained(argv[1], &q, err));
-    BASE_TRY(inputs(q, argv[2], &n, &x, err));
-    BASE_TRY(put_vectors(q, x, n, argv[4], err));
-    char *path = base_path(argv[4], "model.h5");
+    BASE_TRY(quant_pipeline_new(q, &settings, &pl, err));
+    const size_t samples = (size_t)pl.features.samples;
+    BASE_TRY(pack ? pack_pcm(q, argv[2], samples, &n, &pcm, err)
+                  : noise_pcm(n * samples, &pcm, err));
+    BASE_TRY(listen(q, &pl, pcm, n * samples, &want, err));
+    BASE_TRY(put(dir, "pcm.bin", pcm, n * samples * sizeof *pcm, err));
+    BASE_TRY(put(dir, "want.bin", want.s, want.len, err));
+    BASE_TRY(put(dir, "options", options, sizeof options - 1, err));
+    char *path = base_path(dir, "model.h5");
     const base_status status = path ? q8_save(q, path, err) : base_nomem(err, 0);
     free(path);
-    base_free(x);
+    base_free(pcm);
+    base_str_free(&want);
+    quant_pipeline_free(&pl);
     q8_model_free(q);
     return status;
 }
