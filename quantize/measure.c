@@ -279,6 +279,11 @@ static base_status write_project(const bench *b, base_err *err)
     if (!size) return base_fail(err, BASE_FAILED, "this program lacks quantize/firmware/size.c");
     BASE_TRY(firmware_write_machine(b->m, b->pipeline, &b->machine, NULL, b->dir, err));
     BASE_TRY(put(b->dir, "size.c", size->text, err));
+    base_str net = {0};
+    base_status status = q8_emit(b->m, "kws", &net, err);
+    if (status == BASE_OK) status = put(b->dir, "net.h", net.s, err);
+    base_str_free(&net);
+    BASE_TRY(status);
     return put(b->dir, "audio.h", "#define AUDIO_SAMPLES 0\n", err);
 }
 
