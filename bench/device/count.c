@@ -1,10 +1,10 @@
 /* count: how many instructions the int8 kernels take, layer by layer, on a bare Cortex-M under
- * QEMU. With `-icount shift=0` an instruction takes one nanosecond of machine time and SysTick
- * (25 MHz on the MPS2 boards) ticks every 40 of them. Data are a fixed pseudo-random sequence.
+ * QEMU (bench/device/bare.h). Data are a fixed pseudo-random sequence.
  * Built and run by bench/count_instructions.sh; a line is
  *   op,variant,out,macs,pixels,rows,weights,instructions
  * with the terms of quantize/instructions.h; pools and means: macs are the elements they read.
  */
+#include "bench/device/bare.h"
 #include "quantize/runtime/add.h"
 #include "quantize/runtime/add_broadcast.h"
 #include "quantize/runtime/clamp.h"
@@ -24,67 +24,10 @@
 #include "quantize/runtime/softmax.h"
 #include "quantize/runtime/transpose.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
-enum { TICK = 40, X_MAX = 40000, W_MAX = 90000, C_MAX = 1024 };
+enum { X_MAX = 40000, W_MAX = 90000, C_MAX = 1024 };
 
 static int8_t x[X_MAX], y[X_MAX], weight[W_MAX];
 static int32_t bias[C_MAX], multiplier[C_MAX], shift[C_MAX];
-
-typedef struct systick {
-    volatile uint32_t control, reload, value;
-} systick;
-#define SYSTICK ((systick *)0xE000E010u)
-
-/* ---- semihosting (Arm, "Semihosting for AArch32 and AArch64") ---- */
-
-static void call(int operation, const void *argument)
-{
-    register int r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-
-static void put(const char *s)
-{
-    call(0x04, s);
-}
-
-static void put_number(uint32_t v, const char *end)
-{
-    char digits[12], *p = digits + sizeof digits - 1;
-    *p = 0;
-    do *--p = (char)('0' + v % 10);
-    while (v /= 10);
-    put(p);
-    put(end);
-}
-
-/* What GCC calls to copy and to clear a struct; there is no C library. */
-void *memset(void *to, int value, size_t n);
-void *memset(void *to, int value, size_t n)
-{
-    for (size_t i = 0; i < n; i++) ((volatile char *)to)[i] = (char)value;
-    return to;
-}
-
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
-{
-    for (size_t i = 0; i < n; i++) ((volatile char *)to)[i] = ((const char *)from)[i];
-    return to;
-}
-
-/* ---- timing ---- */
-
-static void start(void)
-{
-    SYSTICK->control = 0;
-    SYSTICK->reload = 0xFFFFFF;
-    SYSTICK->value = 0;
-    SYSTICK->control = 5;
-}
 
 /* weights: bytes. */
 typedef struct work {
@@ -93,7 +36,7 @@ typedef struct work {
 
 static void stop(const char *op, const char *variant, work w)
 {
-    uint32_t ticks = 0xFFFFFF - SYSTICK->value;
+    const uint32_t taken = ticks();
     __asm__ volatile("" : : "r"(y) : "memory"); /* somebody may read it: stores stay */
     put(op);
     put(",");
@@ -104,7 +47,7 @@ static void stop(const char *op, const char *variant, work w)
     put_number(w.pixels, ",");
     put_number(w.rows, ",");
     put_number(w.weights, ",");
-    put_number(ticks * TICK, "\n");
+    put_number(taken * TICK, "\n");
 }
 
 /* ---- kernels ---- */
