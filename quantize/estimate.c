@@ -196,7 +196,8 @@ static quant_figure frame_time(const quant_target *target, const dsp_config *fea
     quant_frame_work(features, work);
     const double cycles = quant_instructions(rule, work) * quant_target_cpi(target);
     return (quant_figure){cycles / (target->mhz * 1e3),
-                          hypot(target->latency_error, target->core.frontend.error), target->basis};
+                          hypot(untimed_error(target), target->core.frontend.error),
+                          QUANT_INFERRED};
 }
 
 static void time_and_energy(const quant_costs *costs, const quant_target *target, quant_use use,
