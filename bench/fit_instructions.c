@@ -6,9 +6,11 @@
  * quantize/runtime/ as exported code runs them, in columns of any order
  *   isa,opt,op,variant,out,macs,pixels,rows,weights,instructions  and, if told, net
  * with op a kernel and variant its size or nothing; op `frame` is a frame of features and variant
- * its preset. A kernel that a later file has is not taken from an earlier one. Without --ini a
- * report: how far the rules are off by layer and by network.
+ * their settings (bench/features.h), taken from the first core of the instruction set. A kernel
+ * that a later file has is not taken from an earlier one. Without --ini a report: how far the rules
+ * are off by layer and by network.
  */
+#include "bench/features.h"
 #include "bench/fit.h"
 
 #include <string.h>
@@ -79,13 +81,13 @@ static base_status put_cmsis(const char *path, bool ini, base_err *err)
 
 /* ---- our own ---- */
 
-static base_status frame_sample(const char *preset, fit_sample *s, base_err *err)
+static base_status frame_sample(const char *features, fit_sample *s, base_err *err)
 {
-    dsp_config features;
-    BASE_TRY(dsp_preset(preset, &features, err));
-    quant_frame_work(&features, s->work);
+    dsp_config cfg;
+    BASE_TRY(bench_features(features, &cfg, err));
+    quant_frame_work(&cfg, s->work);
     snprintf(s->kernel, sizeof s->kernel, "frame");
-    snprintf(s->net, sizeof s->net, "%s", preset);
+    snprintf(s->net, sizeof s->net, "%s", features);
     return BASE_OK;
 }
 
@@ -127,6 +129,16 @@ static bool is_counted_later(const bench_csv *csv, int files, int f, size_t r)
     return false;
 }
 
+/* Whether these features were counted on an earlier core of the instruction set. */
+static bool is_counted_before(const bench_csv *csv, size_t r)
+{
+    for (size_t k = 1; k < r; k++)
+        if (strcmp(bench_csv_get(csv, k, "isa"), bench_csv_get(csv, r, "isa")) == 0 &&
+            strcmp(bench_csv_get(csv, k, "variant"), bench_csv_get(csv, r, "variant")) == 0)
+            return true;
+    return false;
+}
+
 /* The layers of an instruction set; frames of features or kernels. */
 static base_status own_samples(const bench_csv *csv, int files, const char *isa, const char *opt,
                                bool frames, fit_samples *out, base_err *err)
@@ -140,7 +152,7 @@ static base_status own_samples(const bench_csv *csv, int files, const char *isa,
             const bool frame = strcmp(bench_csv_get(&csv[f], r, "op"), "frame") == 0;
             if (strcmp(bench_csv_get(&csv[f], r, "isa"), isa) != 0 ||
                 strcmp(bench_csv_get(&csv[f], r, "opt"), opt) != 0 || frame != frames ||
-                is_counted_later(csv, files, f, r))
+                is_counted_later(csv, files, f, r) || (frame && is_counted_before(&csv[f], r)))
                 continue;
             BASE_TRY(own_sample(&csv[f], r, &out->sample[out->n++], err));
         }

@@ -4,7 +4,7 @@
 #   bench/update_targets.sh [REFERENCE_DIR]            after a change of a kernel
 #   bench/update_targets.sh --check [REFERENCE_DIR]    list what would change; exit 1 if anything
 # A figure counts as changed when it moves by more than 2 %. Counts of stages of exported firmware
-# (bench/stage_instructions.csv) are taken as they are.
+# (bench/stage_instructions.csv) and of frames (bench/frame_instructions.csv) are taken as they are.
 set -eu
 cd "$(dirname "$0")/.."
 check=""
@@ -22,7 +22,9 @@ trap 'rm -rf "$tmp"' EXIT
 bench/count_instructions.sh > "$tmp/kernel_instructions.csv"
 [ -n "$check" ] || cp "$tmp/kernel_instructions.csv" bench/kernel_instructions.csv
 counts=("$tmp/kernel_instructions.csv")
-[ ! -e bench/stage_instructions.csv ] || counts+=(bench/stage_instructions.csv)
+for file in bench/stage_instructions.csv bench/frame_instructions.csv; do
+    [ ! -e $file ] || counts+=($file)
+done
 $rules --ini "$reference/mcu_qemu_instr.csv" "${counts[@]}" > "$tmp/instructions.ini"
 
 changed=0

@@ -46,8 +46,8 @@ static base_status measure(const search *x, const q8_model *q8, double *accuracy
     const size_t classes = x->s->model->n_labels;
     int64_t *confusion = base_alloc(classes * classes, sizeof *confusion);
     if (!confusion) return base_nomem(err, classes * classes * sizeof *confusion);
-    const base_status status =
-        quant_evaluate(x->s->validation, q8 ? NULL : x->s->model, q8, confusion, confusion, NULL, err);
+    const base_status status = quant_evaluate(x->s->validation, q8 ? NULL : x->s->model, q8,
+                                              confusion, confusion, NULL, err);
     if (status == BASE_OK) *accuracy = data_score_all(confusion, (int)classes).accuracy;
     base_free(confusion);
     return status;

@@ -161,7 +161,8 @@ static base_status search(cli *c, settings *set, const subject *s, const nn_real
                            : base_nomem(err, classes * classes);
         cli_progress_begin(c, ranges[how.range], "clips",
                            (int64_t)data_task_count(s->task, DATA_VALIDATION, -1));
-        if (status == BASE_OK) status = quant_evaluate(&source, NULL, q, NULL, confusion, NULL, err);
+        if (status == BASE_OK)
+            status = quant_evaluate(&source, NULL, q, NULL, confusion, NULL, err);
         cli_progress_end(c);
         if (status == BASE_OK) {
             const double accuracy = data_score_all(confusion, (int)classes).accuracy;

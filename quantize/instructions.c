@@ -111,14 +111,27 @@ void quant_recurrent_work(const char *kernel, double pixels, double weights,
     work[QUANT_MAC] -= work[QUANT_ROW];
 }
 
+/* Real additions and multiplications of the stages of a real FFT of n points, as
+ * quantize/runtime/rfft.h has them; NAN where it has none for n. */
+static double fft_operations(int n)
+{
+    static const double per_point[] = {0, 0, 10 / 2., 26 / 3., 34 / 4., 72 / 5.};
+    double sum = 0;
+    int left = n % 4 == 0 ? n / 2 : 0;
+    for (int first = 1; left > 0 && left % 4 == 0; left /= 4, first = 0)
+        sum += first ? 16 / 4. : per_point[4]; /* the first stage only adds */
+    for (int radix = 2; left > 0 && radix <= 5; radix++)
+        for (; left % radix == 0; left /= radix) sum += sum > 0 ? per_point[radix] : 4 / 2.;
+    return left == 1 ? sum * n / 2 : (double)NAN;
+}
+
 void quant_frame_work(const dsp_config *features, double work[QUANT_TERMS])
 {
-    int frames, bins;
-    dsp_config_shape(features, &frames, &bins);
-    work[QUANT_MAC] = features->fft * log2(features->fft);
+    const double lines = (features->f_hi - features->f_lo) * features->fft / features->rate;
+    work[QUANT_MAC] = fft_operations(features->fft);
     work[QUANT_ROW] = features->mels;
-    work[QUANT_OUT] = bins;
+    work[QUANT_OUT] = lines;
     work[QUANT_PIXEL] = dsp_config_window(features);
     work[QUANT_PATCH] = features->mels * features->mfcc;
-    work[QUANT_LAYER] = 1;
+    work[QUANT_LAYER] = features->spectrum == DSP_SPECTRUM_MAGNITUDE ? lines : 0;
 }

@@ -67,9 +67,10 @@ double quant_instructions(const quant_rule *rule, const double work[QUANT_TERMS]
 void quant_recurrent_work(const char *kernel, double pixels, double weights,
                           double work[QUANT_TERMS]);
 
-/* Work of one frame of features: MACs are those of a real FFT of N points (N log2 N), rows the
- * bands, outputs the features, pixels the samples of the window, patches bands x coefficients of
- * the DCT. */
+/* Work of one frame of features: MACs are the real additions and multiplications of the FFT (NAN
+ * where integers have none), rows the bands, pixels the samples of the window, outputs the lines of
+ * the spectrum in the bands, layers those of them whose root is taken (magnitudes), patches bands x
+ * coefficients of the DCT. */
 void quant_frame_work(const dsp_config *features, double work[QUANT_TERMS]);
 
 #endif

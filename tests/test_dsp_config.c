@@ -95,6 +95,7 @@ static const struct {
     {"preemphasis", "0.97", "1.01", "0 .. 1"},
     {"level", "none", "abs", "none|max"},
     {"normalize", "feature", "yes", "none|feature"},
+    {"frontend", "fixed", "int8", "float|fixed"},
 };
 
 static void test_set(void **state)
