@@ -41,6 +41,7 @@ typedef struct q8_value {
     bool wide;     /* int16_t: -32767 .. 32767 with zero point 0; never input or output */
     nn_quant quant;
     int first, last; /* layers (0 ..) that write and last read it; the input is there before 0 */
+    bool kept;       /* from one run to the next, in streaming (quantize/stream_plan.h) */
 } q8_value;
 
 typedef struct q8_layer {
@@ -51,6 +52,7 @@ typedef struct q8_layer {
     int n_in;
     int in[NN_MAX_IN]; /* values */
     size_t scratch;    /* offset of the kernel's scratch in the work buffer */
+    bool kept;         /* the scratch, from one run to the next, in streaming */
     nn_q8_layer l;     /* kernel, struct and arrays */
 } q8_layer;
 

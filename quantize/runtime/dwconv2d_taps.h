@@ -24,7 +24,7 @@ SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s,
     const sotto_map_t map = {x, 0, scratch, 0, 0};
     const int8_t *tap[SOTTO_DEPTHWISE_TAPS + 2];
     memset(scratch, p->grid.in_zero, (size_t)g->in_c);
-    for (int32_t h = 0, top = -g->pad_top; h < g->out_h; h++, top += g->stride_h)
+    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h)
         for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w) {
             sotto_point(g, map, top, left, tap);
             sotto_depthwise(&s->depthwise, &p->depthwise, tap, g->in_c, y);
