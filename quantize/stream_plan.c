@@ -33,13 +33,6 @@ static int rows_of(const q8_stream *s, int v)
     return s->net.values[v].shape.d[0];
 }
 
-static int64_t node_macs(const nn_node *n)
-{
-    nn_cost cost = {0};
-    if (n->op->cost) n->op->cost(n, &cost);
-    return cost.macs;
-}
-
 /* MACs of every layer of the net, whole, from those of m: a separable one stands for two. */
 static void count_macs(q8_stream *s, const q8_model *m)
 {
@@ -48,7 +41,7 @@ static void count_macs(q8_stream *s, const q8_model *m)
         for (int i = 0; i < n; i++, from++)
             if (!m->layers[from].converts)
                 s->layer_macs[k] +=
-                    node_macs(nn_graph_node(m->folded.graph, m->layers[from].node));
+                    nn_node_cost(nn_graph_node(m->folded.graph, m->layers[from].node)).macs;
         s->window_macs += s->layer_macs[k];
     }
 }
@@ -94,7 +87,7 @@ static moves moves_of(const q8_stream *s, int k, const moves *of)
     return through(&r, x);
 }
 
-/* Nothing of a map that is kept is written over. */
+/* The output does not take the place of the input, of which nothing need be put aside. */
 static void write_apart(nn_q8_layer *l)
 {
     if (!is_kernel(l, "sotto_separable")) return;
@@ -123,12 +116,12 @@ static base_status plan_window(q8_stream *s, base_err *err)
     for (int k = 0; k < s->net.n_layers; k++) {
         const moves y = of[k + 1] = moves_of(s, k, of);
         const int rows = rows_of(s, k + 1), end = rows - y.b - y.shift;
-        write_apart(&s->net.layers[k].l);
         if (!y.known || y.a >= end || k + 1 == s->net.n_layers) {
             put_whole(s, k);
             continue;
         }
         keep_rows(s, k + 1, y.a, end, y.shift);
+        write_apart(&s->net.layers[k].l);
         BASE_TRY(put_rows(s, k, 0, y.a, err));
         BASE_TRY(put_rows(s, k, end, rows, err));
         s->layer_macs[k] = s->layer_macs[k] * (y.a + rows - end) / rows;
@@ -363,7 +356,8 @@ void q8_stream_step(const q8_stream *s, const int8_t *frames, int8_t *out, int8_
         const q8_layer *l = &m->layers[p->layer];
         const int8_t *x[NN_MAX_IN] = {0};
         for (int j = 0; j < l->n_in; j++)
-            x[j] = (l->in[j] == 0 && !window ? frames : work + m->values[l->in[j]].offset) + p->x[j];
+            x[j] =
+                (l->in[j] == 0 && !window ? frames : work + m->values[l->in[j]].offset) + p->x[j];
         int8_t *y = p->layer + 1 == m->n_layers ? out : work + m->values[p->layer + 1].offset;
         q8_layer_run(&p->l, x, y + p->y, work + l->scratch);
     }

@@ -15,14 +15,15 @@ static int32_t *find(const nn_q8_layer *l, const char *name)
     for (int f = 0; f < l->kernel->n_fields; f++) {
         const nn_q8_field *field = &l->kernel->fields[f];
         if (field->type != NN_Q8_INT) continue;
-        if (!strcmp(field->name, name) || !strcmp(field->name, nested)) return q8_field_int(l, field);
+        if (!strcmp(field->name, name) || !strcmp(field->name, nested))
+            return q8_field_int(l, field);
     }
     return NULL;
 }
 
 static kind kind_of(const nn_q8_layer *l)
 {
-    static const char *const elements[] = {"sotto_add",   "sotto_add_i16", "sotto_lut",
+    static const char *const elements[] = {"sotto_add",   "sotto_add_i16",  "sotto_lut",
                                            "sotto_clamp", "sotto_clip_i16", "sotto_widen",
                                            "sotto_narrow"};
     for (size_t i = 0; i < BASE_COUNT(elements); i++)
@@ -88,8 +89,7 @@ static bool rows_lie_so(const q8_model *m, int k, kind how)
     }
     case REDUCE: {
         const int32_t kept = *find(l, "axes.kept[0]");
-        return kept % rows == 0 &&
-               kept / rows * *find(l, "axes.kept_step[0]") == row_elements(x);
+        return kept % rows == 0 && kept / rows * *find(l, "axes.kept_step[0]") == row_elements(x);
     }
     case NONE: break;
     }

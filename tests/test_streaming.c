@@ -50,8 +50,7 @@ static q8_model *random_q8(const char *text, uint64_t seed, const char *activati
     nn_model *m = q8_random_model(text, seed);
     nn_real *x = q8_random_inputs(m->graph, Q8_SAMPLES, seed);
     q8_model *q = q8_quantized_as(
-        m, x,
-        (q8_options){.activations = activations, .rounding = seed % 2 ? Q8_TFLM : Q8_SINGLE});
+        m, x, (q8_options){.activations = activations, .rounding = seed % 2 ? Q8_TFLM : Q8_SINGLE});
     base_free(x);
     nn_model_free(m);
     return q;
@@ -106,7 +105,7 @@ static void windows_equal(const q8_model *m, int hop)
         for (size_t i = 0; i < STEPS; i++) {
             q8_stream_step(s, frames + i * s->hop_bytes, y, work);
             if (memcmp(y, wanted + i * out, out) != 0)
-                fail_msg("hop of %d frames: step %zu differs", hop, i);
+                fail_msg("%s: hop of %d frames: step %zu differs", m->layers[0].name, hop, i);
         }
     }
     assert_true(s->macs <= s->window_macs);
@@ -147,7 +146,7 @@ static void chance_net(base_rng *r, char *text, size_t size)
     int at = snprintf(text, size, "x = input %dx%dx4;", 24 + (int)base_rng_below(r, 20),
                       4 + (int)base_rng_below(r, 4));
     const char *from = "x";
-    char name[8];
+    char name[16];
     for (int k = 0; k < 4; k++) {
         static const char *const ops[] = {"conv2d", "dwconv2d", "avgpool", "maxpool"};
         const int op = (int)base_rng_below(r, 4);
@@ -171,7 +170,7 @@ static void so_do_windows_of_random_nets(void **state)
 {
     (void)state;
     int made = 0;
-    for (uint64_t seed = 0; seed < 60; seed++) {
+    for (uint64_t seed = 0; seed < 120; seed++) {
         char text[1024];
         base_rng r = base_rng_at(seed, BASE_RNG_TEST, 4, 0);
         nn_graph *g = NULL;
@@ -183,10 +182,11 @@ static void so_do_windows_of_random_nets(void **state)
         q8_model_free(m);
         made++;
     }
-    assert_in_range(made, 30, 60);
+    assert_in_range(made, 30, 120);
 }
 
-/* Rows that do not change are not computed: a convolution without padding computes a hop of them. */
+/* Rows that do not change are not computed: a convolution without padding computes a hop of them.
+ */
 static void only_new_rows_are_computed(void **state)
 {
     (void)state;
