@@ -1,5 +1,6 @@
 /* sotto export: an int8 model as one C99 header; any model as a .tflite or .onnx file. */
 #include "quantize/onnx.h"
+#include "quantize/stream_plan.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
 #include "train/version.h"
@@ -12,12 +13,21 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 typedef enum kind { HEADER, TFLITE, ONNX } kind;
 static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 
+/* What is asked of a header. */
+typedef struct header {
+    const char *prefix, *stream;
+    int hop; /* 0: no streaming */
+} header;
+
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
     .about =
         "Writes one self-contained C99 header: constant tables, kernels, a planned work buffer,\n"
         "kws_run() and kws_selftest(). It allocates nothing, uses no float, and gives the\n"
         "results of `sotto eval` on the same model bit for bit. Header and kernels are 0BSD.\n"
+        "--hop FRAMES adds kws_stream_step(), which takes that many new frames of features and\n"
+        "computes what they change: the window moves on, with the results of kws_run() on it, or\n"
+        "(recurrent layers) the state goes on.\n"
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
         "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
         "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
@@ -51,21 +61,51 @@ static void put_result(cli *c, const q8_model *m, const char *prefix, size_t hea
     if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
 }
 
-static base_status export_model(cli *c, const q8_model *m, const char *prefix, base_err *err)
+static void put_stream(cli *c, const q8_stream *s)
+{
+    cli_put_text(c, "stream", q8_stream_mode_name(s->mode));
+    cli_put_int(c, "hop_frames", s->hop);
+    cli_put_int(c, "hop_macs", s->macs);
+    cli_put_int(c, "run_macs", s->window_macs);
+    cli_put_bytes(c, "stream_bytes", (int64_t)s->net.work);
+}
+
+static base_status export_model(cli *c, const q8_model *m, const header *h, base_err *err)
 {
     base_str text = {0};
-    base_status status = q8_emit(m, prefix, &text, err);
+    q8_stream *s = NULL;
+    q8_stream_mode mode = Q8_STREAM_AUTO;
+    if (h->hop) {
+        while (mode <= Q8_STREAM_STATE && strcmp(h->stream, q8_stream_mode_name(mode)) != 0) mode++;
+        BASE_TRY(q8_stream_new(m, mode, h->hop, &s, err));
+    }
+    base_status status = q8_emit_stream(m, s, h->prefix, &text, err);
     if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
-    if (status == BASE_OK) put_result(c, m, prefix, text.len);
+    if (status == BASE_OK) put_result(c, m, h->prefix, text.len);
+    if (status == BASE_OK && s) put_stream(c, s);
     base_str_free(&text);
+    q8_stream_free(s);
     return status;
 }
 
-static base_status export_header(cli *c, const char *path, const char *prefix, base_err *err)
+static base_status check_header(const header *h, base_err *err)
+{
+    if (strcmp(h->stream, "auto") != 0 && !h->hop) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", h->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
+    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
+        if (strcmp(h->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", h->stream);
+    return base_hint(err, "take auto, window or state");
+}
+
+static base_status export_header(cli *c, const char *path, const header *h, base_err *err)
 {
     q8_model *m = NULL;
+    BASE_TRY(check_header(h, err));
     BASE_TRY(q8_load(path, &m, err));
-    const base_status status = export_model(c, m, prefix, err);
+    const base_status status = export_model(c, m, h, err);
     q8_model_free(m);
     return status;
 }
@@ -117,16 +157,19 @@ static kind kind_of(const cli *c)
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    const char *prefix = "kws";
+    header h = {.prefix = "kws", .stream = "auto"};
     const struct poptOption options[] = {
-        {"prefix", 'p', POPT_ARG_STRING, &prefix, 0, "what all names begin with", "NAME"},
+        {"prefix", 'p', POPT_ARG_STRING, &h.prefix, 0, "what all names begin with", "NAME"},
+        {"hop", '\0', POPT_ARG_INT, &h.hop, 0, "frames of a streaming step (0: none)", "FRAMES"},
+        {"stream", '\0', POPT_ARG_STRING, &h.stream, 0,
+         "window, state, or auto: state where all layers allow it", "MODE"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
     const kind k = kind_of(c);
     char *path = NULL;
     BASE_TRY(nn_model_path(c->args[0], &path, err));
     const base_status status =
-        k == HEADER ? export_header(c, path, prefix, err) : export_file(c, path, k, err);
+        k == HEADER ? export_header(c, path, &h, err) : export_file(c, path, k, err);
     free(path);
     return status;
 }

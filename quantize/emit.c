@@ -163,17 +163,21 @@ static base_status emit(emitter *e, base_err *err)
     put_macros(e);
     emit_layers(e);
     emit_run(e);
+    if (e->stream) BASE_TRY(emit_stream(e, err));
     return emit_selftest(e, err);
 }
 
-static base_status emit_deployed(const q8_model *m, base_arena *arena, const char *prefix,
-                                 base_str *text, base_err *err)
+static base_status emit_deployed(const q8_model *m, const q8_stream *stream, base_arena *arena,
+                                 const char *prefix, base_str *text, base_err *err)
 {
     q8_model deployed;
-    emitter e = {.m = &deployed, .prefix = prefix, .out = text};
+    emitter e = {.m = &deployed, .prefix = prefix, .stream = stream, .out = text};
     for (size_t i = 0; prefix[i]; i++) e.upper[i] = (char)toupper((unsigned char)prefix[i]);
     BASE_TRY(q8_hash(m, e.hash, err));
-    BASE_TRY(q8_deploy(m, arena, &deployed, err));
+    if (stream && stream->mode == Q8_STREAM_WINDOW)
+        e.m = &stream->net; /* a reset runs it where steps go on */
+    else
+        BASE_TRY(q8_deploy(m, arena, &deployed, err));
     const base_status status = emit(&e, err);
     const bool failed = text->failed || e.included.failed;
     base_str_free(&e.included);
@@ -182,10 +186,16 @@ static base_status emit_deployed(const q8_model *m, base_arena *arena, const cha
 
 base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
 {
+    return q8_emit_stream(m, NULL, prefix, text, err);
+}
+
+base_status q8_emit_stream(const q8_model *m, const q8_stream *stream, const char *prefix,
+                           base_str *text, base_err *err)
+{
     BASE_TRY(check_prefix(prefix, err));
     base_arena *arena = base_arena_new();
     if (!arena) return base_nomem(err, 1);
-    const base_status status = emit_deployed(m, arena, prefix, text, err);
+    const base_status status = emit_deployed(m, stream, arena, prefix, text, err);
     base_arena_free(arena);
     return status;
 }

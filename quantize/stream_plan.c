@@ -5,6 +5,7 @@
 #include "quantize/runtime/gru.h"
 #include "quantize/runtime/lstm.h"
 #include "quantize/runtime/separable.h"
+#include "quantize/runtime/shift.h"
 #include "quantize/runtime/slice.h"
 #include "quantize/runtime/svdf.h"
 #include "quantize/stream_rows.h"
@@ -346,8 +347,7 @@ void q8_stream_step(const q8_stream *s, const int8_t *frames, int8_t *out, int8_
     const bool window = s->mode == Q8_STREAM_WINDOW;
     for (int i = 0; i < s->n_shifts; i++) {
         const q8_shift *h = &s->shifts[i];
-        int8_t *to = work + m->values[h->value].offset + h->to;
-        memmove(to, to + h->by, h->bytes);
+        sotto_shift(work + m->values[h->value].offset + h->to, (int32_t)h->by, (int32_t)h->bytes);
     }
     if (window)
         memcpy(work + m->values[0].offset + m->values[0].size - s->hop_bytes, frames, s->hop_bytes);

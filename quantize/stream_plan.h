@@ -64,4 +64,8 @@ void q8_stream_reset(const q8_stream *s, int8_t *work);
 /* frames: hop_bytes. out: q8_output_size(&net); it does not overlap work. */
 void q8_stream_step(const q8_stream *s, const int8_t *frames, int8_t *out, int8_t *work);
 
+/* q8_emit with PREFIX_stream_reset and PREFIX_stream_step in it; s is of m; NULL: without. */
+base_status q8_emit_stream(const q8_model *m, const q8_stream *s, const char *prefix,
+                           base_str *text, base_err *err);
+
 #endif
