@@ -272,6 +272,142 @@ static void what_keeps_no_state_is_named(void **state)
     q8_model_free(m);
 }
 
+/* ---- exported C ---- */
+
+#define FLAGS "-std=c99 -O2 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+
+/* Frames in, outputs out. With vectors, of which both are arrays: 0 when all are as wanted. */
+static const char driver[] =
+    "#include \"model.h\"\n#include <stdio.h>\n"
+    "int main(void)\n{\n"
+    "    static kws_stream s;\n"
+    "    int8_t frames[KWS_HOP_SIZE], out[KWS_STREAM_OUTPUT_SIZE];\n"
+    "    kws_stream_reset(&s);\n"
+    "    while (fread(frames, 1, sizeof frames, stdin) == sizeof frames) {\n"
+    "        kws_stream_step(&s, frames, out);\n"
+    "        fwrite(out, 1, sizeof out, stdout);\n    }\n"
+    "    return kws_selftest() & 255;\n}\n";
+static const char bare[] =
+    "#include \"model.h\"\n#include \"vectors.h\"\n"
+    "static uint32_t differs(void)\n{\n"
+    "    static kws_stream s;\n"
+    "    int8_t out[KWS_STREAM_OUTPUT_SIZE];\n"
+    "    kws_stream_reset(&s);\n"
+    "    for (unsigned i = 0; i < sizeof wanted / sizeof out; i++) {\n"
+    "        kws_stream_step(&s, frames + i * KWS_HOP_SIZE, out);\n"
+    "        if (memcmp(out, wanted + i * sizeof out, sizeof out) != 0) return i + 1;\n    }\n"
+    "    return 0;\n}\n"
+    "void reset(void);\n"
+    "void reset(void)\n{\n"
+    "    static uint32_t block[2];\n"
+    "    block[0] = 0x20026u;\n    block[1] = differs();\n"
+    "    register uint32_t r0 __asm__(\"r0\") = 0x20u; /* SYS_EXIT_EXTENDED */\n"
+    "    register uint32_t *r1 __asm__(\"r1\") = block;\n"
+    "    __asm__ volatile(\"bkpt 0xab\" : : \"r\"(r0), \"r\"(r1) : \"memory\");\n"
+    "    for (;;) {\n    }\n}\n";
+static const char script[] =
+    "ENTRY(reset)\nMEMORY { F : ORIGIN = 0, LENGTH = 4M R : ORIGIN = 0x20000000, LENGTH = 4M }\n"
+    "SECTIONS { .text : { LONG(0x20100000) LONG(reset | 1) KEEP(*(.text*)) *(.rodata*) } > F\n"
+    ".bss : { *(.data*) *(.bss*) *(COMMON) } > R /DISCARD/ : { *(.ARM*) } }\n";
+
+static int sh(const char *dir, const char *command)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "cd %s && %s", dir, command);
+    const int status = system(text);
+    return status == -1 ? -1 : status / 256;
+}
+
+static void write_text(const char *dir, const char *name, const char *text, size_t n)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(base_write_file(path, text, n, NULL), BASE_OK);
+}
+
+static void add_array(base_str *to, const char *name, const int8_t *x, size_t n)
+{
+    base_str_add(to, "static const int8_t %s[] = {", name);
+    for (size_t i = 0; i < n; i++) base_str_add(to, "%d,", x[i]);
+    base_str_add(to, "};\n");
+}
+
+/* Header, frames and what the host gives, in dir. */
+static void write_stream(const char *dir, const q8_model *m, int hop)
+{
+    base_err err = {0};
+    base_str text = {0}, vectors = {0};
+    q8_stream *s = stream_of(m, Q8_STREAM_AUTO, hop);
+    const size_t out = s->net.values[s->net.n_layers].size;
+    if (q8_emit_stream(m, s, "kws", &text, &err) != BASE_OK) fail_msg("%s", err.message);
+    int8_t *frames = random_bytes(STEPS * s->hop_bytes, 7), *y = get(STEPS * out);
+    int8_t *work = get(s->net.work);
+    q8_stream_reset(s, work);
+    for (size_t i = 0; i < STEPS; i++)
+        q8_stream_step(s, frames + i * s->hop_bytes, y + i * out, work);
+    add_array(&vectors, "frames", frames, STEPS * s->hop_bytes);
+    add_array(&vectors, "wanted", y, STEPS * out);
+    write_text(dir, "model.h", text.s, text.len);
+    write_text(dir, "vectors.h", vectors.s, vectors.len);
+    write_text(dir, "in", (const char *)frames, STEPS * s->hop_bytes);
+    write_text(dir, "wanted", (const char *)y, STEPS * out);
+    base_free(frames);
+    base_free(y);
+    base_free(work);
+    base_str_free(&text);
+    base_str_free(&vectors);
+    q8_stream_free(s);
+}
+
+/* One of the nets above, or of q8_nets. */
+static q8_model *some_model(size_t k)
+{
+    if (k < BASE_COUNT(states)) return of_frames(states[k], 12, k, NULL);
+    k -= BASE_COUNT(states);
+    if (k < BASE_COUNT(windows)) return random_q8(windows[k], k, k == 2 ? "16" : NULL);
+    return random_q8(q8_nets[k - BASE_COUNT(windows)], k, NULL);
+}
+
+static void exported_c_gives_the_same(void **state)
+{
+    const char *dir = *state;
+    const bool qemu = sh("/", "command -v arm-none-eabi-gcc qemu-system-arm >/dev/null") == 0;
+    if (!qemu) printf("arm-none-eabi-gcc or qemu-system-arm is absent\n");
+    write_text(dir, "driver.c", driver, strlen(driver));
+    write_text(dir, "bare.c", bare, strlen(bare));
+    write_text(dir, "bare.ld", script, strlen(script));
+    for (size_t k = 0; k < BASE_COUNT(states) + BASE_COUNT(windows) + Q8_NETS; k++) {
+        q8_model *m = some_model(k);
+        write_stream(dir, m, 2 + (int)(k % 3));
+        assert_int_equal(sh(dir, "cc " FLAGS " driver.c -o run && ./run < in > out"), 0);
+        assert_int_equal(sh(dir, "cmp -s out wanted"), 0);
+        if (qemu)
+            assert_int_equal(
+                sh(dir, "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -std=c99 -O2 -nostartfiles "
+                        "-T bare.ld bare.c -o bare.elf 2>&1 && timeout 60 qemu-system-arm "
+                        "-M mps2-an386 -nographic -semihosting -kernel bare.elf"),
+                0);
+        q8_model_free(m);
+    }
+}
+
+static int make_dir(void **state)
+{
+    *state = strdup("/tmp/sotto_streaming_XXXXXX");
+    assert_non_null(*state);
+    assert_non_null(mkdtemp(*state));
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
+    const int status = system(command);
+    free(*state);
+    return status;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +416,7 @@ int main(void)
         cmocka_unit_test(only_new_rows_are_computed),
         cmocka_unit_test(a_state_goes_on_as_in_one_long_run),
         cmocka_unit_test(what_keeps_no_state_is_named),
+        cmocka_unit_test(exported_c_gives_the_same),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
