@@ -240,8 +240,8 @@ base_status q8_place(q8_model *m, base_err *err)
             span[spans++] = (nn_span){.size = m->values[v].size, .last = m->n_layers};
             continue;
         }
-        const bool shared = l->l.kernel->in_place && x > 0 && m->values[x].last == v - 1 &&
-                            !m->values[x].kept;
+        const bool shared =
+            l->l.kernel->in_place && x > 0 && m->values[x].last == v - 1 && !m->values[x].kept;
         slot[v] = shared ? slot[x] : spans++;
         if (!shared) span[slot[v]] = (nn_span){.size = m->values[v].size, .first = v - 1};
         span[slot[v]].last = m->values[v].last;
