@@ -116,7 +116,7 @@ static base_status plan_window(q8_stream *s, base_err *err)
     keep_rows(s, 0, 0, rows_of(s, 0) - s->hop, s->hop);
     for (int k = 0; k < s->net.n_layers; k++) {
         const moves y = of[k + 1] = moves_of(s, k, of);
-        const int rows = rows_of(s, k + 1), end = rows - y.b - y.shift;
+        const int rows = rows_of(s, k + 1), end = rows - y.b - y.shift, first = s->n_pieces;
         if (!y.known || y.a >= end || k + 1 == s->net.n_layers) {
             put_whole(s, k);
             continue;
@@ -125,7 +125,10 @@ static base_status plan_window(q8_stream *s, base_err *err)
         write_apart(&s->net.layers[k].l);
         BASE_TRY(put_rows(s, k, 0, y.a, err));
         BASE_TRY(put_rows(s, k, end, rows, err));
-        s->layer_macs[k] = s->layer_macs[k] * (y.a + rows - end) / rows;
+        const int64_t all = s->layer_macs[k];
+        s->layer_macs[k] = 0;
+        for (int i = first; i < s->n_pieces; i++)
+            s->layer_macs[k] += q8_rows_macs(&s->pieces[i], all, rows);
     }
     return BASE_OK;
 }

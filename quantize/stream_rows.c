@@ -158,3 +158,11 @@ base_status q8_rows_make(const q8_model *m, int k, int first, int end, base_aren
     }
     return BASE_OK;
 }
+
+/* A filter computes what it makes of every frame under a row anew. */
+int64_t q8_rows_macs(const q8_piece *p, int64_t all, int rows)
+{
+    if (kind_of(&p->l) != FILTER) return all * p->rows / rows;
+    const int64_t features = (int64_t)*find(&p->l, "frames") * *find(&p->l, "in_n");
+    return (features + (int64_t)p->rows * *find(&p->l, "memory")) * *find(&p->l, "units");
+}

@@ -18,4 +18,7 @@ bool q8_rows_of(const q8_model *m, int layer, q8_rows *r);
 base_status q8_rows_make(const q8_model *m, int layer, int first, int end, base_arena *arena,
                          q8_piece *piece, base_err *err);
 
+/* Multiply-accumulates of such rows, where the layer has `all` in `rows` of them. */
+int64_t q8_rows_macs(const q8_piece *piece, int64_t all, int rows);
+
 #endif
