@@ -22,7 +22,8 @@ DOUBLE_SRC  := $(wildcard tests/double_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
 HELPER_SRC  := $(filter-out $(TEST_SRC) $(DOUBLE_SRC),$(wildcard tests/*.c))
 TESTS       := $(TEST_SRC:%.c=build/san/%) $(DOUBLE_SRC:%.c=build/double/%) $(FUZZ_SRC:%.c=build/san/%)
-EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini))
+EMBEDDED    := $(sort $(wildcard quantize/runtime/*.h quantize/targets/*.ini train/recipes/*.ini \
+                 quantize/machines/*.ini quantize/firmware/*))
 
 # One short line a step; `make V=1` shows the commands.
 say = $(if $(V),,@echo '  $@';)
@@ -30,7 +31,7 @@ say = $(if $(V),,@echo '  $@';)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test bench fuzz clean format FORCE
+.PHONY: all help deps demo test test-mcu bench fuzz clean format FORCE
 all: build/sotto build/libsotto.a ## the program build/sotto and the library build/libsotto.a
 
 # As many jobs as there are processors unless somebody said -j.
@@ -122,8 +123,11 @@ build/gen/embedded_files.c: $(EMBEDDED) build/gen/embedded.list
 
 # ---- what is run ----
 
-test: build/sotto build/san/sotto $(TESTS) ## everything that can be checked; last line: N passed, N failed
+test: build/sotto build/san/sotto build/san/tests/mcu/clips $(TESTS) ## everything that can be checked; last line: N passed, N failed
 	@CC="$(CC)" tests/run.sh $(TESTS)
+
+test-mcu: build/sotto build/release/tests/mcu/clips ## host and emulated microcontrollers, bit for bit: the zoo, all cores (tests/mcu.sh)
+	@tests/mcu.sh $(MCU_MODELS)
 
 demo: build/sotto ## the main job on the best data there is, under five minutes
 	@CC="$(CC)" train/demo.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # code_size.sh: bytes of code that each kind of kernel of quantize/runtime/ takes in an image: .text
 # and .rodata of a linked program with that kernel alone (helpers of the compiler's library
-# included), less the empty program. [code] of the core profiles is its output:
+# included), less the empty program. Of convolutions that is one shape, for which they are compiled. [code] of the core profiles is its output:
 #   bench/code_size.sh            "profile code kind bytes" for -O2, and how far -Os lies from it
 # base is a function that runs twelve layers. Cores without a compiler at hand get the figures of a
 # core that has one, and an error of 100 %.
@@ -16,13 +16,25 @@ program() { # kernels: calls of them, each kept out of line
     local k
     echo "#include <stdint.h>"
     for k in "$@"; do echo "#include \"quantize/runtime/$k.h\""; done
+    echo "void *memset(void *d, int v, unsigned n) { for (char *p = d; n; n--) *(volatile char *)p++ = (char)v; return d; }"
+    echo "void *memcpy(void *d, const void *s, unsigned n) { for (char *p = d; n; n--) *(volatile char *)p++ = *(const char *)s++; return d; }"
     echo "extern volatile int8_t sink;"
     echo "volatile int8_t sink; void *volatile p; int8_t *volatile x, *volatile y;"
     for k in "$@"; do
-        local in="x"
-        [ "$k" != add ] || in="x, x"
+        local call="sotto_$k((const sotto_${k}_t *)v, x, y)"
+        case $k in
+        add) call="sotto_add((const sotto_add_t *)v, x, x, y)" ;;
+        conv2d_gemm) # 3x3, 16 to 24 channels
+            echo "static const sotto_conv2d_gemm_t shape = {.grid = {25, 10, 16, 25, 10, 3, 3, 1, 1, 1, 1, 1, 1, 0},"
+            echo ".gemm = {.n = 24, .k = 144}};"
+            call="sotto_conv2d_gemm_as(&shape, (const sotto_conv2d_gemm_t *)v, x, y, p)" ;;
+        dwconv2d_taps) # 3x3, 64 channels
+            echo "static const sotto_dwconv2d_taps_t shape = {.grid = {25, 5, 64, 25, 5, 3, 3, 1, 1, 1, 1, 1, 1, 0},"
+            echo ".bands = 1, .depthwise = {.pairs = 5}};"
+            call="sotto_dwconv2d_taps_as(&shape, (const sotto_dwconv2d_taps_t *)v, x, y, p)" ;;
+        esac
         echo "__attribute__((noinline)) static void run_$k(const void *v)"
-        echo "{ sotto_$k((const sotto_${k}_t *)v, $in, y); }"
+        echo "{ $call; }"
     done
     echo "void reset(void) {"
     for k in "$@"; do echo "run_$k(p);"; done
@@ -58,7 +70,7 @@ put() { # core key bytes: for the core, and for those that borrow its figures
 }
 for core in cortex-m0plus cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55; do
     worst=0
-    for kind in conv:conv2d depthwise:dwconv2d dense:dense pool:avgpool add:add other:clamp base:; do
+    for kind in conv:conv2d_gemm depthwise:dwconv2d_taps dense:dense_pairs pool:avgpool add:add other:clamp base:; do
         for opt in -O2 -Os; do
             if [ "$kind" = base: ]; then
                 n=$(($(layers 12 | bytes $core $opt) - $(layers 0 | bytes $core $opt)))

@@ -1,7 +1,9 @@
 /* sotto estimate: flash, RAM, time and energy of a model on boards. */
 #include "nn/nn.h"
 #include "quantize/estimate.h"
+#include "quantize/measure.h"
 #include "quantize/q8.h"
+#include "quantize/tflite.h"
 #include "train/cli.h"
 
 #include <math.h>
@@ -13,30 +15,58 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err);
 static const cli_spec spec = {
     .usage = "MODEL|RUN|ARCH.net|NAME",
     .about =
-        "Costs of a model, trained or not, on microcontroller boards. Flash holds weights,\n"
-        "tables and kernels; RAM the input, the output and the work buffer, not the stack and\n"
-        "not the audio front-end. MACs, weights, tables and RAM are exact. Time is of one\n"
-        "inference with the kernels that `sotto export` writes; cmsis_ms is what published\n"
-        "CMSIS-NN figures give for the same layers. An error of e % means between\n"
-        "value / (1 + e/100) and value * (1 + e/100); * marks an order of magnitude.",
+        "Costs of a model, trained or not, on microcontroller boards: those asked for, or all,\n"
+        "ranked: what fits first, then by time. Flash holds weights, tables and kernels; RAM the\n"
+        "input, the output and the work buffer, not the stack and not the audio front-end. Time "
+        "is\n"
+        "of one inference; the duty cycle is its share of the time between two frames of\n"
+        "features, with the front-end where that is known. --runtime cmsis-nn estimates the same\n"
+        "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN.\n"
+        "An error of e % means between value / (1 + e/100) and value * (1 + e/100). A figure is\n"
+        "exact, measured (here: compiled, or run in an emulator), published (timed on this board\n"
+        "by others) or inferred (e, m, p, i in a table); * marks an order of magnitude. --fit, or "
+        "a\n"
+        "limit, asks which boards hold the model within the limits: exit code 4 when none does.",
     .max_args = 1,
     .takes = CLI_OVERRIDES,
 };
 
+enum { BY_LATENCY, BY_ENERGY };
+
 typedef struct options {
-    const char *target;
-    int layers, list;
+    const char *target, *runtime, *by;
+    const char *opt;                           /* of the compiler, for --measure */
+    int layers, list, measure, fit, order;     /* order: BY_LATENCY ...; < 0: as asked for */
+    double flash_kb, ram_kb, latency_ms, duty; /* limits; 0: none */
+    bool runs[QUANT_RUNTIMES];
 } options;
 
 /* ---- what is estimated ---- */
 
-static bool ends_with(const char *s, const char *end)
+typedef struct subject {
+    quant_costs costs;    /* as a runtime with a kernel for every layer has them */
+    quant_costs deployed; /* as exported C has them */
+    dsp_config features;
+    bool knows_features;
+    int64_t tflite; /* bytes of the file, 0: not known */
+} subject;
+
+/* Costs, features and the size of the .tflite file of a model, of which one kind is not NULL. */
+static base_status read_model(const nn_model *model, const q8_model *q8, subject *s, base_err *err)
 {
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && !strcmp(s + n - m, end);
+    const nn_model *m = q8 ? &q8->folded : model;
+    base_str file = {0};
+    BASE_TRY(q8 ? quant_costs_of_q8(q8, &s->costs, err)
+                : quant_costs_of_graph(model->graph, &s->costs, err));
+    quant_costs_pack(&s->costs, m);
+    s->knows_features =
+        m->features && *m->features && dsp_config_parse(m->features, &s->features, NULL) == BASE_OK;
+    if (q8 && tflite_export_q8(q8, &file, NULL) == BASE_OK) s->tflite = (int64_t)file.len;
+    base_str_free(&file);
+    return BASE_OK;
 }
 
-static base_status costs_of_model(const char *path, quant_costs *costs, base_err *err)
+static base_status subject_of_model(const char *path, subject *s, base_err *err)
 {
     char *file = NULL;
     bool int8 = false;
@@ -46,10 +76,7 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
     base_status status = q8_is_model(file, &int8, err);
     if (status == BASE_OK)
         status = int8 ? q8_load(file, &q8, err) : nn_model_load(file, &model, err);
-    if (status == BASE_OK)
-        status = int8 ? quant_costs_of_q8(q8, costs, err)
-                      : quant_costs_of_graph(model->graph, costs, err);
-    if (status == BASE_OK) quant_costs_pack(costs, int8 ? &q8->folded : model);
+    if (status == BASE_OK) status = read_model(model, q8, s, err);
     nn_model_free(model);
     q8_model_free(q8);
     free(file);
@@ -57,23 +84,27 @@ static base_status costs_of_model(const char *path, quant_costs *costs, base_err
 }
 
 /* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
-static base_status costs_of(cli *c, const char *what, quant_costs *costs, base_err *err)
+static base_status subject_of(cli *c, const char *what, subject *s, base_err *err)
 {
-    bool path = ends_with(what, ".h5") || strchr(what, '/') || base_exists(what);
-    if (path && !cli_is_net(what)) {
-        if (c->noverrides == 0) return costs_of_model(what, costs, err);
+    const bool net = cli_is_net(what);
+    const char *dot = strrchr(what, '.');
+    bool path = (dot && !strcmp(dot, ".h5")) || strchr(what, '/') || base_exists(what);
+    *s = (subject){.tflite = 0};
+    if (path && !net) {
+        if (c->noverrides == 0) return subject_of_model(what, s, err);
         base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], what);
         return base_hint(err, "settings go with an architecture's name: sotto estimate ds_cnn %s",
                          c->overrides[0]);
     }
     nn_graph *graph;
     BASE_TRY(cli_graph(c, what, 0, &graph, err));
-    base_status status = quant_costs_of_graph(graph, costs, err);
+    base_status status = quant_costs_of_graph(graph, &s->costs, err);
     nn_graph_free(graph);
-    return status;
+    s->knows_features = !net;
+    return status == BASE_OK && !net ? cli_features(c, what, &s->features, err) : status;
 }
 
-/* ---- the boards ---- */
+/* ---- tables ---- */
 
 static base_status put_list(cli *c, base_err *err)
 {
@@ -83,7 +114,8 @@ static base_status put_list(cli *c, base_err *err)
                                          {"mhz", "MHz", CLI_REAL, 0},
                                          {"flash_bytes", "flash", CLI_BYTES, 0},
                                          {"ram_bytes", "RAM", CLI_BYTES, 0},
-                                         {"basis", "time is from", CLI_TEXT, 0}};
+                                         {"basis", "time is", CLI_TEXT, 0},
+                                         {"source", "from", CLI_TEXT, 0}};
     cli_table *t = cli_table_new(c, "targets", columns, BASE_COUNT(columns));
     const char **names = NULL;
     size_t n = 0;
@@ -99,82 +131,213 @@ static base_status put_list(cli *c, base_err *err)
         cli_cell_real(t, target.mhz);
         cli_cell_int(t, target.flash);
         cli_cell_int(t, target.ram);
-        cli_cell_text(t, target.basis);
+        cli_cell_text(t, quant_basis_name(target.basis));
+        cli_cell_text(t, target.latency_source);
     }
     free(names);
     return status;
 }
 
+/* A figure with its error and what it rests on; people see these two in one column, "30 i". */
+#define FIGURE(value, figure, type)                                                                \
+    {value, NULL, type, 0}, {figure "_error_percent", NULL, CLI_REAL, 0},                          \
+    {                                                                                              \
+        figure "_basis", NULL, CLI_TEXT, 0                                                         \
+    }
+#define SHORT(figure, title, type, digits)                                                         \
+    {figure, title, type, digits},                                                                 \
+    {                                                                                              \
+        figure "_error", "+-%", CLI_TEXT, 0                                                        \
+    }
 static cli_table *board_table(cli *c)
 {
-    static const cli_column columns[] = {
-        {"target", NULL, CLI_TEXT, 0},
-        {"fits", NULL, CLI_BOOL, 0},
-        {"code_bytes", "code", CLI_BYTES, 1},
-        {"flash_bytes", "flash", CLI_BYTES, 1},
-        {"flash_error_percent", "+-%", CLI_REAL, 0},
-        {"ram_bytes", "RAM", CLI_BYTES, 1},
-        {"latency_ms", "ms", CLI_REAL, 1},
-        {"latency_error_percent", "+-%", CLI_REAL, 0},
-        {"order_of_magnitude", "*", CLI_BOOL, 0},
-        {"energy_uj", "uJ", CLI_REAL, 0},
-        {"energy_error_percent", "+-%", CLI_REAL, 0},
-        {"cmsis_ms", "CMSIS ms", CLI_REAL, 1},
-        {"cmsis_error_percent", "+-%", CLI_REAL, 0},
-        {"why_not", "does not fit", CLI_TEXT, 0},
-        {"basis", "time is from", CLI_TEXT, 0},
-    };
-    return cli_table_new(c, "targets", columns, BASE_COUNT(columns));
+    static const cli_column wide[] = {{"target", NULL, CLI_TEXT, 0},
+                                      {"runtime", NULL, CLI_TEXT, 0},
+                                      {"fits", NULL, CLI_BOOL, 0},
+                                      {"code_bytes", NULL, CLI_BYTES, 0},
+                                      FIGURE("flash_bytes", "flash", CLI_BYTES),
+                                      FIGURE("ram_bytes", "ram", CLI_BYTES),
+                                      FIGURE("latency_ms", "latency", CLI_REAL),
+                                      {"order_of_magnitude", NULL, CLI_BOOL, 0},
+                                      FIGURE("frontend_ms", "frontend", CLI_REAL),
+                                      FIGURE("duty", "duty", CLI_PERCENT),
+                                      FIGURE("energy_uj", "energy", CLI_REAL),
+                                      {"why_not", NULL, CLI_TEXT, 0},
+                                      {"source", NULL, CLI_TEXT, 0}};
+    static const cli_column narrow[] = {{"target", NULL, CLI_TEXT, 0},
+                                        {"runtime", NULL, CLI_TEXT, 0},
+                                        {"fits", NULL, CLI_BOOL, 0},
+                                        {"code", NULL, CLI_BYTES, 1},
+                                        SHORT("flash", NULL, CLI_BYTES, 1),
+                                        SHORT("ram", "RAM", CLI_BYTES, 1),
+                                        SHORT("latency", "ms", CLI_REAL, 1),
+                                        {"order_of_magnitude", "*", CLI_BOOL, 0},
+                                        SHORT("frontend", "front-end", CLI_REAL, 2),
+                                        SHORT("duty", NULL, CLI_PERCENT, 0),
+                                        SHORT("energy", "uJ", CLI_REAL, 0),
+                                        {"why_not", "does not fit", CLI_TEXT, 0}};
+    return c->format == CLI_FORMAT_TABLE ? cli_table_new(c, "targets", narrow, BASE_COUNT(narrow))
+                                         : cli_table_new(c, "targets", wide, BASE_COUNT(wide));
 }
 
-static void put_board(cli_table *t, const quant_target *target, const quant_estimate *e)
+static void put_error(cli *c, cli_table *t, quant_figure f)
 {
-    cli_cell_text(t, target->name);
+    char text[40] = "";
+    if (c->format != CLI_FORMAT_TABLE) {
+        cli_cell_real(t, f.error);
+        cli_cell_text(t, quant_basis_name(f.basis));
+        return;
+    }
+    if (isfinite(f.value))
+        snprintf(text, sizeof text, "%.0f %.1s", f.error, quant_basis_name(f.basis));
+    cli_cell_text(t, text);
+}
+
+static void put_bytes(cli *c, cli_table *t, quant_figure f)
+{
+    if (isfinite(f.value))
+        cli_cell_int(t, (int64_t)f.value);
+    else
+        cli_cell_text(t, NULL);
+    put_error(c, t, f);
+}
+
+static void put_real(cli *c, cli_table *t, quant_figure f)
+{
+    cli_cell_real(t, f.value);
+    put_error(c, t, f);
+}
+
+/* An estimate and what it is of. */
+typedef struct result {
+    quant_target target;
+    quant_runtime runtime;
+    quant_estimate e;
+    int place;  /* in the order asked for */
+    double key; /* by which it is ranked */
+} result;
+
+static void put_board(cli *c, cli_table *t, const result *r)
+{
+    const quant_estimate *e = &r->e;
+    cli_cell_text(t, r->target.name);
+    cli_cell_text(t, quant_runtime_name(r->runtime));
     cli_cell_int(t, e->fits);
     cli_cell_int(t, e->code);
-    cli_cell_int(t, e->flash);
-    cli_cell_real(t, e->flash_error);
-    cli_cell_int(t, e->ram);
-    cli_cell_real(t, e->ms);
-    cli_cell_real(t, e->latency_error);
-    cli_cell_int(t, target->rough);
-    cli_cell_real(t, e->uj);
-    cli_cell_real(t, e->energy_error);
-    cli_cell_real(t, e->cmsis_ms);
-    cli_cell_real(t, e->cmsis_error);
+    put_bytes(c, t, e->flash);
+    put_bytes(c, t, e->ram);
+    put_real(c, t, e->latency);
+    cli_cell_int(t, r->target.rough);
+    put_real(c, t, e->frontend);
+    put_real(c, t, e->duty);
+    put_real(c, t, e->energy);
     cli_cell_text(t, e->why);
-    cli_cell_text(t, target->basis);
+    if (c->format != CLI_FORMAT_TABLE) cli_cell_text(t, r->target.latency_source);
 }
 
 static cli_table *layer_table(cli *c)
 {
-    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
-                                         {"layer", NULL, CLI_TEXT, 0},
-                                         {"op", NULL, CLI_TEXT, 0},
-                                         {"macs", "MACs", CLI_INT, 0},
-                                         {"flash_bytes", "flash", CLI_INT, 0},
-                                         {"ram_bytes", "RAM alive", CLI_INT, 0},
-                                         {"latency_ms", "ms", CLI_REAL, 2},
-                                         {"share", "of time", CLI_PERCENT, 0}};
+    static const cli_column columns[] = {
+        {"target", NULL, CLI_TEXT, 0},        {"runtime", NULL, CLI_TEXT, 0},
+        {"layer", NULL, CLI_TEXT, 0},         {"op", NULL, CLI_TEXT, 0},
+        {"kernel", NULL, CLI_TEXT, 0},        {"variant", NULL, CLI_TEXT, 0},
+        {"macs", "MACs", CLI_INT, 0},         {"rows", NULL, CLI_INT, 0},
+        {"outputs", NULL, CLI_INT, 0},        {"inputs", NULL, CLI_INT, 0},
+        {"pixels", NULL, CLI_INT, 0},         {"weight_bytes", "weights", CLI_INT, 0},
+        {"flash_bytes", "flash", CLI_INT, 0}, {"ram_bytes", "RAM alive", CLI_INT, 0},
+        {"instructions", NULL, CLI_REAL, 0},  {"latency_ms", "ms", CLI_REAL, 2},
+        {"share", "of time", CLI_PERCENT, 0}};
     return cli_table_new(c, "layers", columns, BASE_COUNT(columns));
 }
 
-static void put_layers(cli_table *t, const quant_target *target, const quant_costs *costs,
-                       const quant_estimate *e)
+static void put_layers(cli_table *t, const quant_costs *costs, const result *r)
 {
+    char variant[32];
     for (int i = 0; i < costs->n; i++) {
         const quant_layer_cost *l = &costs->layer[i];
+        const quant_layer_estimate *e = &r->e.layer[i];
         if (l->is_input) continue;
-        cli_cell_text(t, target->name);
+        quant_layer_variant(l, variant);
+        cli_cell_text(t, r->target.name);
+        cli_cell_text(t, quant_runtime_name(r->runtime));
         cli_cell_text(t, l->name);
         cli_cell_text(t, l->op);
+        cli_cell_text(t, l->kernel);
+        cli_cell_text(t, variant);
         cli_cell_int(t, l->macs);
-        cli_cell_int(t, e->layer[i].flash);
-        cli_cell_int(t, e->layer[i].live);
-        cli_cell_real(t, e->layer[i].ms);
-        cli_cell_real(t, e->cycles > 0 ? e->layer[i].cycles / e->cycles : (double)NAN);
+        cli_cell_int(t, l->rows);
+        cli_cell_int(t, l->outputs);
+        cli_cell_int(t, l->inputs);
+        cli_cell_int(t, l->pixels);
+        cli_cell_int(t, l->weights);
+        cli_cell_int(t, e->flash);
+        cli_cell_int(t, e->live);
+        cli_cell_real(t, e->instructions);
+        cli_cell_real(t, e->ms);
+        cli_cell_real(t, e->ms / r->e.latency.value);
     }
 }
+
+static cli_table *measured_table(cli *c)
+{
+    static const cli_column columns[] = {
+        {"target", NULL, CLI_TEXT, 0},
+        {"machine", "ran on", CLI_TEXT, 0},
+        {"opt", NULL, CLI_TEXT, 0},
+        {"code_bytes", "code", CLI_BYTES, 1},
+        {"table_bytes", "tables", CLI_BYTES, 1},
+        {"flash_bytes", "flash", CLI_BYTES, 1},
+        {"flash_estimated_bytes", "estimated", CLI_BYTES, 1},
+        {"ram_bytes", "RAM", CLI_BYTES, 1},
+        {"ram_estimated_bytes", "estimated", CLI_BYTES, 1},
+        {"stack_bytes", "stack", CLI_BYTES, 1},
+        {"instructions", NULL, CLI_INT, 0},
+        {"instructions_estimated", "estimated", CLI_REAL, 0},
+        {"instructions_per_second", "a second of audio", CLI_INT, 0},
+        {"basis", NULL, CLI_TEXT, 0},
+    };
+    return cli_table_new(c, "measured", columns, BASE_COUNT(columns));
+}
+
+static void put_measured(cli_table *t, const char *opt, const result *r, const quant_measured *m)
+{
+    cli_cell_text(t, r->target.name);
+    cli_cell_text(t, m->machine);
+    cli_cell_text(t, opt);
+    cli_cell_int(t, m->code);
+    cli_cell_int(t, m->tables);
+    cli_cell_int(t, m->flash);
+    cli_cell_int(t, (int64_t)r->e.flash.value);
+    cli_cell_int(t, m->ram);
+    cli_cell_int(t, (int64_t)r->e.ram.value);
+    cli_cell_int(t, m->stack);
+    cli_cell_int(t, m->instructions);
+    cli_cell_real(t, r->e.instructions);
+    if (m->second > 0)
+        cli_cell_int(t, m->second);
+    else
+        cli_cell_text(t, NULL);
+    cli_cell_text(t, "measured here");
+}
+
+static cli_table *stage_table(cli *c)
+{
+    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
+                                         {"stage", NULL, CLI_TEXT, 0},
+                                         {"instructions", NULL, CLI_INT, 0}};
+    return cli_table_new(c, "measured_stages", columns, BASE_COUNT(columns));
+}
+
+static void put_stages(cli_table *t, const char *target, const quant_measured *m)
+{
+    for (size_t i = 0; i < m->n_stages; i++) {
+        cli_cell_text(t, target);
+        cli_cell_text(t, m->stages[i].name);
+        cli_cell_int(t, m->stages[i].instructions);
+    }
+}
+
+/* ---- the boards ---- */
 
 /* "a,b,c" or NULL (all) as a list; *names is one block. */
 static base_status wanted(const char *list, const char ***names, size_t *n, base_err *err)
@@ -192,6 +355,11 @@ static base_status wanted(const char *list, const char ***names, size_t *n, base
         (*names)[(*n)++] = text;
     }
     return BASE_OK;
+}
+
+static const quant_costs *costs_in(const subject *s, quant_runtime runtime)
+{
+    return runtime == QUANT_SOTTO ? &s->deployed : &s->costs;
 }
 
 /* Operators that sotto export refuses. */
@@ -212,54 +380,219 @@ static void warn_of_guesses(cli *c, const quant_costs *costs)
                  first->op, first->name, n > 1 ? " (and others)" : "");
 }
 
-static base_status put_boards(cli *c, const options *o, const quant_costs *costs, base_err *err)
+static int compare_results(const void *a, const void *b)
 {
-    const char **names = NULL;
-    size_t n = 0;
-    quant_target target;
-    quant_estimate e;
-    BASE_TRY(wanted(o->target, &names, &n, err));
+    const result *x = a, *y = b;
+    if (x->key < y->key) return -1;
+    if (x->key > y->key) return 1;
+    return x->place - y->place;
+}
+
+/* What fits before what does not, known before unknown, small before large. */
+static double rank(const options *o, const result *r)
+{
+    const quant_estimate *e = &r->e;
+    const double value = o->order == BY_ENERGY ? e->energy.value : e->latency.value;
+    if (o->order < 0) return 0;
+    return (e->fits ? 0 : 1e20) + (isfinite(value) ? value : 1e15);
+}
+
+/* Why an estimate is not within the limits, into why; false when it is. A figure that is not known
+ * is within none. */
+static bool exceeds(const options *o, const quant_estimate *e, char *why, size_t n)
+{
+    const struct {
+        const char *name;
+        double limit, value;
+    } checks[] = {{"--flash-kb", o->flash_kb, e->flash.value / 1024},
+                  {"--ram-kb", o->ram_kb, e->ram.value / 1024},
+                  {"--latency-ms", o->latency_ms, e->latency.value},
+                  {"--duty", o->duty, 100 * e->duty.value}};
+    snprintf(why, n, "%s", e->why);
+    if (!e->fits) return true;
+    for (size_t i = 0; i < BASE_COUNT(checks); i++) {
+        if (checks[i].limit <= 0 || checks[i].value <= checks[i].limit) continue;
+        snprintf(why, n,
+                 isfinite(checks[i].value) ? "%s %.4g, it takes %.4g" : "%s %.4g: not known",
+                 checks[i].name, checks[i].limit, checks[i].value);
+        return true;
+    }
+    return false;
+}
+
+static void put_subject(cli *c, const quant_estimate *e)
+{
+    cli_put_int(c, "macs", e->macs);
+    cli_put_bytes(c, "weight_bytes", e->weights);
+    cli_put_bytes(c, "table_bytes", e->tables);
+    cli_put_bytes(c, "work_bytes", e->work);
+    cli_put_bytes(c, "ram_bytes", (int64_t)e->ram.value);
+    if (isfinite(e->hop_ms)) cli_put_real(c, "hop_ms", e->hop_ms, 1);
+}
+
+/* Print n results in their order; with --fit only those within the limits. */
+static base_status put_results(cli *c, const options *o, const subject *s, result *r, size_t n,
+                               base_err *err)
+{
+    size_t within = 0;
+    char why[160] = "", first[400] = "";
+    qsort(r, n, sizeof *r, compare_results);
+    if (n) put_subject(c, &r[0].e);
     cli_table *boards = board_table(c), *layers = o->layers ? layer_table(c) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) {
+            if (!*first) snprintf(first, sizeof first, "%s: %s", r[i].target.name, why);
+            continue;
+        }
+        within++;
+        put_board(c, boards, &r[i]);
+        if (layers) put_layers(layers, costs_in(s, r[i].runtime), &r[i]);
+    }
+    if (!o->fit || within) return BASE_OK;
+    base_fail(err, BASE_GATE, "no board of %zu holds the model within the limits", n);
+    return base_hint(err, "first of those that do not, %.140s", first);
+}
+
+/* An int8 model of a file, or of an architecture that nobody trained. */
+static base_status load_int8(cli *c, const char *what, q8_model **m, base_err *err)
+{
+    char *file = NULL;
+    nn_graph *g = NULL;
+    if (cli_is_net(what) || !base_exists(what)) {
+        BASE_TRY(cli_graph(c, what, 0, &g, err));
+        const base_status status = quant_untrained(g, m, err);
+        nn_graph_free(g);
+        return status;
+    }
+    BASE_TRY(nn_model_path(what, &file, err));
+    const base_status status = q8_load(file, m, err);
+    free(file);
+    return status;
+}
+
+/* The same boards, compiled and run. */
+static base_status measure_results(cli *c, const options *o, const result *r, size_t n,
+                                   base_err *err)
+{
+    q8_model *model = NULL;
+    char why[160];
+    BASE_TRY(load_int8(c, c->args[0], &model, err));
+    quant_measurements all = {.m = model, .opt = o->opt, .stop = cli_interrupt(c)};
+    cli_table *t = measured_table(c), *stages = o->layers ? stage_table(c) : NULL;
     base_status status = BASE_OK;
     for (size_t i = 0; i < n && status == BASE_OK; i++) {
-        status = quant_target_load(names[i], &target, err);
-        if (status == BASE_OK) status = quant_estimate_run(costs, &target, &e, err);
-        if (status != BASE_OK) break;
-        if (i == 0) {
-            cli_put_int(c, "macs", e.macs);
-            cli_put_bytes(c, "weight_bytes", e.weights);
-            cli_put_bytes(c, "table_bytes", e.tables);
-            cli_put_bytes(c, "work_bytes", e.work);
-            cli_put_bytes(c, "ram_bytes", e.ram);
-        }
-        put_board(boards, &target, &e);
-        if (layers) put_layers(layers, &target, costs, &e);
-        quant_estimate_free(&e);
+        const quant_target *target = &r[i].target;
+        const quant_measured *m = NULL;
+        if (r[i].runtime != QUANT_SOTTO) continue;
+        if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) continue;
+        status = quant_measure_core(&all, target->core_name, &m, err);
+        if (status == BASE_OK && !m)
+            cli_say(c, "%s: no emulator of its core, %s", target->name, target->core_name);
+        if (status == BASE_OK && m) put_measured(t, o->opt, &r[i], m);
+        if (status == BASE_OK && m && stages) put_stages(stages, target->name, m);
     }
+    quant_measurements_free(&all);
+    q8_model_free(model);
+    return status;
+}
+
+static base_status put_boards(cli *c, const options *o, const subject *s, base_err *err)
+{
+    const char **names = NULL;
+    size_t n = 0, done = 0;
+    BASE_TRY(wanted(o->target, &names, &n, err));
+    result *r = calloc(n * QUANT_RUNTIMES + 1, sizeof *r);
+    base_status status = r ? BASE_OK : base_nomem(err, n * sizeof *r);
+    for (size_t i = 0; i < n * QUANT_RUNTIMES && status == BASE_OK; i++) {
+        const quant_use use = {.runtime = (quant_runtime)(i % QUANT_RUNTIMES),
+                               .features = s->knows_features ? &s->features : NULL,
+                               .tflite = s->tflite};
+        if (!o->runs[use.runtime]) continue;
+        r[done].place = (int)i;
+        r[done].runtime = use.runtime;
+        status = quant_target_load(names[i / QUANT_RUNTIMES], &r[done].target, err);
+        if (status == BASE_OK)
+            status =
+                quant_estimate_run(costs_in(s, use.runtime), &r[done].target, use, &r[done].e, err);
+        if (status != BASE_OK) break;
+        r[done].key = rank(o, &r[done]);
+        done++;
+    }
+    if (status == BASE_OK) status = put_results(c, o, s, r, done, err);
+    if (status == BASE_OK && o->measure) status = measure_results(c, o, r, done, err);
+    for (size_t i = 0; i < done; i++) quant_estimate_free(&r[i].e);
+    free(r);
     free(names);
     return status;
 }
 
+/* ---- options ---- */
+
+/* "sotto", "cmsis-nn", or both with a comma. */
+static base_status read_runtime(const char *text, options *o, base_err *err)
+{
+    static const char *const choices[] = {"sotto", "cmsis-nn", "sotto,cmsis-nn", NULL};
+    int i = 0;
+    BASE_TRY(cli_check_choice("--runtime", text, choices, &i, err));
+    o->runs[QUANT_SOTTO] = i != 1;
+    o->runs[QUANT_CMSIS_NN] = i != 0;
+    return BASE_OK;
+}
+
+static base_status check_options(options *o, base_err *err)
+{
+    static const char *const orders[] = {"latency", "energy", NULL};
+    static const char *const opts[] = {"-Os", "-O2", "-O3", NULL};
+    int opt = 0;
+    const bool all = !o->target || !strcmp(o->target, "all");
+    BASE_TRY(read_runtime(o->runtime, o, err));
+    BASE_TRY(cli_check_choice("--opt", o->opt, opts, &opt, err));
+    BASE_TRY(cli_check_range("--flash-kb", o->flash_kb, 0, 1e9, err));
+    BASE_TRY(cli_check_range("--ram-kb", o->ram_kb, 0, 1e9, err));
+    BASE_TRY(cli_check_range("--latency-ms", o->latency_ms, 0, 1e9, err));
+    BASE_TRY(cli_check_range("--duty", o->duty, 0, 1e9, err));
+    o->fit = o->fit || o->flash_kb + o->ram_kb + o->latency_ms + o->duty > 0;
+    o->order = all || o->fit ? BY_LATENCY : -1;
+    return o->by ? cli_check_choice("--by", o->by, orders, &o->order, err) : BASE_OK;
+}
+
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {0};
+    options o = {.runtime = "sotto", .opt = "-O2"};
     const struct poptOption table[] = {
         {"target", 't', POPT_ARG_STRING, &o.target, 0,
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
+        {"runtime", 'r', POPT_ARG_STRING, &o.runtime, 0, "sotto, cmsis-nn or sotto,cmsis-nn",
+         "NAME"},
+        {"by", 0, POPT_ARG_STRING, &o.by, 0,
+         "rank by latency or energy (latency where all boards are)", "FIGURE"},
+        {"fit", 0, POPT_ARG_NONE, &o.fit, 0, "only boards that hold it within the limits", NULL},
+        {"flash-kb", 0, POPT_ARG_DOUBLE, &o.flash_kb, 0, "most flash, KiB (0: the board's)", "N"},
+        {"ram-kb", 0, POPT_ARG_DOUBLE, &o.ram_kb, 0, "most RAM, KiB (0: the board's)", "N"},
+        {"latency-ms", 0, POPT_ARG_DOUBLE, &o.latency_ms, 0, "longest inference (0: any)", "MS"},
+        {"duty", 0, POPT_ARG_DOUBLE, &o.duty, 0, "largest duty cycle, percent (0: any)", "N"},
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
+        {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
+         "also compile the int8 model and run it in the emulator of each core", NULL},
+        {"opt", 0, POPT_ARG_STRING, &o.opt, 0, "-Os, -O2 or -O3, for --measure", "FLAG"},
         {"list", 0, POPT_ARG_NONE, &o.list, 0, "name the boards and stop", NULL},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, table, err)) return err->status;
     if (o.list) return put_list(c, err);
+    BASE_TRY(check_options(&o, err));
     if (c->nargs != 1) {
         base_fail(err, BASE_USAGE, "which model is missing");
         return base_hint(
             err, "give a model, a run directory, a .net file or the name of an architecture");
     }
-    quant_costs costs = {0};
-    BASE_TRY(costs_of(c, c->args[0], &costs, err));
-    warn_of_guesses(c, &costs);
-    base_status status = put_boards(c, &o, &costs, err);
-    quant_costs_free(&costs);
+    subject s;
+    base_status status = subject_of(c, c->args[0], &s, err);
+    if (status == BASE_OK) status = quant_costs_deploy(&s.costs, &s.deployed, err);
+    if (status == BASE_OK) {
+        if (o.runs[QUANT_SOTTO]) warn_of_guesses(c, &s.costs);
+        status = put_boards(c, &o, &s, err);
+    }
+    quant_costs_free(&s.costs);
+    quant_costs_free(&s.deployed);
     return status;
 }

@@ -1,4 +1,5 @@
 /* sotto export: an int8 model as one C99 header; any model as a .tflite or .onnx file. */
+#include "quantize/firmware.h"
 #include "quantize/onnx.h"
 #include "quantize/stream_plan.h"
 #include "quantize/tflite.h"
@@ -13,11 +14,10 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 typedef enum kind { HEADER, TFLITE, ONNX } kind;
 static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 
-/* What is asked of a header. */
-typedef struct header {
-    const char *prefix, *stream;
+typedef struct options {
+    const char *prefix, *stream, *firmware, *board, *wav;
     int hop; /* 0: no streaming */
-} header;
+} options;
 
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
@@ -32,20 +32,26 @@ static const cli_spec spec = {
         "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
         "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
         "and DequantizeLinear around float operators. Both write weights of 4 bits as the same\n"
-        "numbers in int8.",
+        "numbers in int8.\n"
+        "--firmware writes a folder with the header and a program for --board. For the machines\n"
+        "that an emulator has (microbit, mps2-an385, mps2-an386, mps2-an500, mps2-an505,\n"
+        "mps3-an547, virt) it is complete: `make run` there prints self-test, executed\n"
+        "instructions by stage, and stack. For the boards of `sotto estimate --list` it is the\n"
+        "frame of one and a README.",
     .min_args = 1,
     .max_args = 1,
     .output = "the file to write",
-    .takes = CLI_OUTPUT_NEEDED,
     .writes = kinds,
     .format =
         "header, tflite or onnx (default: by the name of -o); table, tsv or json: of the result",
 };
 
-static void put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes)
+static base_status put_result(cli *c, const q8_model *m, const char *prefix, size_t header_bytes,
+                              base_err *err)
 {
-    size_t weights, tables;
+    size_t weights, tables, work = 0;
     char hash[65], shape[64];
+    BASE_TRY(q8_exported_work(m, &work, err));
     q8_table_bytes(m, &weights, &tables);
     cli_put_text(c, "header", c->output);
     cli_put_bytes(c, "header_bytes", (int64_t)header_bytes);
@@ -56,9 +62,10 @@ static void put_result(cli *c, const q8_model *m, const char *prefix, size_t hea
     cli_put_int(c, "layers", m->n_layers);
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);
-    cli_put_bytes(c, "work_bytes", (int64_t)m->work);
+    cli_put_bytes(c, "work_bytes", (int64_t)work);
     cli_put_int(c, "golden_inputs", (int64_t)m->n_golden);
     if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
+    return BASE_OK;
 }
 
 static void put_stream(cli *c, const q8_stream *s)
@@ -70,42 +77,29 @@ static void put_stream(cli *c, const q8_stream *s)
     cli_put_bytes(c, "stream_bytes", (int64_t)s->net.work);
 }
 
-static base_status export_model(cli *c, const q8_model *m, const header *h, base_err *err)
+static base_status export_model(cli *c, const q8_model *m, const options *o, base_err *err)
 {
     base_str text = {0};
     q8_stream *s = NULL;
     q8_stream_mode mode = Q8_STREAM_AUTO;
-    if (h->hop) {
-        while (mode <= Q8_STREAM_STATE && strcmp(h->stream, q8_stream_mode_name(mode)) != 0) mode++;
-        BASE_TRY(q8_stream_new(m, mode, h->hop, &s, err));
+    if (o->hop) {
+        while (mode <= Q8_STREAM_STATE && strcmp(o->stream, q8_stream_mode_name(mode)) != 0) mode++;
+        BASE_TRY(q8_stream_new(m, mode, o->hop, &s, err));
     }
-    base_status status = q8_emit_stream(m, s, h->prefix, &text, err);
+    base_status status = q8_emit_stream(m, s, o->prefix, &text, err);
     if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
-    if (status == BASE_OK) put_result(c, m, h->prefix, text.len);
+    if (status == BASE_OK) status = put_result(c, m, o->prefix, text.len, err);
     if (status == BASE_OK && s) put_stream(c, s);
     base_str_free(&text);
     q8_stream_free(s);
     return status;
 }
 
-static base_status check_header(const header *h, base_err *err)
-{
-    if (strcmp(h->stream, "auto") != 0 && !h->hop) {
-        base_fail(err, BASE_USAGE, "--stream %s without --hop", h->stream);
-        return base_hint(err, "say how many frames come at a time: --hop 2");
-    }
-    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
-        if (strcmp(h->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
-    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", h->stream);
-    return base_hint(err, "take auto, window or state");
-}
-
-static base_status export_header(cli *c, const char *path, const header *h, base_err *err)
+static base_status export_header(cli *c, const char *path, const options *o, base_err *err)
 {
     q8_model *m = NULL;
-    BASE_TRY(check_header(h, err));
     BASE_TRY(q8_load(path, &m, err));
-    const base_status status = export_model(c, m, h, err);
+    const base_status status = export_model(c, m, o, err);
     q8_model_free(m);
     return status;
 }
@@ -141,6 +135,57 @@ static base_status export_file(cli *c, const char *path, kind k, base_err *err)
     return status;
 }
 
+static base_status export_firmware(cli *c, const options *o, const char *path, base_err *err)
+{
+    q8_model *m = NULL;
+    bool emulated = false;
+    cli_interrupt(c); /* or a folder might be left half-written */
+    BASE_TRY(q8_load(path, &m, err));
+    const base_status status = firmware_write(m, o->board, o->wav, o->firmware, &emulated, err);
+    q8_model_free(m);
+    if (status != BASE_OK) return status;
+    cli_put_text(c, "firmware", o->firmware);
+    cli_put_text(c, "board", o->board);
+    cli_put_bool(c, "emulated", emulated);
+    cli_say(c, emulated ? "make -C %s run" : "see %s/README.md", o->firmware);
+    return BASE_OK;
+}
+
+static base_status check_stream(const options *o, base_err *err)
+{
+    if (strcmp(o->stream, "auto") != 0 && !o->hop) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
+    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
+        if (strcmp(o->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", o->stream);
+    return base_hint(err, "take auto, window or state");
+}
+
+/* Options that do not go together. */
+static base_status check_options(const cli *c, const options *o, base_err *err)
+{
+    BASE_TRY(check_stream(o, err));
+    if (!o->firmware && (o->board || o->wav)) {
+        base_fail(err, BASE_USAGE, "%s is of --firmware, which is not there",
+                  o->board ? "--board" : "--wav");
+        return base_hint(err, "name its folder: --firmware DIR");
+    }
+    if (!o->firmware && !c->output) {
+        base_fail(err, BASE_USAGE, "what to write is missing");
+        return base_hint(err, "add -o FILE, or --firmware DIR --board NAME");
+    }
+    if (!o->firmware) return BASE_OK;
+    if (c->output || c->writes || o->hop || strcmp(o->prefix, "kws") != 0) {
+        base_fail(err, BASE_USAGE, "--firmware takes no -o, --prefix, --hop or --format of a file");
+        return base_hint(err, "its header is DIR/model.h, with names that begin with kws");
+    }
+    if (o->board) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--board is missing");
+    return base_hint(err, "--board mps2-an386 (a Cortex-M4) runs in the emulator");
+}
+
 static bool ends_in(const char *s, const char *end)
 {
     const size_t n = strlen(s), k = strlen(end);
@@ -157,19 +202,24 @@ static kind kind_of(const cli *c)
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    header h = {.prefix = "kws", .stream = "auto"};
-    const struct poptOption options[] = {
-        {"prefix", 'p', POPT_ARG_STRING, &h.prefix, 0, "what all names begin with", "NAME"},
-        {"hop", '\0', POPT_ARG_INT, &h.hop, 0, "frames of a streaming step (0: none)", "FRAMES"},
-        {"stream", '\0', POPT_ARG_STRING, &h.stream, 0,
+    options o = {.prefix = "kws", .stream = "auto"};
+    const struct poptOption table[] = {
+        {"prefix", 'p', POPT_ARG_STRING, &o.prefix, 0, "what all names begin with", "NAME"},
+        {"hop", 0, POPT_ARG_INT, &o.hop, 0, "frames of a streaming step (0: none)", "FRAMES"},
+        {"stream", 0, POPT_ARG_STRING, &o.stream, 0,
          "window, state, or auto: state where all layers allow it", "MODE"},
+        {"firmware", 0, POPT_ARG_STRING, &o.firmware, 0, "write a project into this folder", "DIR"},
+        {"board", 0, POPT_ARG_STRING, &o.board, 0, "what the project is for", "NAME"},
+        {"wav", 0, POPT_ARG_STRING, &o.wav, 0, "a recording that the project hears", "FILE"},
         POPT_TABLEEND};
-    if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
-    const kind k = kind_of(c);
+    if (!cli_parse(c, argc, argv, &spec, table, err)) return err->status;
+    BASE_TRY(check_options(c, &o, err));
     char *path = NULL;
     BASE_TRY(nn_model_path(c->args[0], &path, err));
-    const base_status status =
-        k == HEADER ? export_header(c, path, &h, err) : export_file(c, path, k, err);
+    const kind k = o.firmware ? HEADER : kind_of(c);
+    const base_status status = o.firmware    ? export_firmware(c, &o, path, err)
+                               : k == HEADER ? export_header(c, path, &o, err)
+                                             : export_file(c, path, k, err);
     free(path);
     return status;
 }

@@ -1,6 +1,6 @@
 /* sotto model cost: parameters, multiply-accumulates and memory of an architecture. */
 #include "nn/op.h"
-#include "quantize/estimate.h"
+#include "quantize/costs.h"
 #include "train/cli.h"
 
 static const cli_spec spec = {

@@ -237,7 +237,7 @@ static base_status calibrated(cli *c, settings *set, subject *s, base_err *err)
 static void put_model(cli *c, const settings *set, const subject *s)
 {
     const q8_model *q = s->q8;
-    size_t weights, tables;
+    size_t weights, tables, work;
     char hash[65];
     q8_table_bytes(q, &weights, &tables);
     cli_put_text(c, "model", c->output ? c->output : c->args[0]);
@@ -253,7 +253,7 @@ static void put_model(cli *c, const settings *set, const subject *s)
     cli_put_bytes(c, "float_bytes", (int64_t)(nn_graph_params(q->folded.graph) * sizeof(float)));
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);
-    cli_put_bytes(c, "work_bytes", (int64_t)q->work);
+    if (q8_exported_work(q, &work, NULL) == BASE_OK) cli_put_bytes(c, "work_bytes", (int64_t)work);
     if (q8_hash(q, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
 }
 

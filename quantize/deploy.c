@@ -9,6 +9,7 @@
 #include "quantize/runtime/dense.h"
 #include "quantize/runtime/dense_pairs.h"
 #include "quantize/runtime/dwconv2d.h"
+#include "quantize/runtime/dwconv2d_bands.h"
 #include "quantize/runtime/dwconv2d_taps.h"
 #include "quantize/runtime/separable.h"
 
@@ -43,7 +44,9 @@ static void run_dense(const void *p, const int8_t *const *x, int8_t *y)
 #define GEMM(type)                                                                                 \
     NN_Q8_INT_OF(type, gemm.n), NN_Q8_INT_OF(type, gemm.k), NN_Q8_I8S_OF(type, gemm.weight),       \
         SCALE(type, gemm.scale)
-#define DEPTHWISE(type) NN_Q8_I8S_OF(type, depthwise.weight), SCALE(type, depthwise.scale)
+#define DEPTHWISE(type)                                                                            \
+    NN_Q8_INT_OF(type, depthwise.pairs), NN_Q8_I8S_OF(type, depthwise.weight),                     \
+        SCALE(type, depthwise.scale)
 #define GRID(type)                                                                                 \
     NN_Q8_INT_OF(type, grid.in_h), NN_Q8_INT_OF(type, grid.in_w), NN_Q8_INT_OF(type, grid.in_c),   \
         NN_Q8_INT_OF(type, grid.out_h), NN_Q8_INT_OF(type, grid.out_w),                            \
@@ -56,6 +59,7 @@ static void run_dense(const void *p, const int8_t *const *x, int8_t *y)
 static const nn_q8_field conv_fields[] = {
     GRID(sotto_conv2d_gemm_t), NN_Q8_INT_OF(sotto_conv2d_gemm_t, flat), GEMM(sotto_conv2d_gemm_t)};
 static const nn_q8_field depthwise_fields[] = {GRID(sotto_dwconv2d_taps_t),
+                                               NN_Q8_INT_OF(sotto_dwconv2d_taps_t, bands),
                                                DEPTHWISE(sotto_dwconv2d_taps_t)};
 static const nn_q8_field separable_fields[] = {
     GRID(sotto_separable_t), DEPTHWISE(sotto_separable_t), NN_Q8_INT_OF(sotto_separable_t, keep),
@@ -96,19 +100,23 @@ typedef struct deployer {
 typedef struct source {
     const int8_t *weight;
     int taps, outputs;
+    int bands;                 /* 1, or biases, multipliers and shifts are [bands][outputs] */
     int tap_step, output_step; /* in weight */
     int32_t in_zero;
     const int32_t *bias, *multiplier, *shift;
     sotto_scale_t scale; /* without channel */
 } source;
 
-/* What scale.h asks of every channel. */
+/* What scale.h asks of every channel; and no weight is -128, so that two products fit 16 bits. */
 static bool scales(const source *s)
 {
-    for (int o = 0; o < s->outputs; o++) {
+    for (int o = 0; o < s->bands * s->outputs; o++) {
         int64_t most = llabs((long long)s->bias[o]);
-        for (int t = 0; t < s->taps; t++)
-            most += 256 * abs(s->weight[o * s->output_step + t * s->tap_step]);
+        for (int t = 0; t < s->taps; t++) {
+            const int w = s->weight[o % s->outputs * s->output_step + t * s->tap_step];
+            if (w == INT8_MIN) return false;
+            most += 256 * abs(w);
+        }
         if (most >= (int64_t)1 << 30 || s->shift[o] >= 0) return false;
     }
     return true;
@@ -121,15 +129,17 @@ static void *get(deployer *d, size_t n, size_t size)
     return p;
 }
 
-/* [outputs][3] */
+/* [bands][outputs][3] */
 static sotto_scale_t scale_of(deployer *d, const source *s)
 {
     sotto_scale_t scale = s->scale;
-    int32_t *channel = get(d, 3 * (size_t)s->outputs, sizeof *channel);
+    const int n = s->bands * s->outputs;
+    int32_t *channel = get(d, 3 * (size_t)n, sizeof *channel);
     if (!channel) return scale;
-    for (int o = 0; o < s->outputs; o++) {
+    for (int o = 0; o < n; o++) {
+        const int8_t *w = s->weight + o % s->outputs * s->output_step;
         int32_t sum = 0;
-        for (int t = 0; t < s->taps; t++) sum += s->weight[o * s->output_step + t * s->tap_step];
+        for (int t = 0; t < s->taps; t++) sum += w[t * s->tap_step];
         channel[3 * o] = s->bias[o] - s->in_zero * sum;
         channel[3 * o + 1] = s->multiplier[o];
         channel[3 * o + 2] = -1 - s->shift[o];
@@ -159,7 +169,7 @@ static sotto_depthwise_t depthwise_of(deployer *d, const source *s)
 {
     const int pairs = (s->taps + 1) / 2;
     int8_t *w = get(d, 2 * (size_t)pairs * (size_t)s->outputs, 1);
-    sotto_depthwise_t p = {.weight = w, .scale = scale_of(d, s)};
+    sotto_depthwise_t p = {.pairs = pairs, .weight = w, .scale = scale_of(d, s)};
     if (!w) return p;
     for (int c = 0; c < s->outputs; c++)
         for (int t = 0; t < s->taps; t++) {
@@ -180,7 +190,7 @@ static sotto_depthwise_t depthwise_of(deployer *d, const source *s)
     }
 #define SOURCE_OF(p, n_taps, n, tap, output)                                                       \
     {                                                                                              \
-        .weight = (p)->weight, .taps = n_taps, .outputs = n, .tap_step = tap,                      \
+        .weight = (p)->weight, .taps = n_taps, .outputs = n, .bands = 1, .tap_step = tap,          \
         .output_step = output, .in_zero = (p)->in_zero, .bias = (p)->bias,                         \
         .multiplier = (p)->multiplier, .shift = (p)->shift, .scale = {                             \
             (p)->out_zero,                                                                         \
@@ -207,6 +217,13 @@ static source depthwise_source(const sotto_dwconv2d_t *p)
     return (source)SOURCE_OF(p, p->kernel_h * p->kernel_w, p->channels, p->channels, 1);
 }
 
+static source bands_source(const sotto_dwconv2d_bands_t *p)
+{
+    source s = SOURCE_OF(p, p->kernel_h * p->kernel_w, p->channels, p->channels, 1);
+    s.bands = p->bands;
+    return s;
+}
+
 static bool has_gemm(const q8_layer *l)
 {
     if (!is_kernel(l, "sotto_conv2d")) return false;
@@ -215,12 +232,19 @@ static bool has_gemm(const q8_layer *l)
     return p->groups == 1 && scales(&s);
 }
 
+static bool fits_taps(source s)
+{
+    return s.outputs % 4 == 0 && s.taps <= SOTTO_DEPTHWISE_TAPS && scales(&s);
+}
+
 static bool has_taps(const q8_layer *l)
 {
-    if (!is_kernel(l, "sotto_dwconv2d")) return false;
-    const sotto_dwconv2d_t *p = l->l.p;
-    const source s = depthwise_source(p);
-    return p->channels % 4 == 0 && s.taps <= SOTTO_DEPTHWISE_TAPS && scales(&s);
+    return is_kernel(l, "sotto_dwconv2d") && fits_taps(depthwise_source(l->l.p));
+}
+
+static bool has_taps_in_bands(const q8_layer *l)
+{
+    return is_kernel(l, "sotto_dwconv2d_bands") && fits_taps(bands_source(l->l.p));
 }
 
 static bool is_pointwise(const sotto_conv2d_t *p)
@@ -253,14 +277,24 @@ static void deploy_conv(deployer *d, const sotto_conv2d_t *c, nn_q8_layer *l)
     l->scratch = (size_t)SOTTO_GEMM_SCRATCH(p.gemm.k);
 }
 
+static void deploy_taps(deployer *d, sotto_grid_t grid, source s, nn_q8_layer *l)
+{
+    const sotto_dwconv2d_taps_t p = {
+        .grid = grid, .bands = s.bands, .depthwise = depthwise_of(d, &s)};
+    const size_t count[] = {(size_t)(round_up(s.taps, 2) * s.outputs),
+                            3 * (size_t)(s.bands * s.outputs)};
+    set(d, l, &depthwise_kernel, &p, count, 2);
+    l->scratch = (size_t)s.outputs;
+}
+
 static void deploy_depthwise(deployer *d, const sotto_dwconv2d_t *c, nn_q8_layer *l)
 {
-    const source s = depthwise_source(c);
-    const sotto_dwconv2d_taps_t p = {.grid = GRID_OF(c, c->channels),
-                                     .depthwise = depthwise_of(d, &s)};
-    const size_t count[] = {(size_t)(round_up(s.taps, 2) * c->channels), 3 * (size_t)c->channels};
-    set(d, l, &depthwise_kernel, &p, count, 2);
-    l->scratch = (size_t)c->channels;
+    deploy_taps(d, (sotto_grid_t)GRID_OF(c, c->channels), depthwise_source(c), l);
+}
+
+static void deploy_bands(deployer *d, const sotto_dwconv2d_bands_t *c, nn_q8_layer *l)
+{
+    deploy_taps(d, (sotto_grid_t)GRID_OF(c, c->channels), bands_source(c), l);
 }
 
 /* over: the result takes the place of the input. */
@@ -328,6 +362,8 @@ static int deploy_layer(deployer *d, int k)
         deploy_conv(d, l->l.p, &to->l);
     else if (has_taps(l))
         deploy_depthwise(d, l->l.p, &to->l);
+    else if (has_taps_in_bands(l))
+        deploy_bands(d, l->l.p, &to->l);
     else if (is_kernel(l, "sotto_dense"))
         deploy_dense(d, l->l.p, &to->l);
     return to->l.kernel == &separable_kernel || to->l.kernel == &separable_over_kernel ? 2 : 1;
@@ -351,4 +387,15 @@ base_status q8_deploy(const q8_model *m, base_arena *arena, q8_model *to, base_e
         to->values[to->n_layers] = m->values[k];
     }
     return d.failed ? base_nomem(err, n) : q8_place(to, err);
+}
+
+base_status q8_exported_work(const q8_model *m, size_t *bytes, base_err *err)
+{
+    q8_model deployed;
+    base_arena *arena = base_arena_new();
+    if (!arena) return base_nomem(err, 1);
+    const base_status status = q8_deploy(m, arena, &deployed, err);
+    if (status == BASE_OK) *bytes = deployed.work;
+    base_arena_free(arena);
+    return status;
 }

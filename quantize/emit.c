@@ -20,7 +20,8 @@ static void put_head(emitter *e)
         e->out,
         "/* %s: an int8 model of %d layers, %s in, %s out; made by sotto export. Include it in "
         "one\n"
-        " * .c file; it is C99 and needs nothing but <stdint.h> and <string.h>.\n"
+        " * .c file; it is C99 and needs nothing but <stdint.h> and <string.h>, with\n"
+        " * Helium the compiler's <arm_mve.h> too.\n"
         " *\n"
         " *     int8_t in[%s_INPUT_SIZE], out[%s_OUTPUT_SIZE];\n"
         " *     if (%s_selftest() != 0) fault(); // once at start, in development\n"

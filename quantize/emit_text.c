@@ -83,9 +83,17 @@ void emit_comment(base_str *out, const char *text)
     }
 }
 
+/* What every header includes itself. */
+static bool is_at_the_top(const char *line)
+{
+    static const char ints[] = "#include <stdint.h>", strings[] = "#include <string.h>";
+    return strncmp(line, ints, sizeof ints - 1) == 0 ||
+           strncmp(line, strings, sizeof strings - 1) == 0;
+}
+
 base_status emit_runtime(emitter *e, const char *path, base_err *err)
 {
-    static const char local[] = "#include \"", system[] = "#include <";
+    static const char local[] = "#include \"";
     char line[128];
     snprintf(line, sizeof line, "%s\n", path);
     if (e->included.s && strstr(e->included.s, line)) return BASE_OK;
@@ -101,7 +109,7 @@ base_status emit_runtime(emitter *e, const char *path, base_err *err)
             const char *name = at + sizeof local - 1;
             snprintf(line, sizeof line, "%.*s", (int)strcspn(name, "\"\n"), name);
             status = emit_runtime(e, line, err);
-        } else if (strncmp(at, system, sizeof system - 1) != 0) {
+        } else if (!is_at_the_top(at)) {
             base_str_add_n(&text, at, (size_t)(end - at));
             base_str_add(&text, "\n");
         }

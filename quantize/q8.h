@@ -176,6 +176,9 @@ void q8_observe(const q8_model *m, const int8_t *in, int8_t *out, int8_t *work, 
 /* SHA-256 of what decides the results: graph, quantization, every integer; in hexadecimal. */
 base_status q8_hash(const q8_model *m, char hex[65], base_err *err);
 
+/* Bytes of the work buffer of exported C; q8_model.work is that of the host's plain kernels. */
+base_status q8_exported_work(const q8_model *m, size_t *bytes, base_err *err);
+
 /* One self-contained C99 header. prefix: a C identifier in lower case ("kws"). */
 base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err);
 

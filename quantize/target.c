@@ -12,7 +12,7 @@
 
 static const char FOLDER[] = "quantize/targets/";
 
-typedef enum key_type { TEXT, NUMBER, KILOBYTES, YESNO } key_type;
+typedef enum key_type { TEXT, NUMBER, KILOBYTES, YESNO, BASIS } key_type;
 typedef struct key {
     const char *section, *name;
     key_type type;
@@ -22,11 +22,6 @@ typedef struct key {
 } key;
 
 #define FIELD(f) offsetof(quant_target, f)
-#define CYCLES(k)                                                                                  \
-    {"cycles", #k, NUMBER, true, FIELD(core.own.k), 0, 1e6},                                       \
-    {                                                                                              \
-        "cmsis-nn", #k, NUMBER, false, FIELD(core.cmsis.k), 0, 1e6                                 \
-    }
 #define CODE(k, kind)                                                                              \
     {                                                                                              \
         "code", k, NUMBER, true, FIELD(core.code) + (kind) * sizeof(double), 0, 1e6                \
@@ -35,19 +30,12 @@ typedef struct key {
 static const key core_keys[] = {
     {"core", "name", TEXT, true, FIELD(core.name), 0, 0},
     {"core", "isa", TEXT, true, FIELD(core.isa), 0, 0},
-    CYCLES(conv_mac),
-    CYCLES(conv_row),
-    CYCLES(conv_out),
-    CYCLES(dw_mac),
-    CYCLES(dw_row),
-    CYCLES(dw_out),
-    CYCLES(fc_mac),
-    CYCLES(fc_out),
-    CYCLES(pool_in),
-    CYCLES(add_out),
-    {"cycles", "source", TEXT, true, FIELD(core.own.source), 0, 0},
-    {"cmsis-nn", "error_percent", NUMBER, false, FIELD(core.cmsis_error), 0, 1000},
-    {"cmsis-nn", "source", TEXT, false, FIELD(core.cmsis.source), 0, 0},
+    {"core", "instructions", TEXT, true, FIELD(core.own_isa), 0, 0},
+    {"core", "cmsis_nn", TEXT, false, FIELD(core.cmsis_isa), 0, 0},
+    {"cpi", "value", NUMBER, true, FIELD(core.cpi), 0.01, 1000},
+    {"cpi", "error_percent", NUMBER, true, FIELD(core.cpi_error), 0, 1000},
+    {"cpi", "basis", BASIS, true, FIELD(core.cpi_basis), 0, 0},
+    {"cpi", "source", TEXT, true, FIELD(core.cpi_source), 0, 0},
     CODE("conv", QUANT_CONV),
     CODE("depthwise", QUANT_DEPTHWISE),
     CODE("dense", QUANT_DENSE),
@@ -57,6 +45,9 @@ static const key core_keys[] = {
     {"code", "base", NUMBER, true, FIELD(core.code_base), 0, 1e6},
     {"code", "error_percent", NUMBER, true, FIELD(core.code_error), 0, 1000},
     {"code", "source", TEXT, true, FIELD(core.code_source), 0, 0},
+    {"tflm", "code", NUMBER, false, FIELD(core.tflm_code), 1, 1e7},
+    {"tflm", "error_percent", NUMBER, false, FIELD(core.tflm_error), 0, 1000},
+    {"tflm", "source", TEXT, false, FIELD(core.tflm_source), 0, 0},
 };
 
 static const key board_keys[] = {
@@ -71,6 +62,8 @@ static const key board_keys[] = {
     {"memory", "ram_kb", KILOBYTES, true, FIELD(ram), 1, 1 << 22},
     {"memory", "notes", TEXT, false, FIELD(memory_notes), 0, 0},
     {"memory", "source", TEXT, true, FIELD(memory_source), 0, 0},
+    {"memory", "weight_cycles", NUMBER, false, FIELD(weight_cycles), 0, 1000},
+    {"memory", "weight_source", TEXT, false, FIELD(weight_source), 0, 0},
     {"cpu", "fpu", TEXT, true, FIELD(fpu), 0, 0},
     {"cpu", "dsp", TEXT, true, FIELD(dsp), 0, 0},
     {"cpu", "helium", TEXT, true, FIELD(helium), 0, 0},
@@ -80,10 +73,10 @@ static const key board_keys[] = {
     {"power", "volts", NUMBER, false, FIELD(volts), 0.1, 60},
     {"power", "error_percent", NUMBER, false, FIELD(power_error), 0, 1000},
     {"power", "source", TEXT, false, FIELD(power_source), 0, 0},
-    {"latency", "scale", NUMBER, true, FIELD(scale), 1e-3, 1000},
+    {"latency", "cpi", NUMBER, false, FIELD(cpi), 0.01, 1000},
     {"latency", "error_percent", NUMBER, true, FIELD(latency_error), 0, 1000},
     {"latency", "rough", YESNO, true, FIELD(rough), 0, 0},
-    {"latency", "basis", TEXT, true, FIELD(basis), 0, 0},
+    {"latency", "basis", BASIS, true, FIELD(basis), 0, 0},
     {"latency", "source", TEXT, true, FIELD(latency_source), 0, 0},
 };
 
@@ -104,6 +97,12 @@ const char *quant_kind_name(quant_kind kind)
 {
     static const char *const names[] = {"conv", "depthwise", "dense", "pool", "add", "other"};
     return names[kind];
+}
+
+const char *quant_basis_name(quant_basis basis)
+{
+    static const char *const names[] = {"", "exact", "measured", "published", "inferred"};
+    return names[basis];
 }
 
 static const key *key_at(int i)
@@ -129,6 +128,19 @@ static bool set_number(reader *r, const key *k, const char *value, char *field)
     return true;
 }
 
+static bool set_basis(reader *r, const key *k, const char *value, char *field)
+{
+    for (quant_basis b = QUANT_EXACT; b <= QUANT_INFERRED; b++)
+        if (strcmp(value, quant_basis_name(b)) == 0) {
+            memcpy(field, &b, sizeof b);
+            return true;
+        }
+    snprintf(r->message, sizeof r->message,
+             "[%s] %s = %.60s: exact, measured, published or inferred is wanted", k->section,
+             k->name, value);
+    return false;
+}
+
 static bool set(reader *r, const key *k, const char *value)
 {
     char *field = (char *)r->target + k->offset;
@@ -143,6 +155,7 @@ static bool set(reader *r, const key *k, const char *value)
                  k->name, value);
         return false;
     }
+    if (k->type == BASIS) return set_basis(r, k, value, field);
     size_t n = strlen(value);
     if (n && n < QUANT_TEXT) {
         memcpy(field, value, n + 1);
@@ -205,17 +218,20 @@ static base_status check_complete(const reader *r, int first, int n, const char 
     return BASE_OK;
 }
 
-/* A core's keys: all that are needed, and of [cmsis-nn] all or none. */
+/* A core's keys, and the tables of instructions that they name. */
 static base_status check_core(const reader *r, const char *file, base_err *err)
 {
-    bool any = false;
+    quant_core *core = &r->target->core;
     BASE_TRY(check_complete(r, 0, N_CORE, file, err));
-    for (int i = 0; i < N_CORE; i++)
-        any = any || (r->seen[i] && !strcmp(core_keys[i].section, "cmsis-nn"));
-    for (int i = 0; i < N_CORE && any; i++)
-        if (!r->seen[i])
-            return base_fail(err, BASE_USAGE, "%s: [%s] %s is missing", file, core_keys[i].section,
-                             core_keys[i].name);
+    BASE_TRY(quant_table_load("sotto", core->own_isa, &core->own, err));
+    BASE_TRY(quant_table_load("frontend", core->own_isa, &core->frontend, err));
+    BASE_TRY(quant_table_load("cmsis-nn", core->cmsis_isa, &core->cmsis, err));
+    if (core->own.n == 0)
+        return base_fail(err, BASE_USAGE, "%s: [core] instructions = %s: not counted", file,
+                         core->own_isa);
+    if (core->cmsis_isa[0] && core->cmsis.n == 0)
+        return base_fail(err, BASE_USAGE, "%s: [core] cmsis_nn = %s: not counted", file,
+                         core->cmsis_isa);
     return BASE_OK;
 }
 
@@ -226,7 +242,7 @@ static const char *profile_name(size_t i, bool core, size_t *n)
 {
     const char *path = nn_embedded_at(i)->path, *name = path + strlen(FOLDER);
     if (strncmp(path, FOLDER, strlen(FOLDER))) return NULL;
-    if (core != !strncmp(name, "core-", 5)) return NULL;
+    if (core != !strncmp(name, "core-", 5) || !strcmp(name, "instructions.ini")) return NULL;
     name += core ? 5 : 0;
     *n = strlen(name) - strlen(".ini");
     return name;
@@ -277,7 +293,7 @@ static base_status unknown(bool core, const char *name, const char *file, base_e
                   core ? "" : " `sotto estimate --list` names all boards");
     else
         base_hint(err, "%s",
-                  core ? "give [core], [cycles] and [code] in the same file"
+                  core ? "give [core], [cpi] and [code] in the same file"
                        : "`sotto estimate --list` names all boards");
     free(names);
     return err ? err->status : BASE_USAGE;
@@ -316,7 +332,8 @@ base_status quant_target_load(const char *name, quant_target *target, base_err *
     size_t n = strlen(name);
     if (!strchr(name, '/') && (n < 4 || strcmp(name + n - 4, ".ini"))) {
         const nn_embedded *file = find(false, name);
-        if (!file || !strncmp(name, "core-", 5)) return unknown(false, name, "", err);
+        if (!file || !strncmp(name, "core-", 5) || !strcmp(name, "instructions"))
+            return unknown(false, name, "", err);
         return quant_target_parse(file->text, file->path, target, err);
     }
     char *text = NULL;
@@ -330,4 +347,9 @@ double quant_target_power(const quant_target *target)
 {
     if (target->mw_per_mhz > 0) return target->mw_per_mhz;
     return target->ua_per_mhz * target->volts / 1000;
+}
+
+double quant_target_cpi(const quant_target *target)
+{
+    return target->cpi > 0 ? target->cpi : target->core.cpi;
 }

@@ -2,14 +2,15 @@
  * the program carries in itself, or a file of the user's. A board names its core; a core alone is
  * no target. Every fact stands beside a key that says where it comes from.
  *
- *   core-<name>.ini    [core] name, isa, [cycles] of quantize/runtime by kind of layer, [cmsis-nn]
- *                      of CMSIS-NN where it was timed, [code] bytes by kind of kernel
+ *   core-<name>.ini    [core] name, instruction set and tables of instructions, [cpi] cycles an
+ *                      instruction, [code] bytes by kind of kernel, [tflm] bytes of TensorFlow Lite
+ *                      Micro
  *   <board>.ini        [board] what it is, [clock], [memory], [cpu], [power], [latency]
  */
 #ifndef QUANTIZE_TARGET_H
 #define QUANTIZE_TARGET_H
 
-#include "nn/base.h"
+#include "quantize/instructions.h"
 
 /* Kinds of layers that cost differently. OTHER is anything that touches each element once. */
 typedef enum quant_kind {
@@ -23,23 +24,29 @@ typedef enum quant_kind {
 } quant_kind;
 const char *quant_kind_name(quant_kind kind); /* "conv", "depthwise", ... */
 
-enum { QUANT_TEXT = 200 };
-
-/* Cycles by kind of layer: per MAC, per kernel row (the inner loops entered), per output element;
- * pooling per input element. */
-typedef struct quant_cycles {
-    double conv_mac, conv_row, conv_out, dw_mac, dw_row, dw_out, fc_mac, fc_out, pool_in, add_out;
-    char source[QUANT_TEXT];
-} quant_cycles;
+/* What a figure rests on. */
+typedef enum quant_basis {
+    QUANT_UNKNOWN,
+    QUANT_EXACT,     /* computed, with no error */
+    QUANT_MEASURED,  /* here: compiled or run in an emulator */
+    QUANT_PUBLISHED, /* timed on this board by others */
+    QUANT_INFERRED   /* from other boards, or assumed */
+} quant_basis;
+const char *quant_basis_name(quant_basis basis); /* "exact", ...; "" when unknown */
 
 typedef struct quant_core {
     char name[QUANT_TEXT], isa[QUANT_TEXT];
-    quant_cycles own, cmsis;  /* quantize/runtime; CMSIS-NN, all 0 when not known */
-    double cmsis_error;       /* percent */
+    char own_isa[QUANT_TEXT], cmsis_isa[QUANT_TEXT]; /* sections of the table of instructions */
+    quant_table own, cmsis, frontend; /* cmsis: empty where CMSIS-NN has no kernels */
+    double cpi, cpi_error;            /* cycles an instruction; percent */
+    quant_basis cpi_basis;
+    char cpi_source[QUANT_TEXT];
     double code[QUANT_KINDS]; /* bytes of the kernels of a kind */
     double code_base;         /* bytes that every model needs */
     double code_error;        /* percent */
     char code_source[QUANT_TEXT];
+    double tflm_code, tflm_error; /* bytes of TFLM and CMSIS-NN, 0 where not known; percent */
+    char tflm_source[QUANT_TEXT];
 } quant_core;
 
 typedef struct quant_target {
@@ -50,15 +57,18 @@ typedef struct quant_target {
     char clock_source[QUANT_TEXT];
     int64_t flash, ram; /* bytes */
     char memory_notes[QUANT_TEXT], memory_source[QUANT_TEXT];
+    double weight_cycles; /* to read a byte of weights from flash, beyond the instruction */
+    char weight_source[QUANT_TEXT];
     char fpu[QUANT_TEXT], dsp[QUANT_TEXT], helium[QUANT_TEXT], cpu_source[QUANT_TEXT];
     /* Energy: measured while inferring, else current from a data sheet with its voltage; 0 where
      * not known. Errors in percent. */
     double mw_per_mhz, ua_per_mhz, volts, power_error;
     char power_source[QUANT_TEXT];
-    double scale;         /* of the core's cycles */
+    double cpi;           /* of this board; 0: its core's */
     double latency_error; /* percent: between value / (1 + e/100) and value (1 + e/100) */
     bool rough;           /* order of magnitude: nobody has published a comparable measurement */
-    char basis[QUANT_TEXT], latency_source[QUANT_TEXT];
+    quant_basis basis;    /* of the time */
+    char latency_source[QUANT_TEXT];
 } quant_target;
 
 /* A board by name from the profiles that the program carries, or from a file when `name` holds a
@@ -76,5 +86,7 @@ base_status quant_target_names(const char ***names, size_t *n, base_err *err);
 
 /* Energy in mW per MHz: measured, or from current and voltage; 0 when not known. */
 double quant_target_power(const quant_target *target);
+/* Cycles an instruction: the board's, else its core's. */
+double quant_target_cpi(const quant_target *target);
 
 #endif

@@ -398,7 +398,7 @@ static void add(void **state)
                          .x1_shift = between(&r, -8, -1),
                          .out_zero = s.zero,
                          .out_multiplier = s.multiplier[2],
-                         .out_shift = i % 2 ? between(&r, -21, -16) : s.shift[2],
+                         .out_shift = i % 2 ? between(&r, -21, -16) : -abs(s.shift[2]),
                          .lo = s.lo,
                          .hi = s.hi,
                          .single = s.single};

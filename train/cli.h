@@ -78,6 +78,9 @@ base_status cli_check_choice(const char *option, const char *value, const char *
  * _unknown_ and _silence_. A .net file takes neither. Free with nn_graph_free. */
 struct nn_graph;
 base_status cli_graph(cli *c, const char *what, int classes, struct nn_graph **g, base_err *err);
+/* The features that an architecture's recipe and the overrides ask for. */
+struct dsp_config;
+base_status cli_features(cli *c, const char *what, struct dsp_config *features, base_err *err);
 /* Whether the argument names a .net file. */
 bool cli_is_net(const char *what);
 

@@ -40,17 +40,32 @@ static base_status graph_of_file(cli *c, const char *path, int classes, nn_graph
     return status;
 }
 
-base_status cli_graph(cli *c, const char *what, int classes, nn_graph **g, base_err *err)
+/* The settings of an architecture of the zoo, checked. */
+static base_status settings_of(cli *c, const char *what, train_setup *s, base_err *err)
 {
-    *g = NULL;
-    if (cli_is_net(what)) return graph_of_file(c, what, classes, g, err);
-    train_setup s = train_setup_default();
     config *cfg;
-    BASE_TRY(train_config_new(&s, &cfg, err));
-    base_status status = train_config_named(cfg, &s, what, c->overrides, c->noverrides, err);
+    *s = train_setup_default();
+    BASE_TRY(train_config_new(s, &cfg, err));
+    base_status status = train_config_named(cfg, s, what, c->overrides, c->noverrides, err);
     if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK && classes <= 0) status = count_classes(&s.data, &classes, err);
-    if (status == BASE_OK) status = train_graph_new(&s, classes, g, err);
     config_free(cfg);
     return status;
+}
+
+base_status cli_features(cli *c, const char *what, dsp_config *features, base_err *err)
+{
+    train_setup s;
+    BASE_TRY(settings_of(c, what, &s, err));
+    *features = s.features;
+    return BASE_OK;
+}
+
+base_status cli_graph(cli *c, const char *what, int classes, nn_graph **g, base_err *err)
+{
+    train_setup s;
+    *g = NULL;
+    if (cli_is_net(what)) return graph_of_file(c, what, classes, g, err);
+    BASE_TRY(settings_of(c, what, &s, err));
+    if (classes <= 0) BASE_TRY(count_classes(&s.data, &classes, err));
+    return train_graph_new(&s, classes, g, err);
 }

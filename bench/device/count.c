@@ -2,8 +2,8 @@
  * QEMU. With `-icount shift=0` an instruction takes one nanosecond of machine time and SysTick
  * (25 MHz on the MPS2 boards) ticks every 40 of them. Data are a fixed pseudo-random sequence.
  * Built and run by bench/count_instructions.sh; a line is
- *   op,kernel,macs,rows,out,instructions
- * rows: kernel rows summed over outputs (the inner loops entered).
+ *   op,variant,out,macs,pixels,rows,weights,instructions
+ * with the terms of quantize/instructions.h; pools and means: macs are the elements they read.
  */
 #include "quantize/runtime/add.h"
 #include "quantize/runtime/add_broadcast.h"
@@ -27,7 +27,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TICK = 40, X_MAX = 40000, W_MAX = 90000, C_MAX = 1024 };
+/* Quarters of a nanosecond: SysTick has 32 MHz on the MPS3 board, 25 MHz on the others. */
+#if defined(__ARM_FEATURE_MVE)
+#define TICK 125
+#else
+#define TICK 160
+#endif
+
+enum { X_MAX = 40000, W_MAX = 90000, C_MAX = 1024 };
 
 static int8_t x[X_MAX], y[X_MAX], weight[W_MAX];
 static int32_t bias[C_MAX], multiplier[C_MAX], shift[C_MAX];
@@ -61,7 +68,14 @@ static void put_number(uint32_t v, const char *end)
     put(end);
 }
 
-/* What GCC calls to copy a struct; there is no C library. */
+/* What GCC calls to copy and to clear a struct; there is no C library. */
+void *memset(void *to, int value, size_t n);
+void *memset(void *to, int value, size_t n)
+{
+    for (size_t i = 0; i < n; i++) ((volatile char *)to)[i] = (char)value;
+    return to;
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -79,29 +93,38 @@ static void start(void)
     SYSTICK->control = 5;
 }
 
-static void stop(const char *op, const char *kernel, uint32_t macs, uint32_t rows, uint32_t out)
+/* weights: bytes. */
+typedef struct work {
+    uint32_t out, macs, pixels, rows, weights;
+} work;
+
+static void stop(const char *op, const char *variant, work w)
 {
     uint32_t ticks = 0xFFFFFF - SYSTICK->value;
     __asm__ volatile("" : : "r"(y) : "memory"); /* somebody may read it: stores stay */
     put(op);
     put(",");
-    put(kernel);
+    put(variant);
     put(",");
-    put_number(macs, ",");
-    put_number(rows, ",");
-    put_number(out, ",");
-    put_number(ticks * TICK, "\n");
+    put_number(w.out, ",");
+    put_number(w.macs, ",");
+    put_number(w.pixels, ",");
+    put_number(w.rows, ",");
+    put_number(w.weights, ",");
+    put_number((uint32_t)((uint64_t)ticks * TICK / 4), "\n");
 }
 
 /* ---- kernels ---- */
 
 #ifdef PACKED /* with weights of 4 bits */
 static int8_t scratch[1024];
+#define NAME(kernel)      kernel "_w4"
 #define CONV2D(p)         sotto_conv2d_w4(p, x, y, scratch)
 #define DWCONV2D(p)       sotto_dwconv2d_w4(p, x, y, scratch)
 #define DWCONV2D_BANDS(p) sotto_dwconv2d_bands_w4(p, x, y, scratch)
 #define DENSE(p)          sotto_dense_w4(p, x, y)
 #else
+#define NAME(kernel)      kernel
 #define CONV2D(p)         sotto_conv2d(p, x, y)
 #define DWCONV2D(p)       sotto_dwconv2d(p, x, y)
 #define DWCONV2D_BANDS(p) sotto_dwconv2d_bands(p, x, y)
@@ -131,8 +154,7 @@ static int32_t before(int32_t in, int32_t kernel, int32_t stride)
     return total > 0 ? total / 2 : 0;
 }
 
-static void conv(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw,
-                 int32_t s, int32_t out_c)
+static void conv(int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw, int32_t s, int32_t out_c)
 {
     const sotto_conv2d_t p = {.in_h = h,
                               .in_w = w,
@@ -160,11 +182,13 @@ static void conv(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh
     uint32_t out = (uint32_t)(p.out_h * p.out_w * out_c);
     start();
     CONV2D(hidden(&p));
-    stop("conv", kernel, out * (uint32_t)(kh * kw * c), out * (uint32_t)kh, out);
+    const uint32_t patch = (uint32_t)(kh * kw * c);
+    stop(NAME("conv2d"), kh * kw == 1 ? "1x1" : "",
+         (work){out, out * patch, (uint32_t)(p.out_h * p.out_w), out * (uint32_t)kh,
+                patch * (uint32_t)out_c});
 }
 
-static void depthwise(const char *kernel, int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw,
-                      int32_t s)
+static void depthwise(int32_t h, int32_t w, int32_t c, int32_t kh, int32_t kw, int32_t s)
 {
     const sotto_dwconv2d_t p = {.in_h = h,
                                 .in_w = w,
@@ -190,7 +214,10 @@ static void depthwise(const char *kernel, int32_t h, int32_t w, int32_t c, int32
     uint32_t out = (uint32_t)(p.out_h * p.out_w * c);
     start();
     DWCONV2D(hidden(&p));
-    stop("depthwise", kernel, out * (uint32_t)(kh * kw), out * (uint32_t)kh, out);
+    const uint32_t taps = (uint32_t)(kh * kw);
+    stop(NAME("dwconv2d"), "",
+         (work){out, out * taps, (uint32_t)(p.out_h * p.out_w), out * (uint32_t)kh,
+                taps * (uint32_t)c});
 }
 
 static void dense(int32_t in, int32_t out)
@@ -198,7 +225,8 @@ static void dense(int32_t in, int32_t out)
     const sotto_dense_t p = {in, out, -128, 0, -128, 127, 0, weight, bias, multiplier, shift};
     start();
     DENSE(hidden(&p));
-    stop("dense", "1x1", (uint32_t)(in * out), (uint32_t)out, (uint32_t)out);
+    const uint32_t n = (uint32_t)out, macs = (uint32_t)in * n;
+    stop(NAME("dense"), "", (work){n, macs, 1, n, macs});
 }
 
 static void pool(int32_t positions, int32_t channels)
@@ -206,7 +234,8 @@ static void pool(int32_t positions, int32_t channels)
     const sotto_globalpool_t p = {positions, channels, -128, 127};
     start();
     sotto_globalpool(&p, x, y);
-    stop("pool", "all", 0, 0, (uint32_t)(positions * channels));
+    stop("globalpool", "",
+         (work){(uint32_t)channels, (uint32_t)(positions * channels), 1, (uint32_t)channels, 0});
 }
 
 static void sum(int32_t n)
@@ -214,7 +243,7 @@ static void sum(int32_t n)
     const sotto_add_t p = {n, -128, 1 << 30, -1, -128, 1 << 30, -1, 0, 1 << 30, -18, -128, 127, 0};
     start();
     sotto_add(hidden(&p), x, x + X_MAX / 2, y);
-    stop("add", "1x1", 0, 0, (uint32_t)n);
+    stop("add", "", (work){.out = (uint32_t)n});
 }
 
 /* ---- layers that look at each element; maps of 25 x 10 x 16 ---- */
@@ -243,7 +272,7 @@ static void bands(void)
                                              .shift = shift};
     start();
     DWCONV2D_BANDS(hidden(&p));
-    stop("bands", "1x3", 3 * N, N, N);
+    stop(NAME("dwconv2d_bands"), "", (work){N, 3 * N, H * W, N, 3 * C});
 }
 
 static void broadcast(void)
@@ -257,10 +286,10 @@ static void broadcast(void)
         {1, H, W, C}, {0, W * C, C, 1}, {0, C, 0, 1}, -128, -128, 0, 1 << 30, -8, -128, 127};
     start();
     sotto_add_broadcast(hidden(&sum), x, x + X_MAX / 2, y);
-    stop("add_broadcast", "1x1", 0, 0, N);
+    stop("add_broadcast", "", (work){.out = N});
     start();
     sotto_mul(hidden(&product), x, x + X_MAX / 2, y);
-    stop("mul", "1x1", 0, 0, N);
+    stop("mul", "", (work){.out = N});
 }
 
 static void reduce(void)
@@ -270,10 +299,10 @@ static void reduce(void)
     static const sotto_reduce_max_t most = {over_w, -128, 127};
     start();
     sotto_reduce_mean(hidden(&mean), x, y);
-    stop("reduce_mean", "axis", 0, 0, N);
+    stop("reduce_mean", "", (work){.out = H * C, .macs = N});
     start();
     sotto_reduce_max(hidden(&most), x, y);
-    stop("reduce_max", "axis", 0, 0, N);
+    stop("reduce_max", "", (work){.out = H * C, .macs = N});
 }
 
 static void move(void)
@@ -287,16 +316,16 @@ static void move(void)
     static const int8_t *const halves[] = {x, x + X_MAX / 2};
     start();
     sotto_lut(hidden(&lut), x, y);
-    stop("lut", "1x1", 0, 0, N);
+    stop("lut", "", (work){.out = N});
     start();
     sotto_transpose(hidden(&transpose), x, y);
-    stop("transpose", "1x1", 0, 0, N);
+    stop("transpose", "", (work){.out = N});
     start();
     sotto_slice(hidden(&slice), x, y);
-    stop("slice", "1x1", 0, 0, N / 2);
+    stop("slice", "", (work){.out = N / 2});
     start();
     sotto_concat(hidden(&concat), halves, y);
-    stop("concat", "1x1", 0, 0, N);
+    stop("concat", "", (work){.out = N});
 }
 
 static void attention(void)
@@ -325,30 +354,30 @@ static void attention(void)
                                            .beta = bias};
     start();
     sotto_matmul(hidden(&product), x, x + X_MAX / 2, y);
-    stop("matmul", "1x1", 50 * 50 * 64, 0, 50 * 50);
+    stop("matmul", "", (work){.out = 50 * 50, .macs = 50 * 50 * 64});
     start();
     sotto_softmax(hidden(&softmax), x, y);
-    stop("softmax", "1x1", 0, 0, 50 * 50);
+    stop("softmax", "", (work){.out = 50 * 50});
     start();
     sotto_layernorm(hidden(&norm), x, y);
-    stop("layernorm", "1x1", 0, 0, 50 * 64);
+    stop("layernorm", "", (work){.out = 50 * 64});
 }
 
 static void layers(void)
 {
-    conv("10x4", 49, 10, 1, 10, 4, 2, 64); /* the first layer of MLPerf Tiny's DS-CNN */
-    conv("1x1", 25, 5, 64, 1, 1, 1, 64);
-    conv("3x3", 49, 10, 1, 3, 3, 1, 16);
-    conv("3x3", 25, 5, 16, 3, 3, 1, 32);
-    conv("3x3", 25, 5, 32, 3, 3, 2, 64);
-    conv("9x1", 98, 1, 16, 9, 1, 1, 24);
-    conv("1x1", 25, 20, 16, 1, 1, 1, 32);
-    conv("1x1", 25, 5, 128, 1, 1, 1, 128);
-    depthwise("3x3", 25, 5, 64, 3, 3, 1);
-    depthwise("3x3", 49, 10, 16, 3, 3, 1);
-    depthwise("3x3", 25, 10, 64, 3, 3, 2);
-    depthwise("5x5", 25, 10, 64, 5, 5, 1);
-    depthwise("9x1", 98, 1, 64, 9, 1, 1);
+    conv(49, 10, 1, 10, 4, 2, 64); /* the first layer of MLPerf Tiny's DS-CNN */
+    conv(25, 5, 64, 1, 1, 1, 64);
+    conv(49, 10, 1, 3, 3, 1, 16);
+    conv(25, 5, 16, 3, 3, 1, 32);
+    conv(25, 5, 32, 3, 3, 2, 64);
+    conv(98, 1, 16, 9, 1, 1, 24);
+    conv(25, 20, 16, 1, 1, 1, 32);
+    conv(25, 5, 128, 1, 1, 1, 128);
+    depthwise(25, 5, 64, 3, 3, 1);
+    depthwise(49, 10, 16, 3, 3, 1);
+    depthwise(25, 10, 64, 3, 3, 2);
+    depthwise(25, 10, 64, 5, 5, 1);
+    depthwise(98, 1, 64, 9, 1, 1);
     dense(64, 12);
     dense(256, 128);
     dense(490, 144);
@@ -364,8 +393,7 @@ static void layers(void)
     attention();
 }
 
-void reset(void);
-void reset(void)
+__attribute__((noinline)) static void fill(void)
 {
     uint32_t state = 1;
     for (int32_t i = 0; i < X_MAX + W_MAX; i++) {
@@ -380,6 +408,16 @@ void reset(void)
         multiplier[i] = 1518500250 + i * 4096;
         shift[i] = -8;
     }
+}
+
+void reset(void);
+void reset(void)
+{
+#if defined(__ARM_FEATURE_MVE)
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* CPACR: coprocessors 10 and 11 */
+    __asm__ volatile("dsb\n\tisb" : : : "memory");
+#endif
+    fill();
     layers();
     static const uint32_t done[2] = {0x20026, 0}; /* ADP_Stopped_ApplicationExit, code 0 */
     call(0x18, (const void *)(uintptr_t)done[0]);

@@ -19,13 +19,14 @@ typedef struct sotto_add_broadcast_t {
 static inline void sotto_add_broadcast(const sotto_add_broadcast_t *p, const int8_t *x0,
                                        const int8_t *x1, int8_t *y)
 {
+    const sotto_adder_t sum = sotto_adder(&p->sum);
+    const int32_t n = p->length[3];
     for (int32_t i = 0; i < p->length[0]; i++)
         for (int32_t j = 0; j < p->length[1]; j++)
-            for (int32_t k = 0; k < p->length[2]; k++) {
+            for (int32_t k = 0; k < p->length[2]; k++, y += n) {
                 const int8_t *a = x0 + i * p->step0[0] + j * p->step0[1] + k * p->step0[2];
                 const int8_t *b = x1 + i * p->step1[0] + j * p->step1[1] + k * p->step1[2];
-                for (int32_t l = 0; l < p->length[3]; l++)
-                    *y++ = sotto_add_one(&p->sum, a[l * p->step0[3]], b[l * p->step1[3]]);
+                sotto_add_row(&sum, n, a, p->step0[3], b, p->step1[3], y);
             }
 }
 

@@ -10,6 +10,7 @@
 #ifndef SOTTO_CONV2D_H
 #define SOTTO_CONV2D_H
 
+#include "quantize/runtime/dot.h"
 #include "quantize/runtime/requant.h"
 #include "quantize/runtime/window.h"
 

@@ -8,6 +8,7 @@
 #ifndef SOTTO_DENSE_H
 #define SOTTO_DENSE_H
 
+#include "quantize/runtime/dot.h"
 #include "quantize/runtime/requant.h"
 
 typedef struct sotto_dense_t {

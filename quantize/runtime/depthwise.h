@@ -10,73 +10,16 @@
 #ifndef SOTTO_DEPTHWISE_H
 #define SOTTO_DEPTHWISE_H
 
+#include "quantize/runtime/depthwise_dsp.h"
+#include "quantize/runtime/depthwise_mve.h"
+#include "quantize/runtime/depthwise_plain.h"
+#include "quantize/runtime/depthwise_v6m.h"
 #include "quantize/runtime/grid.h"
-#include "quantize/runtime/scale.h"
 
-#define SOTTO_DEPTHWISE_TAPS 32 /* at most; an odd number of them is made even */
+/* sotto_depthwise_sums, of the machine: sums of four channels from c on. tap: pointers to channel
+ * 0, an even number of them, then two that are NULL. Returns the weights that come next. */
 
-typedef struct sotto_depthwise_t {
-    /* [C / 4][taps / 2][8]: of taps a, b and channels 0 .. 3: a0 a1 b0 b1 a2 a3 b2 b3; aligned to
-     * 4. C is a multiple of 4; a tap that is not there has weight 0. */
-    const int8_t *weight;
-    sotto_scale_t scale;
-} sotto_depthwise_t;
-
-/* Sums of four channels from c on. tap: pointers to channel 0, an even number of them, then two
- * that are NULL. Returns the weights that come next. */
-SOTTO_INLINE const int8_t *sotto_depthwise_sums(const int8_t *const *tap, int32_t c,
-                                                const int8_t *w, int32_t sum[4])
-{
-    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-#ifdef SOTTO_DSP
-    uint32_t a, b, t, u, v;
-    __asm__ volatile(
-        "ldrd %[a], %[b], [%[tap]], #8\n"
-        "1:\tldr %[a], [%[a], %[c]]\n\t"
-        "ldr %[b], [%[b], %[c]]\n\t"
-        "ldr %[v], [%[w]], #4\n\t"
-        "pkhbt %[t], %[a], %[b], lsl #16\n\t" /* a0 a1 b0 b1 */
-        "pkhtb %[b], %[b], %[a], asr #16\n\t" /* a2 a3 b2 b3 */
-        "sxtb16 %[u], %[v]\n\t"
-        "sxtb16 %[a], %[t]\n\t"
-        "smlad %[s0], %[a], %[u], %[s0]\n\t"
-        "sxtb16 %[v], %[v], ror #8\n\t"
-        "sxtb16 %[t], %[t], ror #8\n\t"
-        "smlad %[s1], %[t], %[v], %[s1]\n\t"
-        "ldr %[v], [%[w]], #4\n\t"
-        "sxtb16 %[a], %[b]\n\t"
-        "sxtb16 %[b], %[b], ror #8\n\t"
-        "sxtb16 %[u], %[v]\n\t"
-        "sxtb16 %[v], %[v], ror #8\n\t"
-        "smlad %[s2], %[a], %[u], %[s2]\n\t"
-        "smlad %[s3], %[b], %[v], %[s3]\n\t"
-        "ldrd %[a], %[b], [%[tap]], #8\n\t"
-        "cmp %[a], #0\n\t"
-        "bne 1b"
-        : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [w] "+r"(w), [tap] "+r"(tap),
-          [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [u] "=&r"(u), [v] "=&r"(v)
-        : [c] "r"(c)
-        : "cc", "memory");
-#else
-    for (; *tap; tap += 2, w += 8) {
-        const int8_t *const a = tap[0] + c, *const b = tap[1] + c;
-        s0 += a[0] * w[0];
-        s0 += b[0] * w[2];
-        s1 += a[1] * w[1];
-        s1 += b[1] * w[3];
-        s2 += a[2] * w[4];
-        s2 += b[2] * w[6];
-        s3 += a[3] * w[5];
-        s3 += b[3] * w[7];
-    }
-#endif
-    sum[0] = s0;
-    sum[1] = s1;
-    sum[2] = s2;
-    sum[3] = s3;
-    return w;
-}
-
+#ifndef SOTTO_MVE
 /* One position; y: [channels], which are a multiple of 4. s: d, or another layer of its shape. */
 SOTTO_INLINE void sotto_depthwise(const sotto_depthwise_t *s, const sotto_depthwise_t *d,
                                   const int8_t *const *tap, int32_t channels, int8_t *y)
@@ -97,6 +40,7 @@ SOTTO_INLINE void sotto_depthwise(const sotto_depthwise_t *s, const sotto_depthw
         y[3] = sotto_scale_end(e, sum[3]);
     }
 }
+#endif
 
 /* Memory of the map from which positions are read: all lie at x, but bytes first .. end - 1 at
  * kept; outside: C times in_zero. */

@@ -1,5 +1,5 @@
-/* dwconv2d_taps: dwconv2d.h faster, for channels that are a multiple of 4 and at most
- * SOTTO_DEPTHWISE_TAPS taps (depthwise.h).
+/* dwconv2d_taps: dwconv2d.h and dwconv2d_bands.h faster, for channels that are a multiple of 4 and
+ * at most SOTTO_DEPTHWISE_TAPS taps (depthwise.h).
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without
@@ -12,6 +12,7 @@
 
 typedef struct sotto_dwconv2d_taps_t {
     sotto_grid_t grid;
+    int32_t bands; /* of as many columns each, with channels of scale.h of their own: [bands][C] */
     sotto_depthwise_t depthwise;
 } sotto_dwconv2d_taps_t;
 
@@ -24,12 +25,17 @@ SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s,
     const sotto_map_t map = {x, 0, scratch, 0, 0};
     const int8_t *tap[SOTTO_DEPTHWISE_TAPS + 2];
     memset(scratch, p->grid.in_zero, (size_t)g->in_c);
-    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h)
-        for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w) {
-            sotto_point(g, map, top, left, tap);
-            sotto_depthwise(&s->depthwise, &p->depthwise, tap, g->in_c, y);
-            y += g->in_c;
+    const int32_t width = g->out_w / s->bands;
+    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h) {
+        sotto_depthwise_t band = p->depthwise;
+        for (int32_t w = 0, end = width, left = -g->pad_left; w < g->out_w; end += width) {
+            for (; w < end; w++, left += g->stride_w, y += g->in_c) {
+                sotto_point(g, map, top, left, tap);
+                sotto_depthwise(&s->depthwise, &band, tap, g->in_c, y);
+            }
+            band.scale.channel += 3 * g->in_c;
         }
+    }
 }
 
 static inline void sotto_dwconv2d_taps(const sotto_dwconv2d_taps_t *p, const int8_t *x, int8_t *y,

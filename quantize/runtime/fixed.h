@@ -31,14 +31,6 @@ static inline int32_t sotto_mul_q15(int32_t a, int32_t b)
     return (a * b + (1 << 14)) >> 15;
 }
 
-/* sum of x[i] * w[i] */
-static inline int32_t sotto_dot_i16(const int16_t *x, const int8_t *w, int32_t n)
-{
-    int32_t sum = 0;
-    for (int32_t i = 0; i < n; i++) sum += x[i] * w[i];
-    return sum;
-}
-
 /* 2^(15 + bits) tanh(x / 2^(6 + bits)), x >= 0 */
 static inline int32_t sotto_tanh_between(int32_t x, int32_t bits)
 {

@@ -58,19 +58,5 @@ SOTTO_INLINE const int8_t *sotto_gemm_dot(const int8_t *w, int32_t n, const void
     return w;
 }
 
-SOTTO_INLINE void sotto_gemm_all(const sotto_gemm_t *s, const sotto_gemm_t *g, const void *columns,
-                                 const int32_t apart[4], int8_t *y)
-{
-    const sotto_end_t e = sotto_end_of(&s->scale, &g->scale);
-    const int32_t k = s->k;
-    const int32_t *channel = g->scale.channel;
-    const int8_t *w = g->weight;
-    for (int8_t *const end = y + s->n; y < end; y++, channel += 3) {
-        int32_t sum[4] = {channel[0], channel[0], channel[0], channel[0]};
-        w = sotto_gemm_dot(w, k, columns, sum);
-        sotto_gemm_end(e, channel, sum, y, apart);
-    }
-}
-
 #endif
 #endif

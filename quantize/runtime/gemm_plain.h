@@ -9,7 +9,7 @@
 
 #include "quantize/runtime/gemm_t.h"
 
-#if !defined(SOTTO_DSP) && !defined(SOTTO_MVE)
+#ifdef SOTTO_PLAIN
 
 static inline void sotto_gemm_put(const sotto_gemm_t *g, void *scratch, int32_t p, const int8_t *x)
 {

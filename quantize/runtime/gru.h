@@ -21,6 +21,7 @@
 #ifndef SOTTO_GRU_H
 #define SOTTO_GRU_H
 
+#include "quantize/runtime/dot.h"
 #include "quantize/runtime/fixed.h"
 
 #include <string.h>

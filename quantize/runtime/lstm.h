@@ -24,6 +24,7 @@
 #ifndef SOTTO_LSTM_H
 #define SOTTO_LSTM_H
 
+#include "quantize/runtime/dot.h"
 #include "quantize/runtime/fixed.h"
 
 #include <string.h>

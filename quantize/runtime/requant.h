@@ -72,16 +72,4 @@ static inline int8_t sotto_clamp_i8(int32_t v, int32_t lo, int32_t hi)
     return (int8_t)(v < lo ? lo : v > hi ? hi : v);
 }
 
-/* sum of (x[i] + offset) * w[i]. The sum with offset fits 16 bits, so compilers may use 16-bit
- * multiply-accumulates. */
-static inline int32_t sotto_dot(const int8_t *x, const int8_t *w, int32_t n, int16_t offset)
-{
-    int32_t sum = 0;
-    for (int32_t i = 0; i < n; i++) {
-        const int16_t v = (int16_t)(x[i] + offset);
-        sum += v * w[i];
-    }
-    return sum;
-}
-
 #endif

@@ -30,6 +30,14 @@ SOTTO_INLINE int32_t sotto_scale_high(int32_t sum, int32_t multiplier, int32_t s
     else
         __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(twice), "r"(multiplier));
     return r;
+#elif defined(SOTTO_V6M) /* by 16 bits: no product nor sum leaves 32 bits */
+    const uint32_t twice = (uint32_t)sum << 1, low = twice & 0xFFFF;
+    const uint32_t multiplier_low = (uint32_t)multiplier & 0xFFFF;
+    const int32_t high = (int32_t)twice >> 16, multiplier_high = multiplier >> 16;
+    const int32_t cross = (int32_t)low * multiplier_high + (int32_t)(low * multiplier_low >> 16) +
+                          (single ? 0 : 0x8000);
+    const int32_t other = high * (int32_t)multiplier_low + (cross & 0xFFFF);
+    return high * multiplier_high + (cross >> 16) + (other >> 16);
 #else
     const int64_t product = (int64_t)((int32_t)((uint32_t)sum << 1)) * multiplier;
     const int32_t high = (int32_t)(product >> 32);

@@ -14,6 +14,7 @@
 #ifndef SOTTO_SVDF_H
 #define SOTTO_SVDF_H
 
+#include "quantize/runtime/dot.h"
 #include "quantize/runtime/fixed.h"
 
 #include <string.h>

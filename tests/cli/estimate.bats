@@ -21,15 +21,82 @@ column() { # name: that column of the table in $output (TSV), whose header has t
         at && NF >= at { print $at }' <<< "$output"
 }
 
-@test "an untrained architecture on all boards: at least twelve, with errors and basis" {
+@test "an untrained architecture on all boards: at least thirty, every figure with error and basis" {
     run --separate-stderr "$SOTTO" estimate small.net --format json
     [ "$status" -eq 0 ]
     [ -z "$stderr" ]
     command -v jq >/dev/null || skip "jq is not there"
-    [ "$(jq '.targets | length' <<< "$output")" -ge 12 ]
+    [ "$(jq '.targets | length' <<< "$output")" -ge 30 ]
     [ "$(jq '.macs' <<< "$output")" -eq $((25 * 5 * 16 * 40 + 160)) ]
-    [ "$(jq '[.targets[] | select(.latency_ms > 0 and .latency_error_percent > 0 and .basis != "")] | length' <<< "$output")" \
-      -eq "$(jq '.targets | length' <<< "$output")" ]
+    jq -e '.targets[] | select(.latency_ms <= 0 or .latency_error_percent <= 0 or .source == "")' \
+        <<< "$output" && return 1
+    for figure in flash ram latency; do
+        jq -e --arg f "$figure" 'all(.targets[]; .[$f + "_error_percent"] != null and
+            (.[$f + "_basis"] | IN("exact", "measured", "published", "inferred")))' <<< "$output"
+    done
+    jq -e 'all(.targets[]; (.energy_uj == null) == (.energy_basis == ""))' <<< "$output"
+}
+
+@test "all boards are ranked: what fits first, then by time or by energy" {
+    command -v jq >/dev/null || skip "jq is not there"
+    run "$SOTTO" estimate small.net --target all --format json
+    [ "$status" -eq 0 ]
+    jq -e '[.targets[] | [.fits == false, .latency_ms]] | . == sort' <<< "$output"
+    run "$SOTTO" estimate small.net --by energy --format json
+    [ "$status" -eq 0 ]
+    jq -e '[.targets[] | [.fits == false, .energy_uj // 1e30]] | . == sort' <<< "$output"
+    jq -e '.targets[0].energy_uj > 0' <<< "$output"
+    run "$SOTTO" estimate small.net --by beauty
+    [ "$status" -eq 2 ]
+}
+
+@test "--fit: boards within the limits only; exit 4 when none is, and why" {
+    command -v jq >/dev/null || skip "jq is not there"
+    run --separate-stderr "$SOTTO" estimate big.net --fit --format json
+    [ "$status" -eq 0 ]
+    jq -e '(.targets | length > 0) and all(.targets[]; .fits)' <<< "$output"
+    [[ $output != *bluepill* ]]
+    run --separate-stderr "$SOTTO" estimate ds_cnn --latency-ms 150 --flash-kb 64 --ram-kb 20 --format json
+    [ "$status" -eq 0 ]
+    jq -e '(.targets | length > 0) and
+           all(.targets[]; .latency_ms <= 150 and .flash_bytes <= 65536 and .ram_bytes <= 20480)' <<< "$output"
+    run --separate-stderr "$SOTTO" estimate ds_cnn --duty 0.001 --format tsv
+    [ "$status" -eq 4 ]
+    [[ $stderr == *"no board of "*" holds the model within the limits"* ]]
+    [[ $stderr == *"--duty 0.001"* ]]
+    [ "$(column target | wc -l)" -eq 0 ]
+    run "$SOTTO" estimate ds_cnn --target nucleo-l4r5zi --ram-kb 9
+    [ "$status" -eq 4 ]
+    run "$SOTTO" estimate ds_cnn --ram-kb -1
+    [ "$status" -eq 2 ]
+}
+
+@test "the duty cycle is time by hop of the features; a bare graph has none" {
+    command -v jq >/dev/null || skip "jq is not there"
+    run "$SOTTO" estimate ds_cnn features.hop_ms=40 --target nucleo-l4r5zi --format json
+    [ "$status" -eq 0 ]
+    jq -e '.hop_ms == 40' <<< "$output"
+    jq -e '.targets[0] | (.latency_ms + (.frontend_ms // 0)) / 40 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    run "$SOTTO" estimate small.net --target nucleo-l4r5zi --format json
+    jq -e '.targets[0].duty == null' <<< "$output"
+    run "$SOTTO" estimate small.net --target nucleo-l4r5zi --duty 50 # not known: not within
+    [ "$status" -eq 4 ]
+}
+
+@test "--runtime cmsis-nn: the model under TFLM; both beside each other; cores without CMSIS-NN" {
+    command -v jq >/dev/null || skip "jq is not there"
+    run "$SOTTO" estimate "$root/bench/nets/kws.net" --runtime sotto,cmsis-nn --target nucleo-l4r5zi --format json
+    [ "$status" -eq 0 ]
+    jq -e '.targets | length == 2 and .[0].runtime == "sotto" and .[1].runtime == "cmsis-nn"' <<< "$output"
+    # published: 99.8 (microTVM), 94.3 (TFLM), arena 22,820 bytes here
+    jq -e '.targets[1] | .latency_ms > 85 and .latency_ms < 110 and .ram_bytes > 22000 and .ram_bytes < 24000
+           and .flash_bytes > 130000 and .latency_basis == "published"' <<< "$output"
+    run "$SOTTO" estimate small.net --runtime cmsis-nn --target esp32-devkit --format json
+    [ "$status" -eq 0 ]
+    jq -e '.targets[0] | .latency_ms == null and .flash_bytes == null and .fits == false
+           and (.why_not | test("CMSIS-NN"))' <<< "$output"
+    run "$SOTTO" estimate small.net --runtime tvm
+    [ "$status" -eq 2 ]
 }
 
 @test "tsv: a row a board, the order asked for" {
@@ -57,7 +124,7 @@ column() { # name: that column of the table in $output (TSV), whose header has t
 @test "--list names the boards" {
     run "$SOTTO" estimate --list --format tsv
     [ "$status" -eq 0 ]
-    [ "$(column target | wc -l)" -ge 20 ]
+    [ "$(column target | wc -l)" -ge 33 ]
     [[ $output == *arduino-nano-33-ble* ]]
 }
 
@@ -104,7 +171,70 @@ column() { # name: that column of the table in $output (TSV), whose header has t
     command -v arm-none-eabi-gcc >/dev/null || skip "arm-none-eabi-gcc is not there"
     command -v qemu-system-arm >/dev/null || skip "qemu-system-arm is not there"
     [[ $(arm-none-eabi-gcc -dumpversion) == 12.* ]] || skip "the figures are of GCC 12"
-    make -s -C "$root" build/release/bench/fit_latency
+    make -s -C "$root" build/release/bench/fit_latency build/release/bench/fit_instructions
     run "$root/bench/update_targets.sh" --check "$reference"
     [ "$status" -eq 0 ]
+}
+
+@test "one board held out after another: median 10 %, worst 25 % of the published times of CMSIS-NN" {
+    reference=${SOTTO_REFERENCE:-$root/../shared/reference}
+    [ -d "$reference" ] || skip "the published figures are not here"
+    make -s -C "$root" build/release/bench/fit_latency
+    cd "$root"
+    run build/release/bench/fit_latency "$reference"
+    [ "$status" -eq 0 ]
+    [[ $output != *"no rule for it"* ]]
+    awk '/mcu_latency_truth.csv/ { here = 1 } /rows [0-9]+, median/ && here {
+             gsub(",", ""); n = $2; median = $5; worst = $10; here = 0 }
+         END { exit !(n >= 15 && median <= 10 && worst <= 25 && worst > 0) }' <<< "$output"
+}
+
+@test "instructions of counted layers become rules; rows that are no numbers are refused" {
+    make -s -C "$root" build/release/bench/fit_instructions
+    fit=$root/build/release/bench/fit_instructions
+    {
+        echo "core,kernel_library,opt,net,op,in,kernel,out,macs,instructions,ins_per_mac"
+        for core in Cortex-M0+:-O3 Cortex-M3:-O3 Cortex-M4:-O2 Cortex-M55:-O3; do
+            for n in 10 20 40; do
+                echo "${core%:*},CMSIS-NN (2026),${core#*:},n,FC,1x1x$n,1x1,1x1x8,$((8 * n)),$((80 * n)),10"
+            done
+        done
+    } > qemu.csv
+    {
+        echo "isa,opt,op,variant,out,macs,pixels,rows,weights,instructions,net"
+        for n in 10 20 40 80; do
+            echo "a,-O2,dense,,100,$((100 * n)),1,100,$((100 * n)),$((300 * n + 2000)),small"
+        done
+        echo "a,-O2,frame,mfcc_49x10,0,0,0,0,0,50000,"
+        echo "a,-O2,frame,mfcc_25x10,0,0,0,0,0,1000,"
+        echo "a,-O2,frame,mfcc_20x49,0,0,0,0,0,90000,"
+    } > counts.csv
+    run "$fit" --ini qemu.csv counts.csv
+    [ "$status" -eq 0 ]
+    [[ $output == *"[sotto a]"*"dense = 3 0 20 0 0 0 4 0.0 0.0"* ]]
+    [[ $output == *"[frontend a]"*"frame = "* ]]
+    awk "/frontend a/ { here = 1 } here && /^error_percent/ { exit !(\$3 > 1) }" <<< "$output"
+    [[ $output == *"[cmsis-nn armv7e-m]"*"dense = 10 "* ]]
+    run "$fit" qemu.csv counts.csv
+    [[ $output == *"networks 1, median 0.0 %, worst 0.0 %"* ]]
+    echo "a,-O2,dense,,100,many,1,100,10,100,small" >> counts.csv
+    run "$fit" qemu.csv counts.csv
+    [ "$status" -eq 1 ]
+    [[ $output == *"a number is missing"* ]]
+    run "$fit" qemu.csv
+    [ "$status" -eq 2 ]
+}
+
+@test "instructions estimated are those that the emulator counts, within 15 %" {
+    for tool in arm-none-eabi-gcc qemu-system-arm jq; do
+        command -v $tool >/dev/null || skip "$tool is not there"
+    done
+    [[ $(arm-none-eabi-gcc -dumpversion) == 12.* ]] || skip "the figures are of GCC 12"
+    for model in ds_cnn tc_resnet8 "gru model.width=32" dnn; do
+        run "$SOTTO" estimate $model --measure --target nucleo-g0b1re,bluepill,nucleo-l4r5zi --format json
+        [ "$status" -eq 0 ]
+        jq -e '(.measured | length == 3) and all(.measured[];
+                  .instructions_estimated / .instructions | . > 0.85 and . < 1.15)' <<< "$output"
+        jq -e 'all(.measured[]; .ram_bytes - .ram_estimated_bytes | . >= 0 and . <= 8)' <<< "$output"
+    done
 }
