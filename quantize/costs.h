@@ -31,8 +31,8 @@ typedef struct quant_layer_cost {
     int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
     int64_t scratch;   /* bytes an int8 kernel works in */
     bool in_place;     /* may write over its first input when it is the last reader */
-    double work, size; /* kind OTHER: of an element and of code, of what add's take; of another
-                        * kind: of code, of what the kind's takes */
+    double work, size; /* kind OTHER: of an element, of what add's takes; code, of what the kind's
+                        * takes (clamp's of kind OTHER) */
     bool takes_affine, takes_bands; /* while a graph is read: a batchnorm may still be folded in */
 } quant_layer_cost;
 

@@ -131,7 +131,7 @@ static double code_of(const quant_layer_cost *c, const quant_core *core)
 {
     if (c->kernel && strcmp(c->kernel, "separable") == 0)
         return core->code[QUANT_CONV] + core->code[QUANT_DEPTHWISE];
-    return c->size * core->code[c->kind == QUANT_OTHER ? QUANT_ADD : c->kind];
+    return c->size * core->code[c->kind];
 }
 
 static void count_bytes(const quant_costs *costs, const quant_core *core, quant_estimate *e)

@@ -46,7 +46,13 @@ value() { # name: of the values in $output (TSV)
     # int8 has a table of 256 bytes for each silu
     tables=$(jq '256 * ([.layers[] | select(.op == "silu")] | length)' cost.json)
     [ "$tables" -gt 0 ]
-    [ "$(($(jq .weight_bytes cost.json) + tables))" -eq "$(jq .weight_bytes estimate.json)" ]
+    # on a device depthwise taps are in pairs, and the taps of other convolutions in fours
+    padding=$(jq '[.layers[] | select(.op | endswith("conv2d")) | . + {channels: (.shape | split("x")
+                   | last | tonumber)} | .taps = .parameters / .channels | .channels *
+                   if .op == "conv2d" then (4 - .taps % 4) % 4 else .taps % 2 end] | add' cost.json)
+    [ "$padding" -gt 0 ]
+    [ "$(($(jq .weight_bytes cost.json) + tables + padding))" -eq \
+        "$(jq .weight_bytes estimate.json)" ]
     [ "$(jq .macs cost.json)" -eq "$(jq .macs estimate.json)" ]
 }
 
