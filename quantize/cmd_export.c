@@ -1,7 +1,9 @@
 /* sotto export: an int8 model as one C99 header; any model as a .tflite or .onnx file. */
 #include "quantize/firmware.h"
 #include "quantize/onnx.h"
+#include "quantize/pipeline.h"
 #include "quantize/posterior_options.h"
+#include "quantize/stream_plan.h"
 #include "quantize/tflite.h"
 #include "train/cli.h"
 #include "train/version.h"
@@ -14,6 +16,21 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err);
 typedef enum kind { HEADER, TFLITE, ONNX } kind;
 static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 
+typedef struct options {
+    const char *prefix, *stream, *firmware, *board, *wav;
+    quant_posterior posterior;
+    int hop; /* frames; 0: no streaming */
+    int net; /* it alone */
+} options;
+
+/* What a header is made of. */
+typedef struct parts {
+    q8_model *m;
+    quant_pipeline pipeline;
+    q8_stream *stream;
+    q8_export how;
+} parts;
+
 static const cli_spec spec = {
     .usage = "RUN|MODEL",
     .about =
@@ -23,6 +40,9 @@ static const cli_spec spec = {
         "be computed in integers), kws_selftest(). It allocates nothing, uses no float, and gives\n"
         "the results of `sotto stream` and `sotto eval` on the same model bit for bit. Header and\n"
         "runtime are 0BSD.\n"
+        "--hop FRAMES adds kws_stream_step(), which takes that many new frames of features and\n"
+        "computes what they change, and kws_push() uses it: the window moves on, with the results\n"
+        "of kws_run() on it, or (recurrent layers) the state goes on.\n"
         "--format tflite, or -o NAME.tflite, writes a TensorFlow Lite model instead, of float\n"
         "models too; TensorFlow Lite's own kernels give the results of an int8 model bit for bit.\n"
         "--format onnx, or -o NAME.onnx, writes ONNX (opset 13), int8 models with QuantizeLinear\n"
@@ -41,77 +61,99 @@ static const cli_spec spec = {
         "header, tflite or onnx (default: by the name of -o); table, tsv or json: of the result",
 };
 
-typedef struct options {
-    const char *prefix, *firmware, *board, *wav;
-    quant_posterior posterior;
-    int net; /* it alone */
-} options;
+/* ---- a header ---- */
 
-static base_status put_result(cli *c, const q8_model *m, const quant_pipeline *pl,
-                              const char *prefix, size_t header_bytes, base_err *err)
+static void drop(parts *p)
 {
+    quant_pipeline_free(&p->pipeline);
+    q8_stream_free(p->stream);
+    q8_model_free(p->m);
+}
+
+static base_status plan_stream(const options *o, parts *p, base_err *err)
+{
+    q8_stream_mode mode = Q8_STREAM_AUTO;
+    while (mode <= Q8_STREAM_STATE && strcmp(o->stream, q8_stream_mode_name(mode)) != 0) mode++;
+    BASE_TRY(q8_stream_new(p->m, mode, o->hop, &p->stream, err));
+    p->how.stream = p->stream;
+    return BASE_OK;
+}
+
+/* What stands around the net, unless the net alone is wanted, or its features are none that
+ * integers compute. */
+static base_status plan_pipeline(cli *c, const options *o, parts *p, base_err *err)
+{
+    base_err why = {0};
+    if (o->net) return BASE_OK;
+    if (!quant_pipeline_possible(p->m, &why)) {
+        cli_say(c, "the net alone: %s", why.message);
+        return BASE_OK;
+    }
+    BASE_TRY(quant_pipeline_new(p->m, &o->posterior, p->stream, &p->pipeline, err));
+    p->how.pipeline = &p->pipeline;
+    return BASE_OK;
+}
+
+static base_status gather(cli *c, const options *o, const char *path, parts *p, base_err *err)
+{
+    *p = (parts){.how.prefix = o->prefix};
+    base_status status = q8_load(path, &p->m, err);
+    if (status == BASE_OK && o->hop) status = plan_stream(o, p, err);
+    if (status == BASE_OK) status = plan_pipeline(c, o, p, err);
+    if (status != BASE_OK) drop(p);
+    return status;
+}
+
+static void put_stream(cli *c, const q8_stream *s)
+{
+    cli_put_text(c, "stream", q8_stream_mode_name(s->mode));
+    cli_put_int(c, "hop_frames", s->hop);
+    cli_put_int(c, "hop_macs", s->macs);
+    cli_put_int(c, "run_macs", s->window_macs);
+    cli_put_bytes(c, "stream_bytes", (int64_t)s->net.work);
+}
+
+static base_status put_result(cli *c, const parts *p, size_t header_bytes, base_err *err)
+{
+    const q8_model *m = p->m;
+    const quant_pipeline *pl = p->how.pipeline;
     size_t weights, tables, work = 0;
     char hash[65], shape[64];
     BASE_TRY(q8_exported_work(m, &work, err));
     q8_table_bytes(m, &weights, &tables);
     cli_put_text(c, "header", c->output);
     cli_put_bytes(c, "header_bytes", (int64_t)header_bytes);
-    cli_put_text(c, "prefix", prefix);
+    cli_put_text(c, "prefix", p->how.prefix);
     cli_put_text(c, "input", nn_shape_text(m->values[0].shape, shape));
     cli_put_int(c, "outputs", (int64_t)q8_output_size(m));
     cli_put_text(c, "rounding", q8_rounding_name(m->rounding));
     cli_put_int(c, "layers", m->n_layers);
     cli_put_bytes(c, "weight_bytes", (int64_t)weights);
     cli_put_bytes(c, "table_bytes", (int64_t)tables);
-    cli_put_bytes(c, "work_bytes", (int64_t)quant_pipeline_work(pl, work));
+    cli_put_bytes(c, "work_bytes", (int64_t)quant_pipeline_work(p->stream ? NULL : pl, work));
     cli_put_bool(c, "front_end", pl != NULL);
     if (pl) cli_put_bytes(c, "state_bytes", (int64_t)quant_pipeline_state(pl, m));
     if (pl) cli_put_int(c, "hop_samples", pl->hop);
     cli_put_int(c, "golden_inputs", (int64_t)m->n_golden);
     if (q8_hash(m, hash, NULL) == BASE_OK) cli_put_text(c, "model_hash", hash);
+    if (p->stream) put_stream(c, p->stream);
     return BASE_OK;
-}
-
-/* What stands around the net in its header: *pl, or NULL in *with where it is wanted without, or
- * its features are none that integers compute. */
-static base_status choose(cli *c, const options *o, const q8_model *m, quant_pipeline *pl,
-                          const quant_pipeline **with, base_err *err)
-{
-    base_err why = {0};
-    *with = NULL;
-    *pl = (quant_pipeline){0};
-    if (o->net) return BASE_OK;
-    if (!quant_pipeline_possible(m, &why)) {
-        cli_say(c, "the net alone: %s", why.message);
-        return BASE_OK;
-    }
-    BASE_TRY(quant_pipeline_new(m, &o->posterior, pl, err));
-    *with = pl;
-    return BASE_OK;
-}
-
-static base_status export_model(cli *c, const options *o, const q8_model *m, base_err *err)
-{
-    base_str text = {0};
-    quant_pipeline pipeline;
-    const quant_pipeline *pl;
-    base_status status = choose(c, o, m, &pipeline, &pl, err);
-    if (status == BASE_OK) status = q8_emit_pipeline(m, pl, o->prefix, &text, err);
-    if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
-    if (status == BASE_OK) status = put_result(c, m, pl, o->prefix, text.len, err);
-    base_str_free(&text);
-    quant_pipeline_free(&pipeline);
-    return status;
 }
 
 static base_status export_header(cli *c, const options *o, const char *path, base_err *err)
 {
-    q8_model *m = NULL;
-    BASE_TRY(q8_load(path, &m, err));
-    const base_status status = export_model(c, o, m, err);
-    q8_model_free(m);
+    base_str text = {0};
+    parts p;
+    BASE_TRY(gather(c, o, path, &p, err));
+    base_status status = q8_emit(p.m, &p.how, &text, err);
+    if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
+    if (status == BASE_OK) status = put_result(c, &p, text.len, err);
+    base_str_free(&text);
+    drop(&p);
     return status;
 }
+
+/* ---- another file ---- */
 
 static base_status file_bytes(const char *path, kind k, bool int8, base_str *bytes, base_err *err)
 {
@@ -146,17 +188,13 @@ static base_status export_file(cli *c, const char *path, kind k, base_err *err)
 
 static base_status export_firmware(cli *c, const options *o, const char *path, base_err *err)
 {
-    q8_model *m = NULL;
     bool emulated = false;
-    quant_pipeline pipeline;
-    const quant_pipeline *pl;
+    parts p;
     cli_interrupt(c); /* or a folder might be left half-written */
-    BASE_TRY(q8_load(path, &m, err));
-    base_status status = choose(c, o, m, &pipeline, &pl, err);
-    if (status == BASE_OK)
-        status = firmware_write(m, pl, o->board, o->wav, o->firmware, &emulated, err);
-    quant_pipeline_free(&pipeline);
-    q8_model_free(m);
+    BASE_TRY(gather(c, o, path, &p, err));
+    const base_status status =
+        firmware_write(p.m, &p.how, o->board, o->wav, o->firmware, &emulated, err);
+    drop(&p);
     if (status != BASE_OK) return status;
     cli_put_text(c, "firmware", o->firmware);
     cli_put_text(c, "board", o->board);
@@ -165,9 +203,22 @@ static base_status export_firmware(cli *c, const options *o, const char *path, b
     return BASE_OK;
 }
 
+static base_status check_stream(const options *o, base_err *err)
+{
+    if (strcmp(o->stream, "auto") != 0 && !o->hop) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
+    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
+        if (strcmp(o->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", o->stream);
+    return base_hint(err, "take auto, window or state");
+}
+
 /* Options that do not go together. */
 static base_status check_options(const cli *c, const options *o, base_err *err)
 {
+    BASE_TRY(check_stream(o, err));
     if (!o->firmware && (o->board || o->wav)) {
         base_fail(err, BASE_USAGE, "%s is of --firmware, which is not there",
                   o->board ? "--board" : "--wav");
@@ -203,9 +254,12 @@ static kind kind_of(const cli *c)
 
 base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {.prefix = "kws", .posterior = quant_posterior_default()};
+    options o = {.prefix = "kws", .stream = "auto", .posterior = quant_posterior_default()};
     const struct poptOption table[] = {
         {"prefix", 'p', POPT_ARG_STRING, &o.prefix, 0, "what all names begin with", "NAME"},
+        {"hop", 0, POPT_ARG_INT, &o.hop, 0, "frames of a streaming step (0: none)", "FRAMES"},
+        {"stream", 0, POPT_ARG_STRING, &o.stream, 0,
+         "window, state, or auto: state where all layers allow it", "MODE"},
         {"firmware", 0, POPT_ARG_STRING, &o.firmware, 0, "write a project into this folder", "DIR"},
         {"board", 0, POPT_ARG_STRING, &o.board, 0, "what the project is for", "NAME"},
         {"wav", 0, POPT_ARG_STRING, &o.wav, 0, "a recording that the project hears", "FILE"},

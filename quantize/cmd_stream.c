@@ -225,7 +225,7 @@ static base_status open_stream(stream *s, base_err *err)
     BASE_TRY(quant_posterior_hop(p, &s->cfg, &s->hop, err));
     s->fixed =
         s->subject.q8 && !s->set->float_features && quant_pipeline_possible(s->subject.q8, NULL);
-    if (s->fixed) BASE_TRY(quant_pipeline_new(s->subject.q8, p, &s->device, err));
+    if (s->fixed) BASE_TRY(quant_pipeline_new(s->subject.q8, p, NULL, &s->device, err));
     s->mute = base_alloc(m->n_labels + 1, sizeof *s->mute);
     if (!s->mute) return base_nomem(err, m->n_labels);
     return quant_posterior_runtime(p, 1000.0 * s->hop / s->cfg.rate, m,

@@ -207,38 +207,39 @@ static base_status emit(emitter *e, base_err *err)
     put_macros(e);
     emit_layers(e);
     emit_run(e);
+    if (e->stream) BASE_TRY(emit_stream(e, err));
     if (e->pipeline) emit_pipeline(e);
     return emit_selftest(e, err);
 }
 
-static base_status emit_deployed(const q8_model *m, const quant_pipeline *pipeline,
-                                 base_arena *arena, const char *prefix, base_str *text,
-                                 base_err *err)
+static base_status emit_deployed(const q8_model *m, const q8_export *how, base_arena *arena,
+                                 base_str *text, base_err *err)
 {
     q8_model deployed;
-    emitter e = {.m = &deployed, .prefix = prefix, .pipeline = pipeline, .out = text};
-    for (size_t i = 0; prefix[i]; i++) e.upper[i] = (char)toupper((unsigned char)prefix[i]);
+    emitter e = {.m = &deployed,
+                 .prefix = how->prefix,
+                 .pipeline = how->pipeline,
+                 .stream = how->stream,
+                 .out = text};
+    for (size_t i = 0; e.prefix[i]; i++) e.upper[i] = (char)toupper((unsigned char)e.prefix[i]);
     BASE_TRY(q8_hash(m, e.hash, err));
-    BASE_TRY(q8_deploy(m, arena, &deployed, err));
-    e.work = quant_pipeline_work(pipeline, deployed.work);
+    if (e.stream && e.stream->mode == Q8_STREAM_WINDOW)
+        e.m = &e.stream->net; /* a reset runs it where steps go on */
+    else
+        BASE_TRY(q8_deploy(m, arena, &deployed, err));
+    e.work = e.stream ? e.m->work : quant_pipeline_work(e.pipeline, e.m->work);
     const base_status status = emit(&e, err);
     const bool failed = text->failed || e.included.failed;
     base_str_free(&e.included);
     return status == BASE_OK && failed ? base_nomem(err, text->len) : status;
 }
 
-base_status q8_emit_pipeline(const q8_model *m, const quant_pipeline *pipeline, const char *prefix,
-                             base_str *text, base_err *err)
+base_status q8_emit(const q8_model *m, const q8_export *how, base_str *text, base_err *err)
 {
-    BASE_TRY(check_prefix(prefix, err));
+    BASE_TRY(check_prefix(how->prefix, err));
     base_arena *arena = base_arena_new();
     if (!arena) return base_nomem(err, 1);
-    const base_status status = emit_deployed(m, pipeline, arena, prefix, text, err);
+    const base_status status = emit_deployed(m, how, arena, text, err);
     base_arena_free(arena);
     return status;
-}
-
-base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err)
-{
-    return q8_emit_pipeline(m, NULL, prefix, text, err);
 }

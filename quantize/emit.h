@@ -1,12 +1,13 @@
 /* emit: what the files that write exported C share: quantize/emit.c the frame, emit_text.c numbers,
- * names and strings, emit_net.c the layers and the inference, emit_pipeline.c (with
- * emit_frontend.c) what stands around it, emit_test.c the self-test.
+ * names and strings, emit_net.c the layers and the inference, emit_stream.c that hop by hop,
+ * emit_pipeline.c (with emit_frontend.c) what stands around it, emit_test.c the self-test.
  */
 #ifndef QUANTIZE_EMIT_H
 #define QUANTIZE_EMIT_H
 
 #include "quantize/internal.h"
 #include "quantize/pipeline.h"
+#include "quantize/stream_plan.h"
 
 typedef struct emitter {
     const q8_model *m;              /* as q8_deploy lays it out */
@@ -14,6 +15,7 @@ typedef struct emitter {
     char upper[NN_MAX_NAME];        /* "KWS" */
     char hash[65];                  /* of the model before q8_deploy */
     const quant_pipeline *pipeline; /* NULL: the net alone */
+    const q8_stream *stream;        /* NULL: none */
     size_t work;                    /* bytes of the work buffer */
     base_str *out;
     base_str included; /* paths of the runtime files written so far, one a line */
@@ -36,8 +38,14 @@ base_status emit_runtime(emitter *e, const char *path, base_err *err);
 
 /* ---- parts ---- */
 
-void emit_layers(emitter *e); /* tables and structs */
-void emit_run(emitter *e);    /* stages and PREFIX_run */
+/* The struct of l, which is layer k or some rows of it, with the arrays of layer k. */
+void emit_struct(emitter *e, int k, const nn_q8_layer *l, const char *name);
+/* The first layer of the shape of layer k, k itself when there is none before: its function,
+ * PREFIX_shape_N, is that of layer k and of rows of it. */
+int emit_shape(const q8_model *m, int k);
+void emit_layers(emitter *e);                       /* tables and structs */
+void emit_run(emitter *e);                          /* stages and PREFIX_run */
+base_status emit_stream(emitter *e, base_err *err); /* PREFIX_stream_reset and _step */
 void emit_pipeline(emitter *e);
 base_status emit_selftest(emitter *e, base_err *err);
 

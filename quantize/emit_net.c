@@ -5,6 +5,23 @@
 
 #include <string.h>
 
+void emit_struct(emitter *e, int k, const nn_q8_layer *l, const char *name)
+{
+    char array_of[EMIT_NAME];
+    base_str_add(e->out, "static const %s_t %s = {", e->m->layers[k].l.kernel->name, name);
+    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
+        const nn_q8_field *field = &l->kernel->fields[f];
+        base_str_add(e->out, "%s\n    .%s = ", f ? "," : "", field->name);
+        if (field->type == NN_Q8_INT)
+            base_str_add(e->out, "%d", (int)*q8_field_int(l, field));
+        else if (l->count[array++] > 0)
+            base_str_add(e->out, "%s", emit_array_name(e, k, field, array_of));
+        else
+            base_str_add(e->out, "0"); /* NULL */
+    }
+    base_str_add(e->out, "};\n\n");
+}
+
 /* Arrays of a layer with a check of their size, then its struct. */
 static void put_layer(emitter *e, int k)
 {
@@ -22,20 +39,8 @@ static void put_layer(emitter *e, int k)
         base_str_add(e->out, "};\ntypedef char %s_size[sizeof %s == %zu ? 1 : -1];\n", name, name,
                      a.bytes ? a.n : 4 * a.n);
     }
-    char array_of[EMIT_NAME];
     emit_layer_name(e, k, name);
-    base_str_add(e->out, "static const %s_t %s = {", l->kernel->name, name);
-    for (int f = 0, array = 0; f < l->kernel->n_fields; f++) {
-        const nn_q8_field *field = &l->kernel->fields[f];
-        base_str_add(e->out, "%s\n    .%s = ", f ? "," : "", field->name);
-        if (field->type == NN_Q8_INT)
-            base_str_add(e->out, "%d", (int)*q8_field_int(l, field));
-        else if (l->count[array++] > 0)
-            base_str_add(e->out, "%s", emit_array_name(e, k, field, array_of));
-        else
-            base_str_add(e->out, "0"); /* NULL */
-    }
-    base_str_add(e->out, "};\n\n");
+    emit_struct(e, k, l, name);
 }
 
 void emit_layers(emitter *e)
@@ -65,8 +70,7 @@ static bool ends_in_zero(const char *name)
     return n >= 4 && strcmp(name + n - 4, "zero") == 0;
 }
 
-/* The first layer of the shape of layer k, k itself when there is none before. */
-static int shape_of(const q8_model *m, int k)
+int emit_shape(const q8_model *m, int k)
 {
     const nn_q8_layer *l = &m->layers[k].l;
     for (int j = 0; j < k; j++) {
@@ -89,7 +93,7 @@ static void put_shapes(emitter *e)
     for (int k = 0; k < m->n_layers; k++) {
         const nn_q8_kernel *kernel = m->layers[k].l.kernel;
         char name[EMIT_NAME];
-        if (!kernel->shaped || shape_of(m, k) != k) continue;
+        if (!kernel->shaped || emit_shape(m, k) != k) continue;
         base_str_add(e->out,
                      "SOTTO_APART void %s_shape_%d(const %s_t *p, const int8_t *x, int8_t *y, "
                      "void *scratch)\n{\n    %s_as(&%s, p, x, y, scratch);\n}\n\n",
@@ -132,7 +136,7 @@ static void put_call(emitter *e, int k)
     const q8_layer *l = &m->layers[k];
     char name[EMIT_NAME];
     if (l->l.kernel->shaped)
-        base_str_add(e->out, "%s_shape_%d", e->prefix, shape_of(m, k));
+        base_str_add(e->out, "%s_shape_%d", e->prefix, emit_shape(m, k));
     else
         base_str_add(e->out, "%s", l->l.kernel->name);
     base_str_add(e->out, "(&%s, ", emit_layer_name(e, k, name));

@@ -29,38 +29,57 @@ static void put_posterior(emitter *e)
                  (int)t->threshold, (int)t->min_count, (int)t->suppress, e->prefix);
 }
 
+/* The memory that the front-end works in: that of the net, unless steps keep something there. */
+static void put_scratch(emitter *e)
+{
+    base_str_add(e->out, "static inline int32_t *%s_scratch(void)\n{\n", e->prefix);
+    if (e->stream)
+        base_str_add(e->out,
+                     "    static int32_t scratch[%s_FRONTEND_SCRATCH];\n    return scratch;\n}\n\n",
+                     e->upper);
+    else
+        base_str_add(e->out, "    return (int32_t *)(void *)%s_work();\n}\n\n", e->prefix);
+}
+
 static void put_state(emitter *e)
 {
     const quant_pipeline *pl = e->pipeline;
     base_str_add(e->out,
                  "/* ---- from samples to words ---- */\n\n"
-                 "/* Samples, and frames of features, from inference to inference. */\n"
-                 "#define %s_HOP %d\n#define %s_HOP_FRAMES %d\n\n"
-                 "/* All that is kept; the net and the front-end work in %s_work(). */\n"
+                 "/* Samples, and frames of features, from inference to inference; frames before "
+                 "the first. */\n"
+                 "#define %s_HOP %d\n#define %s_HOP_FRAMES %d\n#define %s_FIRST_FRAME %d\n\n",
+                 e->upper, pl->hop, e->upper, pl->hop_frames, e->upper, pl->first_frame);
+    put_scratch(e);
+    base_str_add(e->out,
+                 "/* All that is kept. */\n"
                  "typedef struct %s_t {\n"
                  "    sotto_listener listener;\n"
                  "    sotto_posterior_state posterior;\n"
-                 "    sotto_detection detection;\n"
-                 "    int8_t in[%s_INPUT_SIZE], out[%s_OUTPUT_SIZE]; /* of the last inference */\n"
+                 "    sotto_detection detection;\n",
+                 e->prefix);
+    if (e->stream) base_str_add(e->out, "    %s_stream stream;\n", e->prefix);
+    base_str_add(e->out,
+                 "    int8_t in[%s_%s_SIZE], out[%s_OUTPUT_SIZE]; /* of the last inference */\n"
                  "    int32_t frontend[%s_FRONTEND_MEMORY];\n"
                  "    uint16_t scores[%s_POSTERIOR_SIZE];\n"
                  "} %s_t;\n\n",
-                 e->upper, pl->hop, e->upper, pl->hop_frames, e->prefix, e->prefix, e->upper,
-                 e->upper, e->upper, e->upper, e->prefix);
+                 e->upper, e->stream ? "STREAM_INPUT" : "INPUT", e->upper, e->upper, e->upper,
+                 e->prefix);
 }
 
 static void put_init(emitter *e)
 {
-    base_str_add(e->out,
-                 "/* Starts, or starts anew. */\n"
-                 "static inline void %s_init(%s_t *s)\n{\n"
-                 "    sotto_listener_init(&%s_frontend, &s->listener, s->frontend,\n"
-                 "                        (int32_t *)(void *)%s_work());\n"
-                 "    sotto_posterior_init(&%s_posterior, &s->posterior, s->scores);\n"
-                 "    s->detection.word = -1;\n"
-                 "    s->detection.score = 0;\n"
-                 "}\n\n",
-                 e->prefix, e->prefix, e->prefix, e->prefix, e->prefix);
+    base_str_add(
+        e->out,
+        "/* Starts, or starts anew. */\n"
+        "static inline void %s_init(%s_t *s)\n{\n"
+        "    sotto_listener_init(&%s_frontend, &s->listener, %s_FIRST_FRAME, s->frontend,\n"
+        "                        %s_scratch());\n"
+        "    sotto_posterior_init(&%s_posterior, &s->posterior, s->scores);\n",
+        e->prefix, e->prefix, e->prefix, e->upper, e->prefix, e->prefix);
+    if (e->stream) base_str_add(e->out, "    %s_stream_reset(&s->stream);\n", e->prefix);
+    base_str_add(e->out, "    s->detection.word = -1;\n    s->detection.score = 0;\n}\n\n");
 }
 
 static void put_push(emitter *e)
@@ -75,13 +94,20 @@ static void put_push(emitter *e)
         "    int fresh = 0;\n"
         "    while (n > 0) {\n"
         "        SOTTO_PROBE(%s_FRONTEND);\n"
-        "        const int32_t used = sotto_listener_push(&%s_frontend, &s->listener,\n"
-        "                                                 %s_HOP_FRAMES, samples, n, s->in);\n"
+        "        const int32_t used = sotto_listener_push%s(&%s_frontend, &s->listener,\n"
+        "            %s_HOP_FRAMES, samples, n, s->in);\n"
         "        SOTTO_PROBE(%s_FRONTEND + 1);\n"
         "        samples += used;\n"
         "        n -= used;\n"
-        "        if (!s->listener.due) continue;\n"
-        "        %s_run(s->in, s->out);\n"
+        "        if (!s->listener.due) continue;\n",
+        e->upper, e->upper, e->prefix, e->prefix, e->upper, e->stream ? "_new" : "", e->prefix,
+        e->upper, e->upper);
+    if (e->stream)
+        base_str_add(e->out, "        %s_stream_step(&s->stream, s->in, s->out);\n", e->prefix);
+    else
+        base_str_add(e->out, "        %s_run(s->in, s->out);\n", e->prefix);
+    base_str_add(
+        e->out,
         "        const sotto_detection d = sotto_posterior_push(&%s_posterior, &s->posterior, "
         "s->out);\n"
         "        SOTTO_PROBE(%s_POSTERIOR + 1);\n"
@@ -92,8 +118,7 @@ static void put_push(emitter *e)
         "/* What the last inference found. */\n"
         "static inline sotto_detection %s_result(const %s_t *s)\n{\n"
         "    return s->detection;\n}\n\n",
-        e->upper, e->upper, e->prefix, e->prefix, e->upper, e->prefix, e->upper, e->upper,
-        e->prefix, e->prefix, e->upper, e->prefix, e->prefix);
+        e->prefix, e->upper, e->prefix, e->prefix);
 }
 
 void emit_pipeline(emitter *e)

@@ -184,13 +184,19 @@ static void put_net_selftest(emitter *e)
 static base_status put_pipeline_selftest(emitter *e, base_err *err)
 {
     uint32_t frontend = 0, posterior = 0;
+    char work[64];
+    if (e->stream && e->stream->mode == Q8_STREAM_WINDOW)
+        snprintf(work, sizeof work, "(int8_t *)s->stream.buffer");
+    else
+        snprintf(work, sizeof work, "%s_work()", e->prefix);
     BASE_TRY(host_sums(e->pipeline, &frontend, &posterior, err));
     base_str_add(e->out,
                  "%s It works in s, which %s_init starts anew. */\n"
                  "static inline int %s_selftest(%s_t *s)\n{\n"
-                 "    int8_t *const out = s->out, *const work = %s_work();\n"
+                 "    int8_t *const out = s->out;\n"
+                 "    int8_t *const work = %s;\n"
                  "    %s_init(s);\n",
-                 result, e->prefix, e->prefix, e->prefix, e->prefix, e->prefix);
+                 result, e->prefix, e->prefix, e->prefix, work, e->prefix);
     put_table_test(e);
     base_str_add(e->out,
                  "    if (sotto_test_frontend(&%s_frontend, &s->listener.frontend, s->in) != "

@@ -66,11 +66,11 @@ static base_status put_file(const char *dir, const char *from, const char *name,
     return status;
 }
 
-static base_status put_model(const q8_model *m, const quant_pipeline *pl, const char *dir,
+static base_status put_model(const q8_model *m, const q8_export *how, const char *dir,
                              base_err *err)
 {
     base_str text = {0};
-    base_status status = q8_emit_pipeline(m, pl, "kws", &text, err);
+    base_status status = q8_emit(m, how, &text, err);
     if (status == BASE_OK) status = put(dir, "model.h", text.s, text.len, err);
     base_str_free(&text);
     return status;
@@ -104,7 +104,7 @@ static base_status put_audio(const q8_model *m, const char *wav, const char *dir
 
 /* ---- the two kinds of folders ---- */
 
-static base_status fill_machine(const q8_model *m, const quant_pipeline *pl, const quant_machine *k,
+static base_status fill_machine(const q8_model *m, const q8_export *how, const quant_machine *k,
                                 const char *dir, base_err *err)
 {
     static const char *const names[] = {"main.c",   "machine.c", "machine.h",  "string.c",
@@ -128,14 +128,14 @@ static base_status fill_machine(const q8_model *m, const quant_pipeline *pl, con
                           {"RAM", k->ram},
                           {"RAM_KB", k->ram_kb},
                           {NULL, NULL}};
-    BASE_TRY(put_model(m, pl, dir, err));
+    BASE_TRY(put_model(m, how, dir, err));
     BASE_TRY(put_file(dir, arm ? "arm.c" : "riscv.c", "port.c", pairs, err));
     for (size_t i = 0; i < BASE_COUNT(names); i++)
         BASE_TRY(put_file(dir, names[i], names[i], pairs, err));
     return BASE_OK;
 }
 
-static base_status fill_board(const q8_model *m, const quant_pipeline *pl, const quant_target *b,
+static base_status fill_board(const q8_model *m, const q8_export *how, const quant_target *b,
                               const char *dir, base_err *err)
 {
     char mhz[32], flash[32], ram[32], rate[16], emulated[2 * QUANT_TEXT + 100];
@@ -154,7 +154,7 @@ static base_status fill_board(const q8_model *m, const quant_pipeline *pl, const
     const pair pairs[] = {{"TITLE", b->title}, {"MCU", b->mcu},        {"CORE", b->core_name},
                           {"MHZ", mhz},        {"FLASH", flash},       {"RAM", ram},
                           {"RATE", rate},      {"EMULATED", emulated}, {NULL, NULL}};
-    BASE_TRY(put_model(m, pl, dir, err));
+    BASE_TRY(put_model(m, how, dir, err));
     BASE_TRY(put_file(dir, "board.c", "main.c", pairs, err));
     return put_file(dir, "board.md", "README.md", pairs, err);
 }
@@ -205,7 +205,7 @@ static base_status make_temp(const char *dir, char **temp, base_err *err)
     return BASE_OK;
 }
 
-static base_status write_folder(const q8_model *m, const quant_pipeline *pl,
+static base_status write_folder(const q8_model *m, const q8_export *how,
                                 const quant_machine *machine, const quant_target *board,
                                 const char *wav, const char *dir, base_err *err)
 {
@@ -213,7 +213,7 @@ static base_status write_folder(const q8_model *m, const quant_pipeline *pl,
     BASE_TRY(check_free(dir, err));
     BASE_TRY(make_temp(dir, &temp, err));
     base_status status =
-        machine ? fill_machine(m, pl, machine, temp, err) : fill_board(m, pl, board, temp, err);
+        machine ? fill_machine(m, how, machine, temp, err) : fill_board(m, how, board, temp, err);
     if (status == BASE_OK) status = put_audio(m, wav, temp, err);
     if (status == BASE_OK && rename(temp, dir) != 0)
         status = base_fail(err, BASE_FAILED, "'%s' cannot be made: %s", dir, strerror(errno));
@@ -222,18 +222,17 @@ static base_status write_folder(const q8_model *m, const quant_pipeline *pl,
     return status;
 }
 
-base_status firmware_write_machine(const q8_model *m, const quant_pipeline *pl,
+base_status firmware_write_machine(const q8_model *m, const q8_export *how,
                                    const quant_machine *machine, const char *wav, const char *dir,
                                    base_err *err)
 {
-    return write_folder(m, pl, machine, NULL, wav, dir, err);
+    return write_folder(m, how, machine, NULL, wav, dir, err);
 }
 
-base_status firmware_write_board(const q8_model *m, const quant_pipeline *pl,
-                                 const quant_target *board, const char *wav, const char *dir,
-                                 base_err *err)
+base_status firmware_write_board(const q8_model *m, const q8_export *how, const quant_target *board,
+                                 const char *wav, const char *dir, base_err *err)
 {
-    return write_folder(m, pl, NULL, board, wav, dir, err);
+    return write_folder(m, how, NULL, board, wav, dir, err);
 }
 
 /* A name that is neither a machine nor a board. */
@@ -262,7 +261,7 @@ static base_status unknown(const char *name, base_err *err)
     return status;
 }
 
-base_status firmware_write(const q8_model *m, const quant_pipeline *pl, const char *board,
+base_status firmware_write(const q8_model *m, const q8_export *how, const char *board,
                            const char *wav, const char *dir, bool *emulated, base_err *err)
 {
     quant_machine machine;
@@ -271,8 +270,8 @@ base_status firmware_write(const q8_model *m, const quant_pipeline *pl, const ch
     const size_t n = strlen(board);
     const bool file = strchr(board, '/') || (n > 4 && !strcmp(board + n - 4, ".ini"));
     *emulated = quant_machine_load(board, &machine, &no) == BASE_OK;
-    if (*emulated) return firmware_write_machine(m, pl, &machine, wav, dir, err);
+    if (*emulated) return firmware_write_machine(m, how, &machine, wav, dir, err);
     const base_status status = quant_target_load(board, &target, err);
     if (status == BASE_USAGE && !file) return unknown(board, err);
-    return status == BASE_OK ? firmware_write_board(m, pl, &target, wav, dir, err) : status;
+    return status == BASE_OK ? firmware_write_board(m, how, &target, wav, dir, err) : status;
 }

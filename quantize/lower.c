@@ -218,7 +218,8 @@ static void find_lifetimes(q8_model *m)
         for (int j = 0; j < m->layers[k].n_in; j++) m->values[m->layers[k].in[j]].last = k;
 }
 
-/* Spans of values between layers first, then of the scratch of layers that have some. */
+/* Spans of values between layers first, then of the scratch of layers that have some. What is kept
+ * is alive all the time, and alone in its place. */
 base_status q8_place(q8_model *m, base_err *err)
 {
     find_lifetimes(m);
@@ -227,10 +228,20 @@ base_status q8_place(q8_model *m, base_err *err)
     int *slot = base_arena_alloc(m->arena, n, sizeof *slot); /* span of each value between */
     if (!span || !slot) return base_nomem(err, n);
     int spans = 0;
+    if (m->values[0].kept) {
+        slot[0] = spans;
+        span[spans++] = (nn_span){.size = m->values[0].size, .last = m->n_layers};
+    }
     for (int v = 1; v < m->n_layers; v++) {
         const q8_layer *l = &m->layers[v - 1];
         const int x = l->in[0];
-        const bool shared = l->l.kernel->in_place && x > 0 && m->values[x].last == v - 1;
+        if (m->values[v].kept) {
+            slot[v] = spans;
+            span[spans++] = (nn_span){.size = m->values[v].size, .last = m->n_layers};
+            continue;
+        }
+        const bool shared =
+            l->l.kernel->in_place && x > 0 && m->values[x].last == v - 1 && !m->values[x].kept;
         slot[v] = shared ? slot[x] : spans++;
         if (!shared) span[slot[v]] = (nn_span){.size = m->values[v].size, .first = v - 1};
         span[slot[v]].last = m->values[v].last;
@@ -238,8 +249,11 @@ base_status q8_place(q8_model *m, base_err *err)
     const int values = spans;
     for (int k = 0; k < m->n_layers; k++)
         if (m->layers[k].l.scratch > 0)
-            span[spans++] = (nn_span){.size = m->layers[k].l.scratch, .first = k, .last = k};
+            span[spans++] = (nn_span){.size = m->layers[k].l.scratch,
+                                      .first = m->layers[k].kept ? 0 : k,
+                                      .last = m->layers[k].kept ? m->n_layers : k};
     m->work = spans ? nn_plan(span, spans, 4) : 0;
+    if (m->values[0].kept) m->values[0].offset = span[slot[0]].offset;
     for (int v = 1; v < m->n_layers; v++) m->values[v].offset = span[slot[v]].offset;
     for (int k = 0, s = values; k < m->n_layers; k++)
         if (m->layers[k].l.scratch > 0) m->layers[k].scratch = span[s++].offset;

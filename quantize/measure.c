@@ -6,6 +6,7 @@
 #include "data/process.h"
 #include "nn/embedded.h"
 #include "quantize/firmware.h"
+#include "quantize/pipeline.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -277,10 +278,11 @@ static base_status write_project(const bench *b, base_err *err)
 {
     const nn_embedded *size = nn_embedded_find("quantize/firmware/size.c");
     if (!size) return base_fail(err, BASE_FAILED, "this program lacks quantize/firmware/size.c");
-    BASE_TRY(firmware_write_machine(b->m, b->pipeline, &b->machine, NULL, b->dir, err));
+    const q8_export how = {.prefix = "kws", .pipeline = b->pipeline};
+    BASE_TRY(firmware_write_machine(b->m, &how, &b->machine, NULL, b->dir, err));
     BASE_TRY(put(b->dir, "size.c", size->text, err));
     base_str net = {0};
-    base_status status = q8_emit(b->m, "kws", &net, err);
+    base_status status = q8_emit(b->m, &(q8_export){.prefix = "kws"}, &net, err);
     if (status == BASE_OK) status = put(b->dir, "net.h", net.s, err);
     base_str_free(&net);
     BASE_TRY(status);
@@ -325,7 +327,7 @@ base_status quant_measure(const q8_model *m, const quant_machine *machine, const
     quant_pipeline pipeline;
     const quant_posterior usual = quant_posterior_default();
     base_err none = {0};
-    if (quant_pipeline_new(m, &usual, &pipeline, &none) == BASE_OK) b.pipeline = &pipeline;
+    if (quant_pipeline_new(m, &usual, NULL, &pipeline, &none) == BASE_OK) b.pipeline = &pipeline;
     const base_status status = measure_on(&b, measured, err);
     snprintf(measured->machine, sizeof measured->machine, "%s", b.machine.name);
     if (status != BASE_OK) quant_measured_free(measured);

@@ -41,6 +41,7 @@ typedef struct q8_value {
     bool wide;     /* int16_t: -32767 .. 32767 with zero point 0; never input or output */
     nn_quant quant;
     int first, last; /* layers (0 ..) that write and last read it; the input is there before 0 */
+    bool kept;       /* from one run to the next, in streaming (quantize/stream_plan.h) */
 } q8_value;
 
 typedef struct q8_layer {
@@ -51,6 +52,7 @@ typedef struct q8_layer {
     int n_in;
     int in[NN_MAX_IN]; /* values */
     size_t scratch;    /* offset of the kernel's scratch in the work buffer */
+    bool kept;         /* the scratch, from one run to the next, in streaming */
     nn_q8_layer l;     /* kernel, struct and arrays */
 } q8_layer;
 
@@ -177,7 +179,17 @@ base_status q8_hash(const q8_model *m, char hex[65], base_err *err);
 /* Bytes of the work buffer of exported C; q8_model.work is that of the host's plain kernels. */
 base_status q8_exported_work(const q8_model *m, size_t *bytes, base_err *err);
 
-/* One self-contained C99 header. prefix: a C identifier in lower case ("kws"). */
-base_status q8_emit(const q8_model *m, const char *prefix, base_str *text, base_err *err);
+struct quant_pipeline;
+struct q8_stream;
+typedef struct q8_export {
+    const char *prefix;                    /* a C identifier in lower case ("kws") */
+    const struct quant_pipeline *pipeline; /* of m, from samples to words: macro PREFIX_HOP
+                                            * (samples), type prefix_t, functions prefix_init,
+                                            * prefix_push and prefix_result; NULL: the net alone */
+    const struct q8_stream *stream;        /* of m, hop by hop: prefix_stream_reset and _step, which
+                                            * a pipeline then uses; NULL: without */
+} q8_export;
+/* One self-contained C99 header. */
+base_status q8_emit(const q8_model *m, const q8_export *how, base_str *text, base_err *err);
 
 #endif

@@ -47,7 +47,7 @@ static void infer(void *ctx, int job)
 
 static void hear(device *d, base_pool *pool)
 {
-    sotto_listener_init(d->fe, &d->listener, d->memory, d->scratch);
+    sotto_listener_init(d->fe, &d->listener, d->l->pipeline->first_frame, d->memory, d->scratch);
     for (listen(d); d->n > 0; listen(d)) {
         base_pool_run(pool, d->jobs, infer, d);
         d->done += d->n;

@@ -279,7 +279,7 @@ static void write_program(const char *dir, base_str *nets)
             char prefix[16], name[20];
             snprintf(prefix, sizeof prefix, "m%d", (int)n);
             snprintf(name, sizeof name, "m%d.h", (int)n);
-            assert_int_equal(q8_emit(q, prefix, &text, &err), BASE_OK);
+            assert_int_equal(q8_emit(q, &(q8_export){.prefix = prefix}, &text, &err), BASE_OK);
             write_text(dir, name, text.s);
             base_str_add(&program, "#include \"%s\"\n", name);
             base_str_add(&all, "    if (%s_selftest() != 0) return %d;\n", prefix, (int)n);

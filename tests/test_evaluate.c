@@ -265,7 +265,7 @@ static void header_equals_host_on_every_test_clip(void **state)
     const fixture *f = *state;
     base_err err = {0};
     base_str text = {0};
-    check_ok(q8_emit(f->q8, "kws", &text, &err), &err);
+    check_ok(q8_emit(f->q8, &(q8_export){.prefix = "kws"}, &text, &err), &err);
     put(f, "model.h", text.s, text.len);
     put(f, "driver.c", driver, strlen(driver));
     base_str_free(&text);

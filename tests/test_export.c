@@ -102,7 +102,8 @@ static char *emitted(const q8_model *q, const char *prefix)
 {
     base_err err = {0};
     base_str text = {0};
-    if (q8_emit(q, prefix, &text, &err) != BASE_OK) fail_msg("%s", err.message);
+    if (q8_emit(q, &(q8_export){.prefix = prefix}, &text, &err) != BASE_OK)
+        fail_msg("%s", err.message);
     return text.s;
 }
 
@@ -397,7 +398,7 @@ static void prefixes_are_checked(void **state)
     for (size_t i = 0; i < BASE_COUNT(bad); i++) {
         base_err err = {0};
         base_str text = {0};
-        assert_int_equal(q8_emit(q, bad[i], &text, &err), BASE_USAGE);
+        assert_int_equal(q8_emit(q, &(q8_export){.prefix = bad[i]}, &text, &err), BASE_USAGE);
         assert_int_not_equal(err.hint[0], 0);
         base_str_free(&text);
     }

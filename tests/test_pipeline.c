@@ -175,7 +175,8 @@ static void make(const fixture *f, const way *w, made *x)
     base_free(in);
     x->subject = (quant_subject){.q8 = x->q, .model = &x->q->folded};
     const quant_posterior p = settings(w);
-    if (quant_pipeline_new(x->q, &p, &x->pipeline, &err) != BASE_OK) fail_msg("%s", err.message);
+    if (quant_pipeline_new(x->q, &p, NULL, &x->pipeline, &err) != BASE_OK)
+        fail_msg("%s", err.message);
     const quant_listener l = {
         .subject = &x->subject, .pipeline = &x->pipeline, .hop = x->pipeline.hop, .threads = 2};
     if (quant_hear(&l, f->pcm, SAMPLES, &x->heard, &err) != BASE_OK) fail_msg("%s", err.message);
@@ -196,7 +197,7 @@ static char *emitted(const made *x)
 {
     base_err err = {0};
     base_str text = {0};
-    if (q8_emit_pipeline(x->q, &x->pipeline, "kws", &text, &err) != BASE_OK)
+    if (q8_emit(x->q, &(q8_export){"kws", &x->pipeline, NULL}, &text, &err) != BASE_OK)
         fail_msg("%s", err.message);
     return text.s;
 }
@@ -352,21 +353,21 @@ static void settings_that_do_not_fit(void **state)
     make(f, &ways[0], &x);
     quant_posterior p = settings(&ways[0]);
     p.hop_ms = 30;
-    assert_int_equal(quant_pipeline_new(x.q, &p, &pl, &err), BASE_USAGE);
+    assert_int_equal(quant_pipeline_new(x.q, &p, NULL, &pl, &err), BASE_USAGE);
     assert_non_null(strstr(err.message, "--hop-ms 30"));
     p = settings(&ways[0]);
     p.threshold = 2;
-    assert_int_equal(quant_pipeline_new(x.q, &p, &pl, &err), BASE_USAGE);
+    assert_int_equal(quant_pipeline_new(x.q, &p, NULL, &pl, &err), BASE_USAGE);
     assert_non_null(strstr(err.message, "--threshold 2"));
     p = settings(&ways[0]);
     assert_true(quant_pipeline_possible(x.q, &err));
     x.q->folded.n_labels--;
-    assert_int_equal(quant_pipeline_new(x.q, &p, &pl, &err), BASE_DATA);
+    assert_int_equal(quant_pipeline_new(x.q, &p, NULL, &pl, &err), BASE_DATA);
     assert_non_null(strstr(err.message, "4 outputs but 3 labels"));
     x.q->folded.n_labels++;
     char *features = x.q->folded.features;
     x.q->folded.features = NULL;
-    assert_int_equal(quant_pipeline_new(x.q, &p, &pl, &err), BASE_DATA);
+    assert_int_equal(quant_pipeline_new(x.q, &p, NULL, &pl, &err), BASE_DATA);
     assert_false(quant_pipeline_possible(x.q, &err));
     x.q->folded.features = features;
     drop(&x);

@@ -328,8 +328,8 @@ static void settings_as_c(void **state)
     q8_model *q = q8_quantized(m, x, Q8_RANGE_MINMAX);
     const quant_posterior p = quant_posterior_default();
     quant_pipeline pipeline;
-    if (quant_pipeline_new(q, &p, &pipeline, &err) != BASE_OK ||
-        q8_emit_pipeline(q, &pipeline, "kws", &text, &err) != BASE_OK)
+    if (quant_pipeline_new(q, &p, NULL, &pipeline, &err) != BASE_OK ||
+        q8_emit(q, &(q8_export){.prefix = "kws", .pipeline = &pipeline}, &text, &err) != BASE_OK)
         fail_msg("%s", err.message);
     quant_pipeline_free(&pipeline);
     base_str_add(

@@ -23,9 +23,9 @@ SOTTO_INLINE void sotto_conv2d_gemm_as(const sotto_conv2d_gemm_t *s, const sotto
                                        const int8_t *x, int8_t *y, void *scratch)
 {
     const sotto_grid_t *g = &s->grid;
-    const int32_t rows = (g->kernel_h - 1) * g->dilation_h, last = g->out_h * g->out_w - 1;
+    const int32_t rows = (g->kernel_h - 1) * g->dilation_h, last = p->grid.out_h * g->out_w - 1;
     int32_t count = 0, at = 0;
-    for (int32_t h = 0, top = -g->pad_top; h < g->out_h; h++, top += g->stride_h) {
+    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h) {
         const int32_t inside = s->flat && top >= 0 && top + rows < g->in_h;
         for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w, at++) {
             int8_t *const row = sotto_gemm_row(&s->gemm, scratch, count);

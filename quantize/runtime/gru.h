@@ -79,11 +79,11 @@ static inline void sotto_gru_step(const sotto_gru_t *p, const int8_t *x, const i
     }
 }
 
-static inline void sotto_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y, void *scratch)
+/* From the h at the start of scratch, which is left there. */
+static inline void sotto_gru_on(const sotto_gru_t *p, const int8_t *x, int8_t *y, void *scratch)
 {
     int16_t *h = scratch, *next = h + p->units, *reset = next + p->units;
     const size_t bytes = (size_t)p->units * sizeof *h;
-    memset(h, 0, bytes);
     for (int32_t s = 0; s < p->frames; s++) {
         const int32_t t = p->reverse ? p->frames - 1 - s : s;
         sotto_gru_step(p, x + t * p->in_n, h, next, reset);
@@ -95,6 +95,12 @@ static inline void sotto_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y, v
             to[j] = sotto_clamp_i8(v + p->out_zero, p->lo, p->hi);
         }
     }
+}
+
+static inline void sotto_gru(const sotto_gru_t *p, const int8_t *x, int8_t *y, void *scratch)
+{
+    memset(scratch, 0, (size_t)p->units * sizeof(int16_t));
+    sotto_gru_on(p, x, y, scratch);
 }
 
 #endif

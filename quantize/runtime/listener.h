@@ -16,13 +16,13 @@ typedef struct sotto_listener {
     int32_t due;  /* the last push gave an input */
 } sotto_listener;
 
-/* memory, scratch: as sotto_frontend_init takes them. The first inference is that of the first
- * whole window of frames. */
-static inline void sotto_listener_init(const sotto_frontend_t *p, sotto_listener *s,
+/* memory, scratch: as sotto_frontend_init takes them; first: frames before the first inference, for
+ * windows as many as one has. */
+static inline void sotto_listener_init(const sotto_frontend_t *p, sotto_listener *s, int32_t first,
                                        int32_t *memory, int32_t *scratch)
 {
     sotto_frontend_init(p, &s->frontend, memory, scratch);
-    s->wait = p->frames;
+    s->wait = first;
     s->due = 0;
 }
 
@@ -37,6 +37,22 @@ static inline int32_t sotto_listener_push(const sotto_frontend_t *p, sotto_liste
     if (!s->due) return used;
     s->wait = hop;
     sotto_frontend_window(p, &s->frontend, input);
+    return used;
+}
+
+/* The same for a net that takes only the new frames: when s->due is set, input has them, hop x bins
+ * numbers. The first inference comes after hop frames. */
+static inline int32_t sotto_listener_push_new(const sotto_frontend_t *p, sotto_listener *s,
+                                              int32_t hop, const int16_t *x, int32_t n,
+                                              int8_t *input)
+{
+    const int32_t used = sotto_frontend_push(p, &s->frontend, x, n);
+    s->due = 0;
+    if (!s->frontend.ready) return used;
+    sotto_frontend_newest(p, &s->frontend, input + (hop - s->wait) * p->bins);
+    s->wait--;
+    s->due = s->wait == 0;
+    if (s->due) s->wait = hop;
     return used;
 }
 

@@ -100,12 +100,11 @@ static inline void sotto_lstm_project(const sotto_lstm_t *p, const int16_t *m, i
     }
 }
 
-static inline void sotto_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y, void *scratch)
+/* From the c and v in scratch, which are left there. */
+static inline void sotto_lstm_on(const sotto_lstm_t *p, const int8_t *x, int8_t *y, void *scratch)
 {
     int32_t *c = scratch;
     int16_t *m = (int16_t *)(c + p->units), *v = m + p->units;
-    memset(c, 0, (size_t)p->units * sizeof *c);
-    memset(v, 0, (size_t)p->out_n * sizeof *v);
     for (int32_t s = 0; s < p->frames; s++) {
         const int32_t t = p->reverse ? p->frames - 1 - s : s;
         sotto_lstm_step(p, x + t * p->in_n, v, c, m);
@@ -117,6 +116,12 @@ static inline void sotto_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y,
             to[k] = sotto_clamp_i8(out + p->out_zero, p->lo, p->hi);
         }
     }
+}
+
+static inline void sotto_lstm(const sotto_lstm_t *p, const int8_t *x, int8_t *y, void *scratch)
+{
+    memset(scratch, 0, (size_t)p->units * 6 + (size_t)p->out_n * 2);
+    sotto_lstm_on(p, x, y, scratch);
 }
 
 #endif

@@ -41,14 +41,14 @@ SOTTO_INLINE void sotto_separable_as(const sotto_separable_t *s, const sotto_sep
                                      const int8_t *x, int8_t *y, void *scratch)
 {
     const sotto_grid_t *g = &s->grid;
-    const int32_t c = g->in_c, last = g->out_h * g->out_w - 1;
+    const int32_t c = g->in_c, last = p->grid.out_h * g->out_w - 1;
     int8_t *const outside = scratch, *const kept = outside + c;
     void *const columns = kept + s->keep * c;
     sotto_map_t map = {x, kept, outside, -s->keep * c, 0};
     const int8_t *tap[SOTTO_DEPTHWISE_TAPS + 2];
     int32_t count = 0, at = 0;
     memset(outside, p->grid.in_zero, (size_t)c);
-    for (int32_t h = 0, top = -g->pad_top; h < g->out_h; h++, top += g->stride_h)
+    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h)
         for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w, at++) {
             int8_t *const row = sotto_gemm_row(&s->gemm, columns, count);
             sotto_point(g, map, top, left, tap);

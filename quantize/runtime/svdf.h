@@ -29,25 +29,40 @@ typedef struct sotto_svdf_t {
     const int32_t *bias, *time_multiplier, *time_shift; /* [units] */
 } sotto_svdf_t;
 
-static inline void sotto_svdf(const sotto_svdf_t *p, const int8_t *x, int8_t *y, void *scratch)
+/* Unit u: its f of the frames of x behind those of `before` frames in padded, and outputs. */
+static inline void sotto_svdf_unit(const sotto_svdf_t *p, int32_t u, const int8_t *x, int8_t *y,
+                                   int16_t *padded)
 {
-    int16_t *padded = scratch, *f = padded + p->before;
     const int16_t offset = (int16_t)-p->in_zero;
     const int32_t frames_out = p->before + p->frames - p->memory + 1;
-    memset(padded, 0, (size_t)p->before * sizeof *padded);
-    for (int32_t u = 0; u < p->units; u++) {
-        for (int32_t t = 0; t < p->frames; t++) {
-            const int32_t sum =
-                sotto_dot(x + t * p->in_n, p->feature + u * p->in_n, p->in_n, offset);
-            f[t] = sotto_clamp_i16(
-                sotto_requant(sum, p->feature_multiplier[u], p->feature_shift[u], p->single));
-        }
-        for (int32_t t = 0; t < frames_out; t++) {
-            int32_t sum = sotto_dot_i16(padded + t, p->time + u * p->memory, p->memory);
-            sum =
-                sotto_requant(p->bias[u] + sum, p->time_multiplier[u], p->time_shift[u], p->single);
-            y[t * p->units + u] = sotto_clamp_i8(sum + p->out_zero, p->lo, p->hi);
-        }
+    for (int32_t t = 0; t < p->frames; t++) {
+        const int32_t sum = sotto_dot(x + t * p->in_n, p->feature + u * p->in_n, p->in_n, offset);
+        padded[p->before + t] = sotto_clamp_i16(
+            sotto_requant(sum, p->feature_multiplier[u], p->feature_shift[u], p->single));
+    }
+    for (int32_t t = 0; t < frames_out; t++) {
+        int32_t sum = sotto_dot_i16(padded + t, p->time + u * p->memory, p->memory);
+        sum = sotto_requant(p->bias[u] + sum, p->time_multiplier[u], p->time_shift[u], p->single);
+        y[t * p->units + u] = sotto_clamp_i8(sum + p->out_zero, p->lo, p->hi);
+    }
+}
+
+static inline void sotto_svdf(const sotto_svdf_t *p, const int8_t *x, int8_t *y, void *scratch)
+{
+    memset(scratch, 0, (size_t)p->before * sizeof(int16_t));
+    for (int32_t u = 0; u < p->units; u++) sotto_svdf_unit(p, u, x, y, scratch);
+}
+
+/* From the last `before` f of every unit, which lie in scratch behind what sotto_svdf needs and are
+ * left there for the next frames: 2 * before * units bytes more. */
+static inline void sotto_svdf_on(const sotto_svdf_t *p, const int8_t *x, int8_t *y, void *scratch)
+{
+    int16_t *padded = scratch, *kept = padded + p->before + p->frames;
+    const size_t bytes = (size_t)p->before * sizeof *kept;
+    for (int32_t u = 0; u < p->units; u++, kept += p->before) {
+        memcpy(padded, kept, bytes);
+        sotto_svdf_unit(p, u, x, y, padded);
+        memcpy(kept, padded + p->frames, bytes);
     }
 }
 

@@ -328,6 +328,16 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     refused 2 "cannot begin the names" export run.int8.h5 --prefix Door -o "$out/x.h"
 }
 
+@test "export hop by hop" {
+    run -0 "$SOTTO" export run.int8.h5 --hop 2 -o "$out/hop.h"
+    [[ "$output" == *hop_macs* && "$output" == *stream_bytes* ]]
+    grep -q 'static inline void kws_stream_step(kws_stream \*s' "$out/hop.h"
+    rm "$out/hop.h"
+    refused 2 "a hop of 1000 frames" export run.int8.h5 --hop 1000 -o "$out/x.h5"
+    refused 2 "without --hop" export run.int8.h5 --stream window -o "$out/x.h5"
+    refused 2 "no such mode" export run.int8.h5 --hop 1 --stream no -o "$out/x.h5"
+}
+
 @test "models of the wrong kind" {
     refused 3 "an int8 model already" quantize run.int8.h5 --calibrate tones.h5 -o "$out/x.h5"
     refused 3 "is a float model" export run -o "$out/x.h"

@@ -127,7 +127,7 @@ static base_status listen(const q8_model *q, const quant_pipeline *pl, const int
     int8_t *in = base_alloc(q8_input_size(q), 1), *work = base_alloc(q->work + 1, 1);
     int8_t *out = base_alloc(q8_output_size(q), 1);
     if (!memory || !scratch || !scores || !in || !work || !out) return base_nomem(err, size);
-    sotto_listener_init(fe, &listener, memory, scratch);
+    sotto_listener_init(fe, &listener, pl->first_frame, memory, scratch);
     sotto_posterior_init(t, &hearing, scores);
     for (size_t at = 0; at < n;) {
         const size_t left = n - at, some = left < 512 ? left : 512;
@@ -158,7 +158,7 @@ static base_status make(char **argv, base_err *err)
     const char *dir = argv[4];
     const bool file = strstr(argv[1], ".h5") != NULL, pack = strcmp(argv[2], "-") != 0;
     BASE_TRY(file ? q8_load(argv[1], &q, err) : untrained(argv[1], &q, err));
-    BASE_TRY(quant_pipeline_new(q, &settings, &pl, err));
+    BASE_TRY(quant_pipeline_new(q, &settings, NULL, &pl, err));
     const size_t samples = (size_t)pl.features.samples;
     BASE_TRY(pack ? pack_pcm(q, argv[2], samples, &n, &pcm, err)
                   : noise_pcm(n * samples, &pcm, err));
