@@ -83,7 +83,7 @@ END
 printf 'model\thop\tmode\thop_macs\trun_macs\tstream_bytes\thop_instructions\trun_instructions\tdiffer\n'
 for model; do
     for hop in 1 2 4 8; do
-        "$sotto" export "$dir/$model.ptq.h5" --hop $hop -o "$tmp/model.h" > "$tmp/facts"
+        "$sotto" export "$dir/$model.ptq.h5" --net --hop $hop -o "$tmp/model.h" > "$tmp/facts"
         fact() { awk -v k="$1" '$1 == k { print $2 }' "$tmp/facts"; }
         compare=0
         [ "$(fact stream)" != window ] || compare=1

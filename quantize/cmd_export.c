@@ -72,8 +72,8 @@ static void drop(parts *p)
 
 static base_status plan_stream(const options *o, parts *p, base_err *err)
 {
-    q8_stream_mode mode = Q8_STREAM_AUTO;
-    while (mode <= Q8_STREAM_STATE && strcmp(o->stream, q8_stream_mode_name(mode)) != 0) mode++;
+    q8_stream_mode mode;
+    BASE_TRY(q8_stream_mode_find(o->stream, &mode, err));
     BASE_TRY(q8_stream_new(p->m, mode, o->hop, &p->stream, err));
     p->how.stream = p->stream;
     return BASE_OK;
@@ -203,22 +203,15 @@ static base_status export_firmware(cli *c, const options *o, const char *path, b
     return BASE_OK;
 }
 
-static base_status check_stream(const options *o, base_err *err)
-{
-    if (strcmp(o->stream, "auto") != 0 && !o->hop) {
-        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
-        return base_hint(err, "say how many frames come at a time: --hop 2");
-    }
-    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
-        if (strcmp(o->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
-    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", o->stream);
-    return base_hint(err, "take auto, window or state");
-}
-
 /* Options that do not go together. */
 static base_status check_options(const cli *c, const options *o, base_err *err)
 {
-    BASE_TRY(check_stream(o, err));
+    q8_stream_mode mode;
+    BASE_TRY(q8_stream_mode_find(o->stream, &mode, err));
+    if (mode != Q8_STREAM_AUTO && !o->hop) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
     if (!o->firmware && (o->board || o->wav)) {
         base_fail(err, BASE_USAGE, "%s is of --firmware, which is not there",
                   o->board ? "--board" : "--wav");
@@ -257,9 +250,7 @@ base_status cmd_export(cli *c, int argc, char **argv, base_err *err)
     options o = {.prefix = "kws", .stream = "auto", .posterior = quant_posterior_default()};
     const struct poptOption table[] = {
         {"prefix", 'p', POPT_ARG_STRING, &o.prefix, 0, "what all names begin with", "NAME"},
-        {"hop", 0, POPT_ARG_INT, &o.hop, 0, "frames of a streaming step (0: none)", "FRAMES"},
-        {"stream", 0, POPT_ARG_STRING, &o.stream, 0,
-         "window, state, or auto: state where all layers allow it", "MODE"},
+        QUANT_STREAM_OPTIONS(&o.hop, &o.stream),
         {"firmware", 0, POPT_ARG_STRING, &o.firmware, 0, "write a project into this folder", "DIR"},
         {"board", 0, POPT_ARG_STRING, &o.board, 0, "what the project is for", "NAME"},
         {"wav", 0, POPT_ARG_STRING, &o.wav, 0, "a recording that the project hears", "FILE"},

@@ -22,7 +22,7 @@ static const cli_spec spec = {
         "alarms\n"
         "would miss. An int8 model gets its features in integers, sample by sample, as on the\n"
         "device, or with --float-features those of `sotto eval`, window by window; where integers\n"
-        "cannot compute them there are only these.",
+        "cannot compute them there are only these. --hop: step by step, as `sotto export --hop`.",
     .min_args = 2,
     .max_args = -1,
     .takes = CLI_THREADS,
@@ -30,9 +30,9 @@ static const cli_spec spec = {
 
 typedef struct settings {
     quant_posterior posterior;
-    const char *labels, *plot;
+    const char *labels, *plot, *stream;
     double tolerance_ms;
-    int roc, detections, float_features;
+    int roc, detections, float_features, hop;
 } settings;
 
 /* What is known once the model is. */
@@ -42,6 +42,7 @@ typedef struct stream {
     quant_subject subject;
     dsp_config cfg;
     int hop; /* samples */
+    q8_stream *steps;
     quant_pipeline device;
     bool fixed; /* features in integers: device */
     uint8_t *mute;
@@ -215,6 +216,19 @@ static base_status hear_files(stream *s, base_err *err)
     return status;
 }
 
+static base_status plan_steps(stream *s, base_err *err)
+{
+    q8_stream_mode mode;
+    if (!s->fixed) {
+        base_fail(err, BASE_USAGE,
+                  "--hop %d: steps are those of an int8 model with features in integers",
+                  s->set->hop);
+        return base_hint(err, "leave --hop out: the model then takes whole windows");
+    }
+    BASE_TRY(q8_stream_mode_find(s->set->stream, &mode, err));
+    return q8_stream_new(s->subject.q8, mode, s->set->hop, &s->steps, err);
+}
+
 /* Everything that can be wrong with the model and the settings. */
 static base_status open_stream(stream *s, base_err *err)
 {
@@ -225,7 +239,9 @@ static base_status open_stream(stream *s, base_err *err)
     BASE_TRY(quant_posterior_hop(p, &s->cfg, &s->hop, err));
     s->fixed =
         s->subject.q8 && !s->set->float_features && quant_pipeline_possible(s->subject.q8, NULL);
-    if (s->fixed) BASE_TRY(quant_pipeline_new(s->subject.q8, p, NULL, &s->device, err));
+    if (s->set->hop) BASE_TRY(plan_steps(s, err));
+    if (s->fixed) BASE_TRY(quant_pipeline_new(s->subject.q8, p, s->steps, &s->device, err));
+    if (s->steps) s->hop = s->device.hop;
     s->mute = base_alloc(m->n_labels + 1, sizeof *s->mute);
     if (!s->mute) return base_nomem(err, m->n_labels);
     return quant_posterior_runtime(p, 1000.0 * s->hop / s->cfg.rate, m,
@@ -238,6 +254,7 @@ static void put_summary(const stream *s)
     cli_put_text(c, "model", c->args[0]);
     cli_put_text(c, "kind", s->subject.q8 ? "int8" : "float");
     cli_put_text(c, "features", s->fixed ? "fixed" : "float");
+    if (s->steps) cli_put_text(c, "stream", q8_stream_mode_name(s->steps->mode));
     cli_put_real(c, "hop_ms", 1000.0 * s->hop / s->cfg.rate, 0);
     cli_put_int(c, "averaged", s->runtime.window);
     cli_put_real(c, "threshold", s->set->posterior.threshold, 3);
@@ -263,10 +280,11 @@ static base_status check(const cli *c, const settings *set, base_err *err)
 
 base_status cmd_stream(cli *c, int argc, char **argv, base_err *err)
 {
-    settings set = {.posterior = quant_posterior_default(), .tolerance_ms = 750};
+    settings set = {.posterior = quant_posterior_default(), .tolerance_ms = 750, .stream = "auto"};
     quant_posterior *p = &set.posterior;
     const struct poptOption options[] = {
         QUANT_POSTERIOR_OPTIONS(p),
+        QUANT_STREAM_OPTIONS(&set.hop, &set.stream),
         {"labels", 0, POPT_ARG_STRING, &set.labels, 0,
          "what was said: lines 'start end word', seconds", "FILE"},
         {"tolerance-ms", 0, POPT_ARG_DOUBLE, &set.tolerance_ms, 0,
@@ -286,6 +304,7 @@ base_status cmd_stream(cli *c, int argc, char **argv, base_err *err)
     if (status == BASE_OK) put_summary(&s);
     base_free(s.mute);
     quant_pipeline_free(&s.device);
+    q8_stream_free(s.steps);
     quant_subject_free(&s.subject);
     return status;
 }

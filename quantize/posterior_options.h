@@ -1,5 +1,5 @@
-/* Options of a command for the settings of post-processing, as rows of a popt table; p: a
- * quant_posterior *. */
+/* Options of a command, as rows of a popt table: for the settings of post-processing (p: a
+ * quant_posterior *), and for steps (int *, const char **). */
 #ifndef QUANTIZE_POSTERIOR_OPTIONS_H
 #define QUANTIZE_POSTERIOR_OPTIONS_H
 
@@ -22,6 +22,13 @@
     {                                                                                              \
         "min-count", 0, POPT_ARG_INT, &(p)->min_count, 0,                                          \
             "inferences of the average in which the word was the likeliest", "N"                   \
+    }
+
+#define QUANT_STREAM_OPTIONS(hop, mode)                                                            \
+    {"hop", 0, POPT_ARG_INT, hop, 0, "frames of a streaming step (0: none)", "FRAMES"},            \
+    {                                                                                              \
+        "stream", 0, POPT_ARG_STRING, mode, 0,                                                     \
+            "window, state, or auto: state where all layers allow it", "MODE"                      \
     }
 
 #endif

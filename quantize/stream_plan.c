@@ -24,6 +24,14 @@ const char *q8_stream_mode_name(q8_stream_mode mode)
     return names[mode];
 }
 
+base_status q8_stream_mode_find(const char *name, q8_stream_mode *mode, base_err *err)
+{
+    for (*mode = Q8_STREAM_AUTO; *mode <= Q8_STREAM_STATE; ++*mode)
+        if (strcmp(name, q8_stream_mode_name(*mode)) == 0) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", name);
+    return base_hint(err, "take auto, window or state");
+}
+
 static bool is_kernel(const nn_q8_layer *l, const char *name)
 {
     return strcmp(l->kernel->name, name) == 0;

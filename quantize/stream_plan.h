@@ -22,6 +22,8 @@ typedef enum q8_stream_mode {
     Q8_STREAM_STATE,
 } q8_stream_mode;
 const char *q8_stream_mode_name(q8_stream_mode mode); /* "auto", "window", "state" */
+/* BASE_USAGE naming --stream and the value when it is none of these. */
+base_status q8_stream_mode_find(const char *name, q8_stream_mode *mode, base_err *err);
 
 /* A layer, or rows of it. */
 typedef struct q8_piece {

@@ -22,19 +22,28 @@ typedef struct way {
     nn_real spread; /* of its features */
     double hop_ms;
     uint64_t seed; /* of weights that hear several words */
+    int steps;     /* frames of one; 0: whole windows */
+    q8_stream_mode mode;
 } way;
 static const way ways[] = {
     {"mfcc_49x10",
      "x = input 49x10x1\nc = conv2d(x) out=8 kernel=5x4 stride=3x2\nr = relu(c)\n"
      "d = dwconv2d(r) kernel=3x3\np = conv2d(d) out=8 kernel=1x1\nq = globalpool(p)\ny = dense(q) "
      "out=4\n",
-     20, 0, 3},
+     .spread = 20, .seed = 3},
     {"logmel_40x101",
      "x = input 101x40x1\nc = conv2d(x) out=4 kernel=7x5 stride=4x3\nr = relu(c)\n"
      "q = globalpool(r)\ny = dense(q) out=4\ns = softmax(y)\n",
-     6, 50, 3},
-    {"mfcc_40x98", "x = input 98x40\na = gru(x) units=12 sequence=no\ny = dense(a) out=4\n", 20,
-     250, 5},
+     .spread = 6, .hop_ms = 50, .seed = 3},
+    {"mfcc_40x98", "x = input 98x40\na = gru(x) units=12 sequence=no\ny = dense(a) out=4\n",
+     .spread = 20, .hop_ms = 250, .seed = 5},
+    {"mfcc_40x98",
+     "x = input 98x40x1\nc = conv2d(x) out=6 kernel=5x8 stride=2x5\nr = relu(c)\n"
+     "d = dwconv2d(r) kernel=3x3\np = conv2d(d) out=8 kernel=1x1\nq = globalpool(p)\n"
+     "y = dense(q) out=4\n",
+     .spread = 20, .seed = 3, .steps = 10, .mode = Q8_STREAM_WINDOW},
+    {"logmel_40x101", "x = input 101x40\na = gru(x) units=9 sequence=no\ny = dense(a) out=4\n",
+     .spread = 6, .seed = 3, .steps = 3, .mode = Q8_STREAM_STATE},
 };
 enum { WAYS = BASE_COUNT(ways) };
 
@@ -42,6 +51,7 @@ typedef struct made {
     nn_model *m;
     q8_model *q;
     quant_subject subject;
+    q8_stream *steps;
     quant_pipeline pipeline;
     quant_heard heard;
     quant_detections words;
@@ -52,6 +62,7 @@ typedef struct fixture {
     bool gcc, clang, arm;
     float *pcm;
     int16_t *pcm16;
+    int skip; /* samples of it that the host leaves out */
 } fixture;
 
 static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
@@ -175,11 +186,14 @@ static void make(const fixture *f, const way *w, made *x)
     base_free(in);
     x->subject = (quant_subject){.q8 = x->q, .model = &x->q->folded};
     const quant_posterior p = settings(w);
-    if (quant_pipeline_new(x->q, &p, NULL, &x->pipeline, &err) != BASE_OK)
+    if (w->steps > 0 && q8_stream_new(x->q, w->mode, w->steps, &x->steps, &err) != BASE_OK)
+        fail_msg("%s", err.message);
+    if (quant_pipeline_new(x->q, &p, x->steps, &x->pipeline, &err) != BASE_OK)
         fail_msg("%s", err.message);
     const quant_listener l = {
         .subject = &x->subject, .pipeline = &x->pipeline, .hop = x->pipeline.hop, .threads = 2};
-    if (quant_hear(&l, f->pcm, SAMPLES, &x->heard, &err) != BASE_OK) fail_msg("%s", err.message);
+    if (quant_hear(&l, f->pcm + f->skip, (size_t)(SAMPLES - f->skip), &x->heard, &err) != BASE_OK)
+        fail_msg("%s", err.message);
     if (quant_detect(&x->heard, &x->pipeline.posterior, &x->words, &err) != BASE_OK)
         fail_msg("%s", err.message);
 }
@@ -189,6 +203,7 @@ static void drop(made *x)
     free(x->words.list);
     quant_heard_free(&x->heard);
     quant_pipeline_free(&x->pipeline);
+    q8_stream_free(x->steps);
     q8_model_free(x->q);
     nn_model_free(x->m);
 }
@@ -197,7 +212,7 @@ static char *emitted(const made *x)
 {
     base_err err = {0};
     base_str text = {0};
-    if (q8_emit(x->q, &(q8_export){"kws", &x->pipeline, NULL}, &text, &err) != BASE_OK)
+    if (q8_emit(x->q, &(q8_export){"kws", &x->pipeline, x->steps}, &text, &err) != BASE_OK)
         fail_msg("%s", err.message);
     return text.s;
 }
@@ -275,6 +290,24 @@ static void a_stream_begins_as_a_clip(void **state)
     base_free(in);
     base_free(work);
     drop(&x);
+}
+
+/* Steps that move a window on say what the net says of the window, once it is full. */
+static void steps_equal_windows(void **state)
+{
+    fixture f = *(const fixture *)*state;
+    way whole = ways[WAYS - 2];
+    made x, y;
+    make(&f, &whole, &x);
+    whole.steps = 0;
+    whole.hop_ms = 100; /* 10 frames; the tenth step has 100, and a window 98 */
+    f.skip = 2 * 160;
+    make(&f, &whole, &y);
+    assert_true(y.heard.n > 20);
+    assert_int_equal(x.heard.n, y.heard.n + 9);
+    assert_memory_equal(x.heard.out + 9 * LABELS, y.heard.out, (size_t)y.heard.n * LABELS);
+    drop(&x);
+    drop(&y);
 }
 
 /* How many bytes a user keeps is known without a compiler. */
@@ -361,6 +394,9 @@ static void settings_that_do_not_fit(void **state)
     assert_non_null(strstr(err.message, "--threshold 2"));
     p = settings(&ways[0]);
     assert_true(quant_pipeline_possible(x.q, &err));
+    assert_int_equal(q8_stream_new(x.q, Q8_STREAM_WINDOW, 5, &x.steps, &err), BASE_OK);
+    assert_int_equal(quant_pipeline_new(x.q, &p, x.steps, &pl, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "level"));
     x.q->folded.n_labels--;
     assert_int_equal(quant_pipeline_new(x.q, &p, NULL, &pl, &err), BASE_DATA);
     assert_non_null(strstr(err.message, "4 outputs but 3 labels"));
@@ -378,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(exported_c_hears_what_the_host_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_begins_as_a_clip, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(steps_equal_windows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(state_is_as_large_as_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(selftest_names_what_is_around_the_net, set_up, tear_down),
         cmocka_unit_test_setup_teardown(settings_that_do_not_fit, set_up, tear_down),

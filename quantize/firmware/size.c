@@ -1,5 +1,6 @@
 /* size: what a model takes of flash and RAM: this program less the same with -DEMPTY. The caller's
- * memory is counted: the state, or with -DNET (of net.h, a header of the net alone) input and output.
+ * memory is counted: the state, or with -DNET (of net.h, a header of the net alone) input and
+ * output.
  *
  * SPDX-License-Identifier: 0BSD. Permission to use, copy, modify, and/or distribute this software
  * for any purpose with or without fee is hereby granted. The software is provided "as is", without

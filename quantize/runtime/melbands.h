@@ -187,7 +187,8 @@ static inline void sotto_bands(const sotto_melbands_t *p, const int32_t *x, int3
         if (s > 0) {
             const int32_t at = p->own ? s - 1 : 0;
             const sotto_scaled_t sum = sotto_scaled_add(rise, segment.fall);
-            const sotto_scaled_t least = sotto_normalized((uint32_t)p->floor[at], p->floor_exponent);
+            const sotto_scaled_t least =
+                sotto_normalized((uint32_t)p->floor[at], p->floor_exponent);
             const sotto_scaled_t v =
                 p->floor_max ? sotto_scaled_max(sum, least) : sotto_scaled_add(sum, least);
             y[s - 1] = sotto_ln(v) + p->gain[at];

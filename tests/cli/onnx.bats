@@ -4,6 +4,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load out
+
 setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
@@ -12,23 +14,6 @@ setup_file() {
     "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
         train.epochs=1 train.batch=20 train.warmup_epochs=0 -o run
     "$SOTTO" quantize -q run --calibrate tones.h5 -o a.int8.h5 >/dev/null
-}
-
-setup() {
-    cd "$BATS_FILE_TMPDIR"
-    out="$BATS_TEST_TMPDIR/out"
-    mkdir "$out"
-}
-
-refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing in $out
-    want=$1 text=$2
-    shift 2
-    run --separate-stderr "$SOTTO" "$@"
-    echo "status $status: $stderr"
-    [ "$status" -eq "$want" ]
-    [[ "$stderr" == *"$text"* ]]
-    [ -z "$output" ]
-    [ -z "$(find "$out" -mindepth 1)" ]
 }
 
 checker() { # PYTHON FILE: an expression of the model m holds, and the checker takes it

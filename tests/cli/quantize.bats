@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load out
+
 setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
@@ -12,23 +14,6 @@ setup_file() {
         train.epochs=20 train.batch=20 train.warmup_epochs=0 -o run
     "$SOTTO" quantize -q run --calibrate tones.h5 -o run.int8.h5 --format json >quantize.json
     "$SOTTO" export -q run.int8.h5 -o kws_model.h --format json >export.json
-}
-
-setup() {
-    cd "$BATS_FILE_TMPDIR"
-    out="$BATS_TEST_TMPDIR/out"
-    mkdir "$out"
-}
-
-refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing in $out
-    want=$1 text=$2
-    shift 2
-    run --separate-stderr "$SOTTO" "$@"
-    echo "status $status: $stderr"
-    [ "$status" -eq "$want" ]
-    [[ "$stderr" == *"$text"* ]]
-    [ -z "$output" ]
-    [ -z "$(find "$out" -mindepth 1)" ]
 }
 
 @test "float and int8 side by side, on validation and test, with intervals" {
@@ -329,10 +314,12 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
 }
 
 @test "export hop by hop" {
-    run -0 "$SOTTO" export run.int8.h5 --hop 2 -o "$out/hop.h"
+    run -0 "$SOTTO" export run.int8.h5 --net --hop 2 -o "$out/hop.h"
     [[ "$output" == *hop_macs* && "$output" == *stream_bytes* ]]
     grep -q 'static inline void kws_stream_step(kws_stream \*s' "$out/hop.h"
     rm "$out/hop.h"
+    refused 2 "level = max" export run.int8.h5 --hop 2 -o "$out/x.h5"
+    [[ "$stderr" == *"--net"* ]]
     refused 2 "a hop of 1000 frames" export run.int8.h5 --hop 1000 -o "$out/x.h5"
     refused 2 "without --hop" export run.int8.h5 --stream window -o "$out/x.h5"
     refused 2 "no such mode" export run.int8.h5 --hop 1 --stream no -o "$out/x.h5"

@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load out
+
 setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
@@ -14,23 +16,6 @@ setup_file() {
     "$SOTTO" quantize -q run --calibrate tones.h5 -o run.int8.h5
     "$SOTTO" data stream tones.h5 --keywords low,high --minutes 3 --seed 5 --snr 30 \
         --labels long.tsv -o long.wav --format json >made.json
-}
-
-setup() {
-    cd "$BATS_FILE_TMPDIR"
-    out="$BATS_TEST_TMPDIR/out"
-    mkdir "$out"
-}
-
-refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing in $out
-    want=$1 text=$2
-    shift 2
-    run --separate-stderr "$SOTTO" "$@"
-    echo "status $status: $stderr"
-    [ "$status" -eq "$want" ]
-    [[ "$stderr" == *"$text"* ]]
-    [ -z "$output" ]
-    [ -z "$(find "$out" -mindepth 1)" ]
 }
 
 @test "data stream: as many labels as it says, the same for the same seed" {
@@ -107,6 +92,36 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
             .false_rejection_rate] | min)))' "$out/a"
 }
 
+@test "stream: an int8 model gets the features of a device, or those of eval" {
+    heard() { "$SOTTO" stream -q run.int8.h5 long.wav --labels long.tsv --threshold 0.5 --format json "$@"; }
+    heard >"$out/fixed"
+    heard --float-features >"$out/float"
+    jq -e '.features == "fixed" and .hits > 10' "$out/fixed"
+    jq -e --slurpfile f "$out/fixed" '.features == "float" and (.hits - $f[0].hits | fabs) <= 2 and
+        .inferences == $f[0].inferences' "$out/float"
+    heard --threads 2 | jq -c 'del(.times_real_time)' >"$out/two"
+    jq -c 'del(.times_real_time)' "$out/fixed" | cmp - "$out/two"
+    "$SOTTO" stream -q run long.wav --labels long.tsv --format json | jq -e '.features == "float"'
+}
+
+@test "stream: steps of new frames" {
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
+        train.epochs=60 train.batch=20 train.warmup_epochs=0 train.lr=0.005 \
+        train.label_smoothing=0 features.level=none -o "$BATS_TEST_TMPDIR/flat"
+    model="$BATS_TEST_TMPDIR/flat.h5"
+    "$SOTTO" quantize -q "$BATS_TEST_TMPDIR/flat" --calibrate tones.h5 -o "$model" >/dev/null
+    heard() { "$SOTTO" stream -q "$model" long.wav --labels long.tsv --threshold 0.5 --format json "$@"; }
+    heard >"$out/windows"
+    heard --hop 5 >"$out/steps" # 100 ms, as without
+    jq -e '.stream == "window" and .hop_ms == 100' "$out/steps"
+    jq -e --slurpfile s "$out/steps" '.hits > 10 and (.hits - $s[0].hits | fabs) <= 2' "$out/windows"
+    rm "$out"/*
+    refused 2 "level = max" stream run.int8.h5 long.wav --hop 5
+    refused 2 "steps of 5 frames are 100 ms" stream "$model" long.wav --hop 5 --hop-ms 80
+    refused 2 "no such mode" stream "$model" long.wav --hop 5 --stream some
+    refused 2 "--hop 5: steps are those of an int8 model" stream "$BATS_TEST_TMPDIR/flat" long.wav --hop 5
+}
+
 @test "stream: the operating curve as a picture" {
     command -v gnuplot >/dev/null || skip "gnuplot is not installed"
     "$SOTTO" stream -q run.int8.h5 long.wav --labels long.tsv --plot "$out/a.svg" >/dev/null
@@ -138,7 +153,7 @@ refused() { # STATUS TEXT COMMAND...: it fails so, says so, and leaves nothing i
     perl -e 'print pack("a4Va4a4VvvVVvva4V", "RIFF", 36 + 200, "WAVE", "fmt ", 16, 1, 1, 16000, 32000,
         2, 16, "data", 200), "\0" x 200' >"$bad/short.wav"
     for name in empty text cut; do refused 3 "$name.wav" stream run.int8.h5 "$bad/$name.wav"; done
-    refused 3 "short.wav: 0.01 s of audio: less than the 1.00 s" stream run.int8.h5 "$bad/short.wav"
+    refused 3 "short.wav: 0.01 s of audio: less than the 0.99 s" stream run.int8.h5 "$bad/short.wav"
     refused 3 "none.wav" stream run.int8.h5 none.wav
     refused 3 "long.wav" stream long.wav long.wav
     printf '1\t2\tlow\n2\t3\thihg\n' >"$bad/l.tsv"
