@@ -22,7 +22,9 @@ static base_status write_fail(base_err *err, const char *path)
     if (errno == ENOSPC) return base_hint(err, "free some space, or write elsewhere with -o");
     if (errno == EACCES || errno == EROFS || errno == EPERM)
         return base_hint(err, "you may not write there; choose another place with -o");
-    if (errno == ENOENT) return base_hint(err, "make the folder first: mkdir -p");
+    const char *slash = strrchr(path, '/');
+    if (errno == ENOENT && slash)
+        return base_hint(err, "make the folder first: mkdir -p '%.*s'", (int)(slash - path), path);
     return BASE_FAILED;
 }
 

@@ -253,7 +253,7 @@ static bool is_pointwise(const sotto_conv2d_t *p)
            p->pad_left == 0 && p->in_h == p->out_h && p->in_w == p->out_w;
 }
 
-/* Sets the struct, and the counts of arrays from pairs of field name and count, in field order. */
+/* Sets the struct, and the counts of its arrays, in the order of fields. */
 static void set(deployer *d, nn_q8_layer *l, const nn_q8_kernel *kernel, const void *p,
                 const size_t *count, int arrays)
 {
@@ -340,9 +340,9 @@ static bool may_write_over(const q8_model *m, int k)
     const sotto_dwconv2d_t *p = m->layers[k].l.p;
     const sotto_conv2d_t *next = m->layers[k + 1].l.p;
     const int x = m->layers[k].in[0];
-    return x > 0 && m->values[x].last == k && k + 2 < m->n_layers + 1 && p->in_h == p->out_h &&
+    return x > 0 && m->values[x].last == k && k + 2 < m->n_layers && p->in_h == p->out_h &&
            p->in_w == p->out_w && p->stride_h * p->stride_w == 1 && next->out_c == p->channels &&
-           p->pad_top * p->in_w + p->pad_left > 0 && k + 2 != m->n_layers;
+           p->pad_top * p->in_w + p->pad_left > 0;
 }
 
 /* Layer k of from, with the next one where they are one; returns how many layers it stands for. */
@@ -352,7 +352,8 @@ static int deploy_layer(deployer *d, int k)
     q8_layer *to = &d->to->layers[d->to->n_layers++];
     *to = *l;
     for (int j = 0; j < l->n_in; j++) to->in[j] = d->value[l->in[j]];
-    if (are_separable(d->from, k)) {
+    const bool two = are_separable(d->from, k);
+    if (two) {
         const bool over = may_write_over(d->from, k);
         deploy_separable(d, l->l.p, l[1].l.p, over, &to->l);
         to->end = l[1].end;
@@ -366,7 +367,7 @@ static int deploy_layer(deployer *d, int k)
         deploy_bands(d, l->l.p, &to->l);
     else if (is_kernel(l, "sotto_dense"))
         deploy_dense(d, l->l.p, &to->l);
-    return to->l.kernel == &separable_kernel || to->l.kernel == &separable_over_kernel ? 2 : 1;
+    return two ? 2 : 1;
 }
 
 base_status q8_deploy(const q8_model *m, base_arena *arena, q8_model *to, base_err *err)

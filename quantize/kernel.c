@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include <string.h>
-
 static void run_clamp(const void *p, const int8_t *const *x, int8_t *y)
 {
     sotto_clamp(p, x[0], y);

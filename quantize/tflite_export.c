@@ -133,14 +133,6 @@ static const nn_q8_layer *layer_of(const tfl_exporter *e, const nn_node *n)
     return NULL;
 }
 
-static const void *array_of(const nn_q8_layer *l, const char *name)
-{
-    for (int f = 0; f < l->kernel->n_fields; f++)
-        if (strcmp(l->kernel->fields[f].name, name) == 0)
-            return *q8_field_array(l, &l->kernel->fields[f]);
-    return NULL;
-}
-
 /* The scale of weights that gives this multiplier and shift again: TensorFlow Lite multiplies it by
  * the input's in single precision where all outputs have one (`one`), else in double. False when no
  * number of single precision does. */
@@ -167,7 +159,8 @@ bool tfl_has_one_scale(const tfl_exporter *e, const nn_node *n)
     float scale;
     if (!e->q) return true;
     const nn_q8_layer *l = layer_of(e, n);
-    const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
+    const int32_t *multiplier = q8_layer_array(l, "multiplier"),
+                  *shift = q8_layer_array(l, "shift");
     for (int o = 1; o < n->shape.d[n->shape.n - 1]; o++)
         if (multiplier[o] != multiplier[0] || shift[o] != shift[0]) return false;
     return scale_back(e, n, multiplier[0], shift[0], true, &scale);
@@ -177,7 +170,8 @@ static base_status weight_scales(tfl_exporter *e, const nn_node *n, tfl_tensor *
                                  int axis)
 {
     const nn_q8_layer *l = layer_of(e, n);
-    const int32_t *multiplier = array_of(l, "multiplier"), *shift = array_of(l, "shift");
+    const int32_t *multiplier = q8_layer_array(l, "multiplier"),
+                  *shift = q8_layer_array(l, "shift");
     const bool one = t->rank == 2; /* of FULLY_CONNECTED, which has no scale by channel */
     float *scale = scales_new(e, t, one ? 1 : channels, axis);
     if (!scale) return base_nomem(e->err, channels);
@@ -217,7 +211,7 @@ static size_t place(const layout *y, size_t o, size_t tap, size_t i)
 static void fill_weights(const tfl_exporter *e, const nn_node *n, const layout *y, void *to)
 {
     const nn_q8_layer *l = e->q ? layer_of(e, n) : NULL;
-    const int8_t *from8 = l ? array_of(l, "weight") : NULL;
+    const int8_t *from8 = l ? q8_layer_array(l, "weight") : NULL;
     const nn_real *from = e->weights + n->param[0].offset;
     const bool by_tap = strcmp(n->op->name, "dwconv2d") == 0;
     for (size_t o = 0; o < y->channels; o++)
@@ -247,7 +241,7 @@ static base_status add_bias(tfl_exporter *e, const nn_node *n, const tfl_tensor 
     *bias = e->t.n_tensors - 1;
     for (size_t o = 0; o < channels; o++)
         if (e->q)
-            ((int32_t *)to)[o] = ((const int32_t *)array_of(layer_of(e, n), "bias"))[o];
+            ((int32_t *)to)[o] = ((const int32_t *)q8_layer_array(layer_of(e, n), "bias"))[o];
         else if (n->n_params > 1)
             ((float *)to)[o] = (float)e->weights[n->param[1].offset + o];
     if (!e->q) return BASE_OK;

@@ -277,22 +277,15 @@ static base_status make_silu(tfl_exporter *e, const nn_node *n, const tfl_form *
     return put(e, n, TFL_MUL, (const int[]){x, gate}, 2, (tfl_options){0});
 }
 
-/* What a node holds under this name, or NULL. */
-static const nn_real *param_of(const tfl_exporter *e, const nn_node *n, const char *name)
-{
-    for (int k = 0; k < n->n_params; k++)
-        if (strcmp(n->param[k].name, name) == 0) return e->weights + n->param[k].offset;
-    return NULL;
-}
-
 /* A batchnorm that could not be folded: a product and a sum with constants, which with bands are a
  * row of channels for each frequency. */
 static base_status make_batchnorm(tfl_exporter *e, const nn_node *n, const tfl_form *f)
 {
     const int bands = *(const int *)q8_attribute(n, "bands", NN_INT);
     const double eps = *(const double *)q8_attribute(n, "eps", NN_REAL);
-    const nn_real *gamma = param_of(e, n, "gamma"), *beta = param_of(e, n, "beta");
-    const nn_real *mean = param_of(e, n, "mean"), *var = param_of(e, n, "var");
+    const nn_real *gamma = q8_param(n, e->weights, "gamma"),
+                  *beta = q8_param(n, e->weights, "beta");
+    const nn_real *mean = q8_param(n, e->weights, "mean"), *var = q8_param(n, e->weights, "var");
     const int channels = n->shape.d[n->shape.n - 1], rows = bands > 1 ? n->shape.d[1] : 1;
     const int dim[] = {1, 1, 1, rows, channels}, *from = dim + 4 - n->shape.n;
     int in[2] = {input_of(e, n, 0)}, c;

@@ -311,6 +311,7 @@ setup_file() {
     ! grep -qi kws "$out/door.h"
     rm "$out/door.h"
     refused 2 "cannot begin the names" export run.int8.h5 --prefix Door -o "$out/x.h"
+    refused 1 "mkdir -p '$out/no/where'" export run.int8.h5 -o "$out/no/where/x.h"
 }
 
 @test "export hop by hop" {
