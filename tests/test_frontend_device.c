@@ -266,7 +266,8 @@ static void every_core_computes_the_same(void **state)
     } core[] = {
         {"microbit", "mps2-an385", "-O2"},   {"microbit", "mps2-an385", "-Os"},
         {"mps2-an385", "mps2-an385", "-O3"}, {"mps2-an386", "mps2-an386", "-O0"},
-        {"mps2-an386", "mps2-an386", "-O2"}, {"mps3-an547", "mps3-an547", "-O2"},
+        {"mps2-an386", "mps2-an386", "-O2"}, {"mps2-an500", "mps2-an500", "-O3"},
+        {"mps2-an505", "mps2-an505", "-Os"}, {"mps3-an547", "mps3-an547", "-O2"},
         {"mps3-an547", "mps3-an547", "-Os"}, {"virt", "virt", "-O2"},
     };
     char dir[] = "/tmp/sotto_frontend_XXXXXX";
