@@ -3,7 +3,7 @@
 #include "quantize/estimate.h"
 #include "quantize/measure.h"
 #include "quantize/q8.h"
-#include "quantize/tflite.h"
+#include "quantize/workload.h"
 #include "train/cli.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@ static const cli_spec spec = {
         "is\n"
         "of one inference; the duty cycle is its share of the time between two frames of\n"
         "features, with the front-end where that is known. --runtime cmsis-nn estimates the same\n"
-        "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN.\n"
+        "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN. With --hop FRAMES all\n"
+        "is of a streaming step of the header that `sotto export --hop` writes, a step a hop.\n"
         "An error of e % means between value / (1 + e/100) and value * (1 + e/100). A figure is\n"
         "exact, measured (here: compiled, or run in an emulator), published (timed on this board\n"
         "by others) or inferred (e, m, p, i in a table); * marks an order of magnitude. --fit, or "
@@ -35,73 +36,39 @@ enum { BY_LATENCY, BY_ENERGY };
 
 typedef struct options {
     const char *target, *runtime, *by;
-    const char *opt;                           /* of the compiler, for --measure */
+    const char *opt, *stream;                  /* opt: of the compiler, for --measure */
+    int hop;                                   /* frames of a step; 0: whole runs */
     int layers, list, measure, fit, order;     /* order: BY_LATENCY ...; < 0: as asked for */
     double flash_kb, ram_kb, latency_ms, duty; /* limits; 0: none */
     bool runs[QUANT_RUNTIMES];
+    q8_stream_mode mode;
 } options;
 
 /* ---- what is estimated ---- */
 
-typedef struct subject {
-    quant_costs costs;    /* as a runtime with a kernel for every layer has them */
-    quant_costs deployed; /* as exported C has them */
-    dsp_config features;
-    bool knows_features;
-    int64_t tflite; /* bytes of the file, 0: not known */
-} subject;
-
-/* Costs, features and the size of the .tflite file of a model, of which one kind is not NULL. */
-static base_status read_model(const nn_model *model, const q8_model *q8, subject *s, base_err *err)
-{
-    const nn_model *m = q8 ? &q8->folded : model;
-    base_str file = {0};
-    BASE_TRY(q8 ? quant_costs_of_q8(q8, &s->costs, err)
-                : quant_costs_of_graph(model->graph, &s->costs, err));
-    quant_costs_pack(&s->costs, m);
-    s->knows_features =
-        m->features && *m->features && dsp_config_parse(m->features, &s->features, NULL) == BASE_OK;
-    if (q8 && tflite_export_q8(q8, &file, NULL) == BASE_OK) s->tflite = (int64_t)file.len;
-    base_str_free(&file);
-    return BASE_OK;
-}
-
-static base_status subject_of_model(const char *path, subject *s, base_err *err)
+/* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
+static base_status subject_of(cli *c, const char *what, quant_workload *s, base_err *err)
 {
     char *file = NULL;
-    bool int8 = false;
-    nn_model *model = NULL;
-    q8_model *q8 = NULL;
-    BASE_TRY(nn_model_path(path, &file, err));
-    base_status status = q8_is_model(file, &int8, err);
-    if (status == BASE_OK)
-        status = int8 ? q8_load(file, &q8, err) : nn_model_load(file, &model, err);
-    if (status == BASE_OK) status = read_model(model, q8, s, err);
-    nn_model_free(model);
-    q8_model_free(q8);
-    free(file);
-    return status;
-}
-
-/* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
-static base_status subject_of(cli *c, const char *what, subject *s, base_err *err)
-{
     const bool net = cli_is_net(what);
     const char *dot = strrchr(what, '.');
     bool path = (dot && !strcmp(dot, ".h5")) || strchr(what, '/') || base_exists(what);
-    *s = (subject){.tflite = 0};
-    if (path && !net) {
-        if (c->noverrides == 0) return subject_of_model(what, s, err);
+    if (path && !net && c->noverrides > 0) {
         base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], what);
         return base_hint(err, "settings go with an architecture's name: sotto estimate ds_cnn %s",
                          c->overrides[0]);
     }
+    if (path && !net) {
+        BASE_TRY(nn_model_path(what, &file, err));
+        const base_status status = quant_workload_of_model(file, s, err);
+        free(file);
+        return status;
+    }
     nn_graph *graph;
     BASE_TRY(cli_graph(c, what, 0, &graph, err));
-    base_status status = quant_costs_of_graph(graph, &s->costs, err);
-    nn_graph_free(graph);
+    BASE_TRY(quant_workload_of_graph(graph, s, err));
     s->knows_features = !net;
-    return status == BASE_OK && !net ? cli_features(c, what, &s->features, err) : status;
+    return net ? BASE_OK : cli_features(c, what, &s->features, err);
 }
 
 /* ---- tables ---- */
@@ -357,7 +324,7 @@ static base_status wanted(const char *list, const char ***names, size_t *n, base
     return BASE_OK;
 }
 
-static const quant_costs *costs_in(const subject *s, quant_runtime runtime)
+static const quant_costs *costs_in(const quant_workload *s, quant_runtime runtime)
 {
     return runtime == QUANT_SOTTO ? &s->deployed : &s->costs;
 }
@@ -420,8 +387,12 @@ static bool exceeds(const options *o, const quant_estimate *e, char *why, size_t
     return false;
 }
 
-static void put_subject(cli *c, const quant_estimate *e)
+static void put_subject(cli *c, const quant_workload *s, const quant_estimate *e)
 {
+    if (s->step.hop) {
+        cli_put_text(c, "stream", q8_stream_mode_name(s->step.mode));
+        cli_put_int(c, "hop_frames", s->step.hop);
+    }
     cli_put_int(c, "macs", e->macs);
     cli_put_bytes(c, "weight_bytes", e->weights);
     cli_put_bytes(c, "table_bytes", e->tables);
@@ -431,13 +402,13 @@ static void put_subject(cli *c, const quant_estimate *e)
 }
 
 /* Print n results in their order; with --fit only those within the limits. */
-static base_status put_results(cli *c, const options *o, const subject *s, result *r, size_t n,
-                               base_err *err)
+static base_status put_results(cli *c, const options *o, const quant_workload *s, result *r,
+                               size_t n, base_err *err)
 {
     size_t within = 0;
     char why[160] = "", first[400] = "";
     qsort(r, n, sizeof *r, compare_results);
-    if (n) put_subject(c, &r[0].e);
+    if (n) put_subject(c, s, &r[0].e);
     cli_table *boards = board_table(c), *layers = o->layers ? layer_table(c) : NULL;
     for (size_t i = 0; i < n; i++) {
         if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) {
@@ -446,7 +417,7 @@ static base_status put_results(cli *c, const options *o, const subject *s, resul
         }
         within++;
         put_board(c, boards, &r[i]);
-        if (layers) put_layers(layers, costs_in(s, r[i].runtime), &r[i]);
+        if (layers) put_layers(layers, o->hop ? &s->step.costs : costs_in(s, r[i].runtime), &r[i]);
     }
     if (!o->fit || within) return BASE_OK;
     base_fail(err, BASE_GATE, "no board of %zu holds the model within the limits", n);
@@ -496,7 +467,7 @@ static base_status measure_results(cli *c, const options *o, const result *r, si
     return status;
 }
 
-static base_status put_boards(cli *c, const options *o, const subject *s, base_err *err)
+static base_status put_boards(cli *c, const options *o, const quant_workload *s, base_err *err)
 {
     const char **names = NULL;
     size_t n = 0, done = 0;
@@ -506,7 +477,8 @@ static base_status put_boards(cli *c, const options *o, const subject *s, base_e
     for (size_t i = 0; i < n * QUANT_RUNTIMES && status == BASE_OK; i++) {
         const quant_use use = {.runtime = (quant_runtime)(i % QUANT_RUNTIMES),
                                .features = s->knows_features ? &s->features : NULL,
-                               .tflite = s->tflite};
+                               .tflite = s->tflite,
+                               .step = o->hop ? &s->step : NULL};
         if (!o->runs[use.runtime]) continue;
         r[done].place = (int)i;
         r[done].runtime = use.runtime;
@@ -539,6 +511,23 @@ static base_status read_runtime(const char *text, options *o, base_err *err)
     return BASE_OK;
 }
 
+/* --hop, and what does not go with it. */
+static base_status check_hop(options *o, base_err *err)
+{
+    static const char *const modes[] = {"auto", "window", "state", NULL};
+    int mode = 0;
+    BASE_TRY(cli_check_choice("--stream", o->stream, modes, &mode, err));
+    BASE_TRY(cli_check_range("--hop", o->hop, 0, 1e6, err));
+    o->mode = (q8_stream_mode)mode;
+    if (!o->hop && mode) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
+    if (!o->hop || (!o->measure && !o->runs[QUANT_CMSIS_NN])) return BASE_OK;
+    return base_fail(err, BASE_USAGE, "--hop does not go with %s",
+                     o->measure ? "--measure" : "--runtime cmsis-nn, which has no steps");
+}
+
 static base_status check_options(options *o, base_err *err)
 {
     static const char *const orders[] = {"latency", "energy", NULL};
@@ -546,6 +535,7 @@ static base_status check_options(options *o, base_err *err)
     int opt = 0;
     const bool all = !o->target || !strcmp(o->target, "all");
     BASE_TRY(read_runtime(o->runtime, o, err));
+    BASE_TRY(check_hop(o, err));
     BASE_TRY(cli_check_choice("--opt", o->opt, opts, &opt, err));
     BASE_TRY(cli_check_range("--flash-kb", o->flash_kb, 0, 1e9, err));
     BASE_TRY(cli_check_range("--ram-kb", o->ram_kb, 0, 1e9, err));
@@ -558,7 +548,7 @@ static base_status check_options(options *o, base_err *err)
 
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {.runtime = "sotto", .opt = "-O2"};
+    options o = {.runtime = "sotto", .opt = "-O2", .stream = "auto"};
     const struct poptOption table[] = {
         {"target", 't', POPT_ARG_STRING, &o.target, 0,
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
@@ -571,6 +561,9 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         {"ram-kb", 0, POPT_ARG_DOUBLE, &o.ram_kb, 0, "most RAM, KiB (0: the board's)", "N"},
         {"latency-ms", 0, POPT_ARG_DOUBLE, &o.latency_ms, 0, "longest inference (0: any)", "MS"},
         {"duty", 0, POPT_ARG_DOUBLE, &o.duty, 0, "largest duty cycle, percent (0: any)", "N"},
+        {"hop", 0, POPT_ARG_INT, &o.hop, 0, "frames of a streaming step (0: whole runs)", "FRAMES"},
+        {"stream", 0, POPT_ARG_STRING, &o.stream, 0,
+         "window, state, or auto: state where all layers allow it", "MODE"},
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
         {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
          "also compile the int8 model and run it in the emulator of each core", NULL},
@@ -585,14 +578,13 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         return base_hint(
             err, "give a model, a run directory, a .net file or the name of an architecture");
     }
-    subject s;
+    quant_workload s = {.tflite = 0};
     base_status status = subject_of(c, c->args[0], &s, err);
-    if (status == BASE_OK) status = quant_costs_deploy(&s.costs, &s.deployed, err);
+    if (status == BASE_OK && o.hop) status = quant_workload_stream(&s, o.mode, o.hop, err);
     if (status == BASE_OK) {
         if (o.runs[QUANT_SOTTO]) warn_of_guesses(c, &s.costs);
         status = put_boards(c, &o, &s, err);
     }
-    quant_costs_free(&s.costs);
-    quant_costs_free(&s.deployed);
+    quant_workload_free(&s);
     return status;
 }

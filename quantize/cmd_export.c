@@ -16,7 +16,8 @@ static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 
 typedef struct options {
     const char *prefix, *stream, *firmware, *board, *wav;
-    int hop; /* 0: no streaming */
+    int hop;  /* 0: no streaming */
+    int mode; /* q8_stream_mode */
 } options;
 
 static const cli_spec spec = {
@@ -81,11 +82,7 @@ static base_status export_model(cli *c, const q8_model *m, const options *o, bas
 {
     base_str text = {0};
     q8_stream *s = NULL;
-    q8_stream_mode mode = Q8_STREAM_AUTO;
-    if (o->hop) {
-        while (mode <= Q8_STREAM_STATE && strcmp(o->stream, q8_stream_mode_name(mode)) != 0) mode++;
-        BASE_TRY(q8_stream_new(m, mode, o->hop, &s, err));
-    }
+    if (o->hop) BASE_TRY(q8_stream_new(m, (q8_stream_mode)o->mode, o->hop, &s, err));
     base_status status = q8_emit_stream(m, s, o->prefix, &text, err);
     if (status == BASE_OK) status = base_write_file(c->output, text.s, text.len, err);
     if (status == BASE_OK) status = put_result(c, m, o->prefix, text.len, err);
@@ -151,20 +148,17 @@ static base_status export_firmware(cli *c, const options *o, const char *path, b
     return BASE_OK;
 }
 
-static base_status check_stream(const options *o, base_err *err)
+static base_status check_stream(options *o, base_err *err)
 {
-    if (strcmp(o->stream, "auto") != 0 && !o->hop) {
-        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
-        return base_hint(err, "say how many frames come at a time: --hop 2");
-    }
-    for (int mode = 0; mode <= Q8_STREAM_STATE; mode++)
-        if (strcmp(o->stream, q8_stream_mode_name((q8_stream_mode)mode)) == 0) return BASE_OK;
-    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", o->stream);
-    return base_hint(err, "take auto, window or state");
+    static const char *const modes[] = {"auto", "window", "state", NULL};
+    BASE_TRY(cli_check_choice("--stream", o->stream, modes, &o->mode, err));
+    if (!o->mode || o->hop) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+    return base_hint(err, "say how many frames come at a time: --hop 2");
 }
 
 /* Options that do not go together. */
-static base_status check_options(const cli *c, const options *o, base_err *err)
+static base_status check_options(const cli *c, options *o, base_err *err)
 {
     BASE_TRY(check_stream(o, err));
     if (!o->firmware && (o->board || o->wav)) {
