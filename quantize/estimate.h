@@ -10,12 +10,14 @@
  *          the board's flash) / clock; instructions as in instructions.h.
  * Energy   latency x clock x power per MHz.
  *
+ * A streaming step has its own work and RAM; its flash is that of the network with its structs.
+ *
  * Or the same network as a .tflite file under TensorFlow Lite Micro with CMSIS-NN (tflm.c).
  */
 #ifndef QUANTIZE_ESTIMATE_H
 #define QUANTIZE_ESTIMATE_H
 
-#include "quantize/costs.h"
+#include "quantize/costs_stream.h"
 
 typedef enum quant_runtime { QUANT_SOTTO, QUANT_CMSIS_NN, QUANT_RUNTIMES } quant_runtime;
 const char *quant_runtime_name(quant_runtime runtime); /* "sotto", "cmsis-nn" */
@@ -31,6 +33,7 @@ typedef struct quant_use {
     quant_runtime runtime;
     const dsp_config *features; /* NULL: not known; no duty cycle then */
     int64_t tflite;             /* bytes of the .tflite file; 0: estimated */
+    const quant_step *step; /* steps of the network, with sotto; NULL: whole runs, one a frame */
 } quant_use;
 
 typedef struct quant_layer_estimate {
@@ -45,15 +48,16 @@ typedef struct quant_estimate {
     int64_t work;                  /* bytes of RAM that are not the caller's */
     double instructions;
     quant_figure flash, ram; /* bytes */
-    quant_figure latency;    /* ms of one inference */
+    quant_figure latency;    /* ms of one inference, or step */
     quant_figure frontend;   /* ms of one frame of features */
-    double hop_ms;           /* NAN when not known */
-    quant_figure duty;       /* share of the time between two frames: inference, and the front-end
-                              * where it is known */
+    double hop_ms;           /* from one inference to the next; NAN when not known */
+    quant_figure duty;       /* share of that time: inference, and the front-end of its frames where
+                              * it is known */
     quant_figure energy;     /* uJ of one inference */
     bool fits;               /* flash and RAM of the board hold it */
     char why[120];           /* why it does not fit; empty when it does */
-    quant_layer_estimate *layer; /* as many as costs has; freed by quant_estimate_free */
+    quant_layer_estimate *layer; /* as many as costs has, or the step's; freed by
+                                  * quant_estimate_free */
 } quant_estimate;
 
 base_status quant_estimate_run(const quant_costs *costs, const quant_target *target, quant_use use,
