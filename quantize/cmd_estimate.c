@@ -18,12 +18,16 @@ static const cli_spec spec = {
     .about =
         "Costs of a model, trained or not, on microcontroller boards: those asked for, or all,\n"
         "ranked: what fits first, then by time. Flash holds weights, tables and kernels; RAM the\n"
-        "input, the output and the work buffer, not the stack and not the audio front-end. Time "
+        "input, the output and the work buffer, not the stack; the whole is with the integer\n"
+        "front-end and post-processing of `sotto export`, and has to fit where it is known. Time "
         "is\n"
-        "of one inference; the duty cycle is its share of the time between two frames of\n"
-        "features, with the front-end where that is known. --runtime cmsis-nn estimates the same\n"
-        "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN. With --hop FRAMES all\n"
-        "is of a streaming step of the header that `sotto export --hop` writes, a step a hop.\n"
+        "of one inference; the duty cycle is its share of the time between two inferences, with "
+        "the\n"
+        "front-end of the frames between them where that is known. --runtime cmsis-nn estimates "
+        "the\n"
+        "same model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN. With --hop "
+        "FRAMES\n"
+        "all is of a streaming step of the header that `sotto export --hop` writes, a step a hop.\n"
         "An error of e % means between value / (1 + e/100) and value * (1 + e/100). A figure is\n"
         "exact, measured (here: compiled, or run in an emulator), published (timed on this board\n"
         "by others) or inferred (e, m, p, i in a table); * marks an order of magnitude. --fit, or "
@@ -113,6 +117,8 @@ static cli_table *board_table(cli *c)
                                       {"code_bytes", NULL, CLI_BYTES, 0},
                                       FIGURE("flash_bytes", "flash", CLI_BYTES),
                                       FIGURE("ram_bytes", "ram", CLI_BYTES),
+                                      FIGURE("whole_flash_bytes", "whole_flash", CLI_BYTES),
+                                      FIGURE("whole_ram_bytes", "whole_ram", CLI_BYTES),
                                       FIGURE("latency_ms", "latency", CLI_REAL),
                                       {"order_of_magnitude", NULL, CLI_BOOL, 0},
                                       FIGURE("frontend_ms", "frontend", CLI_REAL),
@@ -126,6 +132,8 @@ static cli_table *board_table(cli *c)
                                         {"code", NULL, CLI_BYTES, 1},
                                         SHORT("flash", NULL, CLI_BYTES, 1),
                                         SHORT("ram", "RAM", CLI_BYTES, 1),
+                                        SHORT("whole_flash", "whole: flash", CLI_BYTES, 1),
+                                        SHORT("whole_ram", "RAM", CLI_BYTES, 1),
                                         SHORT("latency", "ms", CLI_REAL, 1),
                                         {"order_of_magnitude", "*", CLI_BOOL, 0},
                                         SHORT("frontend", "front-end", CLI_REAL, 2),
@@ -173,6 +181,8 @@ static void put_board(cli *c, cli_table *t, const estimate_result *r)
     cli_cell_int(t, e->code);
     put_bytes(c, t, e->flash);
     put_bytes(c, t, e->ram);
+    put_bytes(c, t, e->whole_flash);
+    put_bytes(c, t, e->whole_ram);
     put_real(c, t, e->latency);
     cli_cell_int(t, r->target.rough);
     put_real(c, t, e->frontend);
@@ -290,8 +300,8 @@ bool estimate_exceeds(const estimate_options *o, const quant_estimate *e, char *
     const struct {
         const char *name;
         double limit, value;
-    } checks[] = {{"--flash-kb", o->flash_kb, e->flash.value / 1024},
-                  {"--ram-kb", o->ram_kb, e->ram.value / 1024},
+    } checks[] = {{"--flash-kb", o->flash_kb, quant_whole(e->whole_flash, e->flash) / 1024},
+                  {"--ram-kb", o->ram_kb, quant_whole(e->whole_ram, e->ram) / 1024},
                   {"--latency-ms", o->latency_ms, e->latency.value},
                   {"--duty", o->duty, 100 * e->duty.value}};
     snprintf(why, n, "%s", e->why);
@@ -354,6 +364,8 @@ static base_status put_boards(cli *c, const estimate_options *o, const quant_wor
     for (size_t i = 0; i < n * QUANT_RUNTIMES && status == BASE_OK; i++) {
         const quant_use use = {.runtime = (quant_runtime)(i % QUANT_RUNTIMES),
                                .features = s->knows_features ? &s->features : NULL,
+                               .frames = s->frames,
+                               .front = s->front.kept ? &s->front : NULL,
                                .tflite = s->tflite,
                                .step = o->hop ? &s->step : NULL};
         if (!o->runs[use.runtime]) continue;
@@ -438,6 +450,7 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         {"ram-kb", 0, POPT_ARG_DOUBLE, &o.ram_kb, 0, "most RAM, KiB (0: the board's)", "N"},
         {"latency-ms", 0, POPT_ARG_DOUBLE, &o.latency_ms, 0, "longest inference (0: any)", "MS"},
         {"duty", 0, POPT_ARG_DOUBLE, &o.duty, 0, "largest duty cycle, percent (0: any)", "N"},
+        {"hop-ms", 0, POPT_ARG_DOUBLE, &o.hop_ms, 0, "between inferences; 0: about 100", "MS"},
         QUANT_STREAM_OPTIONS(&o.hop, &o.stream),
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
         {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
@@ -456,6 +469,7 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
     quant_workload s = {.tflite = 0};
     base_status status = subject_of(c, c->args[0], &s, err);
     if (status == BASE_OK && o.hop) status = quant_workload_stream(&s, o.mode, o.hop, err);
+    if (status == BASE_OK) status = quant_workload_listen(&s, o.hop_ms, err);
     if (status == BASE_OK) {
         if (o.runs[QUANT_SOTTO]) warn_of_guesses(c, &s.costs);
         status = put_boards(c, &o, &s, err);

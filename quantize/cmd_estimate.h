@@ -13,6 +13,7 @@ enum { BY_LATENCY, BY_ENERGY };
 typedef struct estimate_options {
     const char *target, *runtime, *by;
     const char *opt, *stream;                  /* opt: of the compiler, for --measure */
+    double hop_ms;                             /* between inferences; 0: about 100 */
     int hop;                                   /* frames of a step; 0: whole runs */
     int layers, list, measure, fit, order;     /* order: BY_LATENCY ...; < 0: as asked for */
     double flash_kb, ram_kb, latency_ms, duty; /* limits; 0: none */

@@ -184,10 +184,30 @@ static void take_step(const quant_step *step, quant_estimate *e)
     e->ram = (quant_figure){(double)step->ram, 0, QUANT_EXACT};
 }
 
+/* Flash and RAM with what is around the network. */
+static void add_front(const quant_core *core, quant_use use, quant_estimate *e)
+{
+    const quant_front *f = use.front;
+    e->whole_flash = e->whole_ram = UNKNOWN;
+    if (!f || use.runtime != QUANT_SOTTO) return;
+    const int64_t shared = use.step ? 0 : e->work < f->scratch ? e->work : f->scratch;
+    e->whole_ram =
+        (quant_figure){e->ram.value + (double)(f->kept + f->scratch - shared), 0, QUANT_EXACT};
+    if (core->code_frontend <= 0) return;
+    const double code = (double)e->code + core->code_frontend;
+    const double flash = e->flash.value + (double)f->tables + core->code_frontend;
+    e->whole_flash = (quant_figure){flash, core->code_error * code / flash, QUANT_MEASURED};
+}
+
+double quant_whole(quant_figure whole, quant_figure net)
+{
+    return isfinite(whole.value) ? whole.value : net.value;
+}
+
 static void judge(const quant_target *target, quant_estimate *e)
 {
-    const double flash = e->flash.value - (double)target->flash;
-    const double ram = e->ram.value - (double)target->ram;
+    const double flash = quant_whole(e->whole_flash, e->flash) - (double)target->flash;
+    const double ram = quant_whole(e->whole_ram, e->ram) - (double)target->ram;
     e->fits = flash <= 0 && ram <= 0;
     char *at = e->why, *end = e->why + sizeof e->why;
     if (!isfinite(flash)) snprintf(at, sizeof e->why, "CMSIS-NN has no kernels for this core");
@@ -221,7 +241,7 @@ static quant_figure frame_time(const quant_target *target, const dsp_config *fea
 static void time_and_energy(const quant_costs *costs, const quant_target *target, quant_use use,
                             quant_estimate *e)
 {
-    const int frames = use.step ? use.step->hop : 1;
+    const int frames = use.step ? use.step->hop : use.frames > 0 ? use.frames : 1;
     const quant_table *table = use.runtime == QUANT_SOTTO ? &target->core.own : &target->core.cmsis;
     const double cpi = quant_target_cpi(target), khz = target->mhz * 1e3;
     double guessed = 0, cycles = 0;
@@ -273,6 +293,7 @@ base_status quant_estimate_run(const quant_costs *costs, const quant_target *tar
     }
     if (use.step) take_step(use.step, e);
     time_and_energy(use.step ? &use.step->costs : costs, target, use, e);
+    add_front(&target->core, use, e);
     judge(target, e);
     return BASE_OK;
 }

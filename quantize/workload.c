@@ -2,8 +2,10 @@
  */
 #include "quantize/workload.h"
 #include "quantize/measure.h"
+#include "quantize/pipeline.h"
 #include "quantize/tflite.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static base_status read_costs(quant_workload *s, base_err *err)
@@ -48,6 +50,21 @@ base_status quant_workload_stream(quant_workload *s, q8_stream_mode mode, int ho
     const base_status status = quant_step_of(stream, &s->costs, &s->step, err);
     q8_stream_free(stream);
     return status;
+}
+
+base_status quant_workload_listen(quant_workload *s, double hop_ms, base_err *err)
+{
+    base_err none = {0};
+    quant_posterior p = quant_posterior_default();
+    int hop = 0;
+    p.hop_ms = s->step.hop ? s->step.hop * s->features.hop_ms : hop_ms;
+    if (!s->knows_features) return BASE_OK;
+    BASE_TRY(quant_posterior_hop(&p, &s->features, &hop, err));
+    s->frames = hop / dsp_config_hop(&s->features);
+    const int64_t classes = s->costs.layer[s->costs.n - 1].outputs;
+    const int window = (int)fmax(round(p.average_ms * s->features.rate / 1000 / hop), 1);
+    if (classes < 1000) quant_front_of(&s->features, (int)classes, window, &s->front, &none);
+    return BASE_OK;
 }
 
 void quant_workload_free(quant_workload *s)
