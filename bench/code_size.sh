@@ -28,11 +28,11 @@ program() { # kernels: calls of them, each kept out of line
         conv2d_gemm) # 3x3, 16 to 24 channels
             echo "static const sotto_conv2d_gemm_t shape = {.grid = {25, 10, 16, 25, 10, 3, 3, 1, 1, 1, 1, 1, 1, 0},"
             echo ".gemm = {.n = 24, .k = 144}};"
-            call="sotto_conv2d_gemm_as(&shape, (const sotto_conv2d_gemm_t *)v, x, y, p)" ;;
+            call="sotto_conv2d_gemm_as(&shape, &shape.grid, (const sotto_conv2d_gemm_t *)v, x, y, p)" ;;
         dwconv2d_taps) # 3x3, 64 channels
             echo "static const sotto_dwconv2d_taps_t shape = {.grid = {25, 5, 64, 25, 5, 3, 3, 1, 1, 1, 1, 1, 1, 0},"
             echo ".bands = 1, .depthwise = {.pairs = 5}};"
-            call="sotto_dwconv2d_taps_as(&shape, (const sotto_dwconv2d_taps_t *)v, x, y, p)" ;;
+            call="sotto_dwconv2d_taps_as(&shape, &shape.grid, (const sotto_dwconv2d_taps_t *)v, x, y, p)" ;;
         esac
         echo "__attribute__((noinline)) static void run_$k(const void *v)"
         echo "{ $call; }"
