@@ -127,7 +127,9 @@ static void put_stages(emitter *e)
         base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
         emit_string(e->out, m->layers[k].name);
     }
-    base_str_add(e->out, e->pipeline ? ",\n        \"?\", \"front-end\", \"posterior\"" : "");
+    if (e->pipeline)
+        base_str_add(e->out, ",\n        \"%s\", \"front-end\", \"posterior\"",
+                     e->stream ? "steps" : "?");
     base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES%s ? names[i] : \"?\";\n}\n\n",
                  e->upper, e->pipeline ? " + 3" : "");
 }

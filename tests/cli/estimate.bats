@@ -75,8 +75,14 @@ column() { # name: that column of the table in $output (TSV), whose header has t
     command -v jq >/dev/null || skip "jq is not there"
     run "$SOTTO" estimate ds_cnn features.hop_ms=40 --target nucleo-l4r5zi --format json
     [ "$status" -eq 0 ]
-    jq -e '.hop_ms == 40' <<< "$output"
-    jq -e '.targets[0] | (.latency_ms + (.frontend_ms // 0)) / 40 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    jq -e '.hop_ms == 80' <<< "$output" # an inference every two frames, about 100 ms
+    jq -e '.targets[0] | (.latency_ms + 2 * .frontend_ms) / 80 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    run "$SOTTO" estimate ds_cnn features.hop_ms=40 --hop-ms 400 --target nucleo-l4r5zi --format json
+    jq -e '.hop_ms == 400' <<< "$output"
+    jq -e '.targets[0] | (.latency_ms + 10 * .frontend_ms) / 400 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    run "$SOTTO" estimate ds_cnn features.hop_ms=40 --hop-ms 50 --target nucleo-l4r5zi
+    [ "$status" -eq 2 ]
+    [[ $output == *"--hop-ms 50: the features of the model have a hop of 40 ms"* ]]
     run "$SOTTO" estimate small.net --target nucleo-l4r5zi --format json
     jq -e '.targets[0].duty == null' <<< "$output"
     run "$SOTTO" estimate small.net --target nucleo-l4r5zi --duty 50 # not known: not within
