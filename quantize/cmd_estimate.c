@@ -129,7 +129,6 @@ static cli_table *board_table(cli *c)
     static const cli_column narrow[] = {{"target", NULL, CLI_TEXT, 0},
                                         {"runtime", NULL, CLI_TEXT, 0},
                                         {"fits", NULL, CLI_BOOL, 0},
-                                        {"code", NULL, CLI_BYTES, 1},
                                         SHORT("flash", NULL, CLI_BYTES, 1),
                                         SHORT("ram", "RAM", CLI_BYTES, 1),
                                         SHORT("whole_flash", "whole: flash", CLI_BYTES, 1),
@@ -178,7 +177,7 @@ static void put_board(cli *c, cli_table *t, const estimate_result *r)
     cli_cell_text(t, r->target.name);
     cli_cell_text(t, quant_runtime_name(r->runtime));
     cli_cell_int(t, e->fits);
-    cli_cell_int(t, e->code);
+    if (c->format != CLI_FORMAT_TABLE) cli_cell_int(t, e->code);
     put_bytes(c, t, e->flash);
     put_bytes(c, t, e->ram);
     put_bytes(c, t, e->whole_flash);
