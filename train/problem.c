@@ -24,6 +24,12 @@ static const config_key target_keys[] = {
      .offset = offsetof(target_settings, inferences_per_second),
      .lo = 0.001,
      .hi = 1000},
+    {.name = "volts",
+     .help = "of the supply, for current_ma; 0: as the board's power was measured",
+     .type = CONFIG_REAL,
+     .offset = offsetof(target_settings, volts),
+     .lo = 0,
+     .hi = 60},
 };
 
 problem_settings problem_settings_default(void)

@@ -18,6 +18,7 @@ typedef struct problem_settings {
 typedef struct target_settings {
     char board[1024];             /* a profile of quantize/targets/ or a file; "": not decided */
     double inferences_per_second; /* that the product runs */
+    double volts;                 /* of its supply; 0: that of the board's profile */
 } target_settings;
 
 problem_settings problem_settings_default(void);
