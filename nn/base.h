@@ -116,7 +116,8 @@ typedef enum base_purpose {
     BASE_RNG_SYNTH,   /* voices */
     BASE_RNG_TEST,
     BASE_RNG_ROOM, /* one simulated room of a loader; new ones come last: each number is a stream */
-    BASE_RNG_MIXUP, /* partner and weight of one clip in one epoch */
+    BASE_RNG_MIXUP,     /* partner and weight of one clip in one epoch */
+    BASE_RNG_BOOTSTRAP, /* one sample with replacement */
 } base_purpose;
 
 typedef struct base_rng {

@@ -166,12 +166,14 @@ static void bad_option(const cli *c, const parse *p, const char *bad, base_err *
         base_hint(err, "see sotto %s -h", c->command);
 }
 
+/* section.key=value, or a gate: gates.accuracy>=0.93, gates.recall.yes >= 0.9. */
 static bool is_override(const char *s)
 {
     static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-    size_t section = strspn(s, name);
+    const size_t section = strspn(s, name);
     if (section == 0 || s[section] != '.') return false;
-    size_t key = strspn(s + section + 1, name);
+    const bool gate = strncmp(s, "gates.", 6) == 0;
+    const size_t key = gate ? strcspn(s + 6, "=") : strspn(s + section + 1, name);
     return key > 0 && s[section + 1 + key] == '=';
 }
 

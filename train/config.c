@@ -189,10 +189,11 @@ static base_status set_key(config *cfg, const char *section, const char *key, co
         base_fail(err, BASE_USAGE, "%s: unknown section '%.60s'", where, section);
         return hint_nearest(cfg, section, NULL, err);
     }
-    if (!has_key(s, key)) {
+    if (!s->open && !has_key(s, key)) {
         base_fail(err, BASE_USAGE, "%s: unknown key '%.60s.%.60s'", where, section, key);
         return hint_nearest(cfg, section, key, err);
     }
+    if (s->open) value += strspn(value, " ");
     if (!is_printable(value)) {
         base_fail(err, BASE_USAGE, "%s: %s.%s = '%.200s' cannot be kept in an INI file", where,
                   section, key, value);
@@ -207,7 +208,8 @@ static base_status set_key(config *cfg, const char *section, const char *key, co
         return inner.hint[0] ? base_hint(err, "%s", inner.hint) : err->status;
     }
     char name[2 * NAME_BYTES];
-    snprintf(name, sizeof name, "%s.%s", section, key);
+    const size_t n = s->open ? strcspn(key, " <>") : strlen(key);
+    snprintf(name, sizeof name, "%s.%.*s", section, (int)n, key);
     return remember(cfg, name, where, again, err);
 }
 
@@ -275,6 +277,13 @@ static int on_key(void *user, const char *section, const char *key, const char *
     return r->status == BASE_OK;
 }
 
+/* Whether line number `line` of a text has one of these characters. */
+static bool line_has(const char *text, int line, const char *characters)
+{
+    for (; line > 1 && (text = strchr(text, '\n')); line--) text++;
+    return text && strcspn(text, characters) < strcspn(text, "\n");
+}
+
 base_status config_read_text(config *cfg, const char *name, const char *text, base_err *err)
 {
     cfg->sources++;
@@ -285,7 +294,8 @@ base_status config_read_text(config *cfg, const char *name, const char *text, ba
     if (bad < 0) return base_nomem(err, 0);
     if (bad == 0) return BASE_OK;
     base_fail(err, BASE_USAGE, "%s:%d: the line is neither [section] nor key = value", name, bad);
-    return err->status;
+    return line_has(text, bad, "<>") ? base_hint(err, "a gate is written accuracy >= 0.93, or <=")
+                                     : err->status;
 }
 
 const nn_embedded *config_recipe(const char *name)
@@ -366,6 +376,63 @@ void config_print(const config *cfg, base_str *out)
         if (text.failed) out->failed = true;
         if (text.s) add_wrapped(text.s, out);
         base_str_free(&text);
+    }
+}
+
+/* Of a listed key, or of one that begins with a listed one that ends in '.'. */
+static const char *help_of(const config_section *s, const char *key)
+{
+    for (size_t k = 0; section_key(s, k); k++) {
+        const char *name = section_key(s, k);
+        const size_t n = strlen(name);
+        if (strcmp(name, key) == 0 || (name[n - 1] == '.' && strncmp(name, key, n) == 0))
+            return s->keys ? s->keys[k].help : s->help(k);
+    }
+    return "";
+}
+
+/* Whether a text has this line of n bytes. */
+static bool has_line(const char *text, const char *line, size_t n)
+{
+    for (; *text; text += strcspn(text, "\n") + 1)
+        if (strncmp(text, line, n) == 0) return true;
+    return false;
+}
+
+/* Lines of a section's text that are not in that of its defaults, or were set to these. */
+static void add_chosen(const config *cfg, const config_section *s, const char *text,
+                       const char *defaults, base_str *out)
+{
+    bool begun = false;
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        char name[2 * NAME_BYTES], key[NAME_BYTES];
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(text, " "), text);
+        snprintf(name, sizeof name, "%.60s.%.60s", s->name, key);
+        const size_t n = (size_t)(end + 1 - text);
+        if (!find_origin(cfg, name) && has_line(defaults, text, n)) continue;
+        if (!begun) base_str_add(out, "\n[%s]\n", s->name);
+        begun = true;
+        base_str line = {0};
+        base_str_add_n(&line, text, n);
+        base_str_add(out, "# %s\n", help_of(s, key));
+        if (line.failed)
+            out->failed = true;
+        else
+            add_wrapped(line.s, out);
+        base_str_free(&line);
+    }
+}
+
+void config_print_chosen(const config *cfg, const config *defaults, base_str *out)
+{
+    for (size_t i = 0; i < cfg->nsections; i++) {
+        base_str text = {0}, usual = {0};
+        section_print(&cfg->sections[i], &text);
+        section_print(&defaults->sections[i], &usual);
+        if (text.failed || usual.failed) out->failed = true;
+        if (text.s) add_chosen(cfg, &cfg->sections[i], text.s, usual.s ? usual.s : "", out);
+        base_str_free(&text);
+        base_str_free(&usual);
     }
 }
 

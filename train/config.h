@@ -35,7 +35,9 @@ typedef struct config_key {
  * adds "key = value\n" lines in a fixed order; key(i), help(i) and takes(i) ("sgd|adam|adamw",
  * "0 .. 1") list the keys, NULL past the last. */
 typedef struct config_section {
-    const char *name;                                          /* "train" */
+    const char *name; /* "train" */
+    bool open; /* set judges keys that key(i) does not list; what is set is named by what stands
+                * before ' ', '<' or '>' ("accuracy >" is accuracy: gates.h) */
     void *settings;                                            /* holds the defaults; not owned */
     base_status (*check)(const void *settings, base_err *err); /* keys together; may be NULL */
     const config_key *keys; /* the table, nkeys long; NULL: the functions */
@@ -66,6 +68,9 @@ base_status config_check(const config *cfg, base_err *err);
 
 /* The whole as an INI file; this is what --print-config shows and a run keeps. */
 void config_print(const config *cfg, base_str *out);
+/* Only what was set or is not as in defaults, a config of the same sections; each key below a
+ * comment that says what it means. */
+void config_print_chosen(const config *cfg, const config *defaults, base_str *out);
 /* What every key means and takes; for help. */
 void config_explain(const config *cfg, base_str *out);
 /* Where the value of "train.lr" came from: "a.ini:12", "command line" or "default". The string

@@ -1,32 +1,17 @@
 /* See train/parent.h. */
 #include "train/parent.h"
 
-#include <nettle/sha2.h>
+#include "train/filehash.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static base_status hash_file(const char *path, char *hex, base_err *err)
-{
-    enum { MOST = 1 << 30 };
-    char *bytes;
-    size_t n;
-    struct sha256_ctx sha;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    BASE_TRY(base_read_file(path, MOST, &bytes, &n, err));
-    sha256_init(&sha);
-    sha256_update(&sha, n, (const uint8_t *)bytes);
-    sha256_digest(&sha, sizeof digest, digest);
-    base_hex(digest, sizeof digest, hex);
-    free(bytes);
-    return BASE_OK;
-}
 
 base_status parent_open(parent *p, const char *path, base_err *err)
 {
     *p = (parent){0};
     base_status status = nn_model_path(path, &p->path, err);
     if (status == BASE_OK) status = nn_model_load(p->path, &p->model, err);
-    if (status == BASE_OK) status = hash_file(p->path, p->sha256, err);
+    if (status == BASE_OK) status = filehash(p->path, p->sha256, err);
     if (status != BASE_OK) parent_close(p);
     return status;
 }

@@ -9,11 +9,13 @@
 
 train_setup train_setup_default(void)
 {
-    train_setup s = {.data = data_config_default(),
+    train_setup s = {.problem = problem_settings_default(),
+                     .data = data_config_default(),
                      .augment = data_augment_default(),
                      .model = model_settings_default(),
                      .train = train_settings_default(),
-                     .quantize = quantize_settings_default()};
+                     .quantize = quantize_settings_default(),
+                     .target = target_settings_default()};
     dsp_preset("mfcc_49x10", &s.features, NULL);
     return s;
 }
@@ -53,6 +55,7 @@ static base_status augment_check(const void *s, base_err *err)
 base_status train_config_new(train_setup *s, config **cfg, base_err *err)
 {
     const config_section sections[] = {
+        problem_section(&s->problem),
         {.name = "data",
          .settings = &s->data,
          .set = data_set,
@@ -73,6 +76,8 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err)
         model_section(&s->model),
         train_section(&s->train),
         quantize_section(&s->quantize),
+        target_section(&s->target),
+        gates_section(&s->gates),
     };
     return config_new(sections, BASE_COUNT(sections), cfg, err);
 }

@@ -3,6 +3,8 @@
 #define TRAIN_SETUP_H
 
 #include "data/data.h"
+#include "train/gates.h"
+#include "train/problem.h"
 #include "train/settings.h"
 
 /* Int8 as a run simulates it, which quantize/ makes; train/ does not know how. */
@@ -19,12 +21,15 @@ typedef struct train_int8 {
 } train_int8;
 
 typedef struct train_setup {
+    problem_settings problem;
     data_config data;
     dsp_config features;
     data_augment augment;
     model_settings model;
     train_settings train;
     quantize_settings quantize;
+    target_settings target;
+    gate_settings gates;
     const train_int8 *int8; /* train.qat: of train.init, borrowed, set by train_run; NULL: float */
 } train_setup;
 
