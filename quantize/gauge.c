@@ -1,5 +1,6 @@
 /* See quantize/gauge.h. */
 #include "quantize/gauge.h"
+#include "quantize/pipeline.h"
 
 #include "data/interval.h"
 #include "data/metrics.h"
@@ -168,9 +169,13 @@ static base_status costs_of(const gauge *s, quant_costs *costs, base_err *err)
     return BASE_OK;
 }
 
+enum { AVERAGED = 5 }; /* inferences, of post-processing: a few bytes more or less */
+
+/* Flash and RAM are with front-end and post-processing where integers can compute the features. */
 static base_status estimate(gauge *s, base_err *err)
 {
     quant_costs costs = {0}, deployed = {0};
+    quant_front front = {0};
     dsp_config features;
     if (!s->g->board || !s->g->board[0]) {
         snprintf(s->no_board, sizeof s->no_board, "target.board is not given");
@@ -178,7 +183,12 @@ static base_status estimate(gauge *s, base_err *err)
     }
     BASE_TRY(quant_target_load(s->g->board, &s->target, err));
     const bool known = quant_features(s->device->model, &features, NULL) == BASE_OK;
-    const quant_use use = {.runtime = QUANT_SOTTO, .features = known ? &features : NULL};
+    const int classes = (int)s->device->model->n_labels;
+    const bool whole =
+        known && quant_front_of(&features, classes, AVERAGED, &front, NULL) == BASE_OK;
+    const quant_use use = {.runtime = QUANT_SOTTO,
+                           .features = known ? &features : NULL,
+                           .front = whole ? &front : NULL};
     base_status status = costs_of(s, &costs, err);
     if (status == BASE_OK) status = quant_costs_deploy(&costs, &deployed, err);
     if (status == BASE_OK)
@@ -244,8 +254,10 @@ static quant_reading read_board(const gauge *s, const char *name)
 {
     const quant_estimate *e = &s->estimate;
     if (!s->estimated) return none(s->no_board);
-    if (strcmp(name, "flash_kb") == 0) return figure(s, e->flash, 1.0 / 1024);
-    if (strcmp(name, "ram_kb") == 0) return figure(s, e->ram, 1.0 / 1024);
+    const bool flash = isfinite(e->whole_flash.value), ram = isfinite(e->whole_ram.value);
+    if (strcmp(name, "flash_kb") == 0)
+        return figure(s, flash ? e->whole_flash : e->flash, 1.0 / 1024);
+    if (strcmp(name, "ram_kb") == 0) return figure(s, ram ? e->whole_ram : e->ram, 1.0 / 1024);
     if (strcmp(name, "latency_ms") == 0) return figure(s, e->latency, 1);
     if (strcmp(name, "energy_uj") == 0) return figure(s, e->energy, 1);
     if (strcmp(name, "duty_percent") == 0) return duty(s);
