@@ -28,7 +28,7 @@ typedef struct gauge {
 
 static quant_reading none(const char *why)
 {
-    quant_reading r = {.value = NAN, .lo = NAN, .hi = NAN};
+    quant_reading r = {.value = (double)NAN, .lo = (double)NAN, .hi = (double)NAN};
     snprintf(r.note, sizeof r.note, "%s", why);
     return r;
 }
