@@ -84,6 +84,16 @@ same() { # A B: equal to 12 digits
         same "$(value frr)" "$(echo "$best" | jq .false_rejection_rate)"
         same "$(value fa_per_hour)" "$(echo "$best" | jq .false_alarms_per_hour)"
         same "$(jq .threshold check.json)" "$(echo "$best" | jq .threshold)"
+        # At its upper limit so few alarms, at its lower one so many, have a chance of 2.5 %.
+        jq -r '.gates[] | select(.gate == "fa_per_hour") | [.value, .lo, .hi] | map(. / 20) | @tsv' \
+            check.json | awk '
+            function below(k, mu,   i, term, sum) {
+                term = exp(-mu)
+                for (i = 0; i <= k; i++) { sum += term; term *= mu / (i + 1) }
+                return sum
+            }
+            function near(a) { return a > 0.02499 && a < 0.02501 }
+            { k = int($1 + 0.5); exit !(near(below(k, $3)) && (k ? near(1 - below(k - 1, $2)) : $2 == 0)) }'
     done
     # Nothing heard in three minutes: at most 3.689 of them are to be expected.
     "$SOTTO" problem check -q run.int8.h5 k.ini --recording long.wav --labels long.tsv \
