@@ -1,13 +1,13 @@
 /* See quantize/gauge.h. */
 #include "quantize/gauge.h"
-#include "quantize/pipeline.h"
 
 #include "data/interval.h"
 #include "data/metrics.h"
-#include "quantize/estimate.h"
 #include "quantize/gauge_stream.h"
+#include "quantize/workload.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What one call of quant_gauge_read holds. */
@@ -18,6 +18,7 @@ typedef struct gauge {
     int64_t *confusion, *of_int8, *fixed; /* NULL: not measured */
     char no_clips[160], no_fixed[160];    /* why */
     quant_target target;
+    quant_workload work; /* on it */
     quant_estimate estimate;
     bool estimated;
     char no_board[160];
@@ -27,7 +28,7 @@ typedef struct gauge {
 
 static quant_reading none(const char *why)
 {
-    quant_reading r = {.value = NAN, .lo = NAN, .hi = NAN};
+    quant_reading r = {.value = (double)NAN, .lo = (double)NAN, .hi = (double)NAN};
     snprintf(r.note, sizeof r.note, "%s", why);
     return r;
 }
@@ -160,42 +161,26 @@ static base_status read_clips(const gauge *s, const char *name, quant_reading *r
 
 /* ---- the board ---- */
 
-static base_status costs_of(const gauge *s, quant_costs *costs, base_err *err)
-{
-    const quant_subject *d = s->device;
-    BASE_TRY(d->q8 ? quant_costs_of_q8(d->q8, costs, err)
-                   : quant_costs_of_graph(d->model->graph, costs, err));
-    quant_costs_pack(costs, d->model);
-    return BASE_OK;
-}
-
-enum { AVERAGED = 5 }; /* inferences, of post-processing: a few bytes more or less */
-
-/* Flash and RAM are with front-end and post-processing where integers can compute the features. */
+/* As `sotto estimate` has it without options. */
 static base_status estimate(gauge *s, base_err *err)
 {
-    quant_costs costs = {0}, deployed = {0};
-    quant_front front = {0};
-    dsp_config features;
+    char *file = NULL;
     if (!s->g->board || !s->g->board[0]) {
         snprintf(s->no_board, sizeof s->no_board, "target.board is not given");
         return BASE_OK;
     }
     BASE_TRY(quant_target_load(s->g->board, &s->target, err));
-    const bool known = quant_features(s->device->model, &features, NULL) == BASE_OK;
-    const int classes = (int)s->device->model->n_labels;
-    const bool whole =
-        known && quant_front_of(&features, classes, AVERAGED, &front, NULL) == BASE_OK;
+    BASE_TRY(nn_model_path(s->g->int8 ? s->g->int8 : s->g->model, &file, err));
+    base_status status = quant_workload_of_model(file, &s->work, err);
+    free(file);
+    if (status == BASE_OK) status = quant_workload_listen(&s->work, 0, err);
+    if (status != BASE_OK) return status;
     const quant_use use = {.runtime = QUANT_SOTTO,
-                           .features = known ? &features : NULL,
-                           .front = whole ? &front : NULL};
-    base_status status = costs_of(s, &costs, err);
-    if (status == BASE_OK) status = quant_costs_deploy(&costs, &deployed, err);
-    if (status == BASE_OK)
-        status = quant_estimate_run(&deployed, &s->target, use, &s->estimate, err);
+                           .features = s->work.knows_features ? &s->work.features : NULL,
+                           .frames = s->work.frames,
+                           .front = s->work.front.kept ? &s->work.front : NULL};
+    status = quant_estimate_run(&s->work.deployed, &s->target, use, &s->estimate, err);
     s->estimated = status == BASE_OK;
-    quant_costs_free(&costs);
-    quant_costs_free(&deployed);
     return status;
 }
 
@@ -221,9 +206,10 @@ static quant_reading duty(const gauge *s)
     const quant_estimate *e = &s->estimate;
     quant_reading r = figure(s, e->latency, s->g->per_second / 10);
     if (!isfinite(r.value)) return r;
-    const bool known = isfinite(e->frontend.value) && isfinite(e->hop_ms);
+    const bool known = isfinite(e->frontend.value) && s->work.knows_features;
     if (known) {
-        const quant_reading front = figure(s, e->frontend, 100 / e->hop_ms);
+        const dsp_config *f = &s->work.features;
+        const quant_reading front = figure(s, e->frontend, f->rate / 10.0 / dsp_config_hop(f));
         r.value += front.value;
         r.lo += front.lo;
         r.hi += front.hi;
@@ -250,14 +236,23 @@ static quant_reading current(const gauge *s)
     return r;
 }
 
+/* With front-end and post-processing, where these are known. */
+static quant_reading memory(const gauge *s, quant_figure whole, quant_figure net)
+{
+    const bool known = isfinite(whole.value);
+    quant_reading r = figure(s, known ? whole : net, 1.0 / 1024);
+    const size_t n = strlen(r.note);
+    snprintf(r.note + n, sizeof r.note - n, "%s%s%.100s", known ? "" : "; of the net alone",
+             s->estimate.fits ? "" : "; does not fit: ", s->estimate.why);
+    return r;
+}
+
 static quant_reading read_board(const gauge *s, const char *name)
 {
     const quant_estimate *e = &s->estimate;
     if (!s->estimated) return none(s->no_board);
-    const bool flash = isfinite(e->whole_flash.value), ram = isfinite(e->whole_ram.value);
-    if (strcmp(name, "flash_kb") == 0)
-        return figure(s, flash ? e->whole_flash : e->flash, 1.0 / 1024);
-    if (strcmp(name, "ram_kb") == 0) return figure(s, ram ? e->whole_ram : e->ram, 1.0 / 1024);
+    if (strcmp(name, "flash_kb") == 0) return memory(s, e->whole_flash, e->flash);
+    if (strcmp(name, "ram_kb") == 0) return memory(s, e->whole_ram, e->ram);
     if (strcmp(name, "latency_ms") == 0) return figure(s, e->latency, 1);
     if (strcmp(name, "energy_uj") == 0) return figure(s, e->energy, 1);
     if (strcmp(name, "duty_percent") == 0) return duty(s);
@@ -332,6 +327,7 @@ base_status quant_gauge_read(const quant_gauge *g, const char *const *names, siz
     }
     *threshold = s.listened ? s.stream.threshold : (double)NAN;
     if (s.estimated) quant_estimate_free(&s.estimate);
+    quant_workload_free(&s.work);
     base_free(s.confusion);
     base_free(s.of_int8);
     base_free(s.fixed);

@@ -5,7 +5,8 @@
  *   macro_f1                                                           bootstrap, 95 %
  *   frr                 words missed in the recording; Wilson's
  *   fa_per_hour         false alarms in it; exact of Poisson counts, 95 %
- *   flash_kb ram_kb latency_ms energy_uj                               the error of the estimate
+ *   flash_kb ram_kb     with front-end and post-processing where known; the error of the estimate
+ *   latency_ms energy_uj                                               the error of the estimate
  *   duty_percent        (inferences a second x latency + frames a second x front-end)
  *   current_ma          duty x the board's power while it computes / volts
  *

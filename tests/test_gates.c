@@ -137,7 +137,8 @@ static void verdicts_follow_the_interval(void **state)
 {
     (void)state;
     const gate least = {"accuracy", false, 0.9}, most = {"flash_kb", true, 64};
-    static const struct {
+    const double nothing = (double)NAN;
+    const struct {
         double value, lo, hi;
         gate_verdict least, most; /* most: of the same times 64 / 0.9 */
     } cases[] = {
@@ -148,7 +149,7 @@ static void verdicts_follow_the_interval(void **state)
         {0.85, 0.8, 0.89, GATE_FAIL, GATE_PASS},
         {0.85, 0.8, 0.9, GATE_UNSURE, GATE_PASS},
         {0.9, 0.9, 0.9, GATE_PASS, GATE_PASS},
-        {NAN, NAN, NAN, GATE_NOT_MEASURED, GATE_NOT_MEASURED},
+        {nothing, nothing, nothing, GATE_NOT_MEASURED, GATE_NOT_MEASURED},
     };
     for (size_t i = 0; i < BASE_COUNT(cases); i++) {
         const double v = cases[i].value, lo = cases[i].lo, hi = cases[i].hi;
