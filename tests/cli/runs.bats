@@ -58,3 +58,61 @@ refused() { # STATUS TEXT ARGUMENTS...
         train.epochs=1 train.batch=20 train.warmup_epochs=0 -o turned
     refused 3 "'turned' has other classes than 'good'" compare good turned --pack tones.h5
 }
+
+@test "show: settings, data, curve, result and files are those of the run's folder" {
+    show="$BATS_TEST_TMPDIR/show"
+    "$SOTTO" runs show good --format json >"$show"
+    jq -e '.state == "done" and .arch == "ds_cnn" and .epochs == 40' "$show"
+    [ "$(jq .val_accuracy "$show")" = "$(jq .val_accuracy good/DONE)" ]
+    jq .manifest "$show" | diff - <(jq . good/manifest.json)
+    jq -c '.curve[] | [.epoch, .loss, .val_loss]' "$show" |
+        diff - <(jq -c '[.epoch, .loss, .val_loss]' good/metrics.jsonl)
+    [ "$(jq -r '.files[] | select(.file == "model.h5").bytes' "$show")" = "$(stat -c %s good/model.h5)" ]
+    jq -r '.config[] | .key + "=" + .value' "$show" >"$BATS_TEST_TMPDIR/keys"
+    mapfile -t keys <"$BATS_TEST_TMPDIR/keys" # all settings: they make the same config again
+    [ "$("$SOTTO" train "${keys[@]}" --print-config)" = "$(cat good/config.ini)" ]
+    [ "$("$SOTTO" runs show good --rows 5 --format json | jq -c '[.curve[].epoch]')" = '[1,10,20,30,40]' ]
+    [ "$("$SOTTO" runs show good --rows 1 --format json | jq -c '[.curve[].epoch]')" = '[40]' ]
+    refused 3 "no run in 'nowhere'" show nowhere
+    refused 2 "--rows" show good --rows -2
+}
+
+@test "show: a damaged run and one without epochs" {
+    mkdir "$BATS_TEST_TMPDIR/broken"
+    cd "$BATS_TEST_TMPDIR"
+    : >broken/lock
+    echo '{' >broken/manifest.json
+    "$SOTTO" runs show broken --format json >show
+    jq -e '.state == "damaged" and .note == "no config.ini" and .curve == [] and .val_accuracy == null' show
+    "$SOTTO" runs show broken --format table
+}
+
+@test "diff: settings, data and figures that differ" {
+    "$SOTTO" runs diff good bad --format json >"$BATS_TEST_TMPDIR/d"
+    [ "$(jq -r '.differences[] | .of + " " + .key' "$BATS_TEST_TMPDIR/d")" = "config train.epochs
+config train.lr
+config train.final_lr
+config train.seed" ]
+    jq -e '.metrics[] | select(.metric == "kept_epoch") | .difference == .b - .a' "$BATS_TEST_TMPDIR/d"
+    [ "$("$SOTTO" runs diff good good --format json | jq -c .differences)" = '[]' ]
+
+    cp -r tones "$BATS_TEST_TMPDIR/other" # the same clips, but one has another speaker
+    cd "$BATS_TEST_TMPDIR"
+    for f in other/low/*_nohash_0.wav; do break; done
+    mv "$f" other/low/moved_nohash_0.wav
+    "$SOTTO" data import -q other -o other.h5
+    "$SOTTO" data import -q "$BATS_FILE_TMPDIR/tones" -o again.h5
+    for pack in other again; do
+        "$SOTTO" train -q ds_cnn data.pack=$pack.h5 data.keywords=low,high model.width=8 \
+            train.epochs=1 train.batch=20 train.warmup_epochs=0 -o $pack
+    done
+    data() { "$SOTTO" runs diff "$1" "$2" --format json | jq -r '.differences[].key' | grep sha256; }
+    [ "$(data other again)" = data.sha256 ]
+    [ -z "$(data again "$BATS_FILE_TMPDIR/good")" ]
+    # a run goes on with its own data only
+    rm other/DONE
+    mv again.h5 other.h5
+    run --separate-stderr "$SOTTO" train --resume other
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"another one now"* ]]
+}
