@@ -116,3 +116,40 @@ config train.seed" ]
     [ "$status" -eq 3 ]
     [[ "$stderr" == *"another one now"* ]]
 }
+
+@test "rm removes what it is told to, and nothing that a link leads to" {
+    cd "$BATS_TEST_TMPDIR"
+    cp -r "$BATS_FILE_TMPDIR/good" one
+    cp -r one two
+    mkdir keep one/notes
+    echo precious >keep/file
+    ln -s ../keep one/away
+    ln -s ../keep/file one/notes/file
+    ln -s two link
+    refused_here() { run --separate-stderr "$SOTTO" runs rm "$@" </dev/null; [[ "$stderr" == *"$text"* ]]; }
+    text="add --yes" refused_here one
+    [ "$status" -eq 2 ]
+    text="no run in 'keep'" refused_here --yes one keep
+    [ "$status" -eq 3 ]
+    for name in link link/; do
+        text="is a link" refused_here --yes one $name
+        [ "$status" -eq 2 ]
+    done
+    mkdir -p two/deep
+    cp -r one two/deep/inner
+    text="holds other runs" refused_here --yes one two
+    [ "$status" -eq 2 ]
+    exec 9<two/lock
+    flock 9
+    text="another process" refused_here --yes one two
+    [ "$status" -eq 75 ]
+    exec 9<&-
+    [ -s one/model.h5 ] && [ -s two/model.h5 ]
+    [ "$("$SOTTO" runs rm --yes one --format json | jq -r '.runs[0].removed')" = one ]
+    [ ! -e one ]
+    [ "$(cat keep/file)" = precious ]
+    rm -r two/deep
+    rm two/config.ini # as after a crash while it was removed
+    "$SOTTO" runs rm -y two/
+    [ ! -e two ]
+}
