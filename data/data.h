@@ -128,6 +128,9 @@ size_t data_pack_noises(const data_pack *pack);
 data_noise data_pack_noise(const data_pack *pack, size_t i);
 /* How it came about, for people and manifests: "key: value" lines. */
 const char *data_pack_provenance(const data_pack *pack);
+/* SHA-256, in hexadecimal, of what can be learnt from it: word, speaker, split and samples of each
+ * clip, name and length of each noise recording, in order. */
+void data_pack_hash(const data_pack *pack, char hex[65]);
 /* Files that were found but not taken, each "path: reason". */
 const char *const *data_pack_skipped(const data_pack *pack, size_t *n);
 

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,6 +189,37 @@ data_clip data_pack_clip(const data_pack *p, size_t i)
                        .split = (data_split)p->split[i],
                        .name = p->names[i],
                        .hash = p->hash + i * DATA_HASH_BYTES};
+}
+
+static void hash_text(struct sha256_ctx *sha, const char *s)
+{
+    sha256_update(sha, strlen(s) + 1, (const uint8_t *)s);
+}
+
+static void hash_number(struct sha256_ctx *sha, int64_t v)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)v >> (8 * i));
+    sha256_update(sha, sizeof bytes, bytes);
+}
+
+void data_pack_hash(const data_pack *p, char hex[65])
+{
+    struct sha256_ctx sha;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&sha);
+    for (size_t i = 0; i < p->clips; i++) {
+        hash_text(&sha, p->word_list[p->word[i]]);
+        hash_text(&sha, p->speaker_list[p->speaker[i]]);
+        hash_number(&sha, p->split[i]);
+        sha256_update(&sha, DATA_HASH_BYTES, p->hash + i * DATA_HASH_BYTES);
+    }
+    for (size_t i = 0; i < p->noises; i++) {
+        hash_text(&sha, p->noise_names[i]);
+        hash_number(&sha, p->noise_length[i]);
+    }
+    sha256_digest(&sha, sizeof digest, digest);
+    base_hex(digest, sizeof digest, hex);
 }
 
 static const char *const *constant(char **texts, size_t have, size_t *n)

@@ -194,6 +194,7 @@ typedef struct evaluation {
     size_t classes;
     bool fixed; /* q8 also with features in integers */
     judge *judges;
+    int *said; /* of every clip, by the float model or else q8; NULL: not wanted */
 } evaluation;
 
 static base_status make_judge(const evaluation *e, const nn_model *m, size_t size, judge *j,
@@ -259,12 +260,14 @@ static void judge_block(walk *w, int job, size_t first, size_t n, const float *f
     if (j->net) nn_net_forward(j->net, &(const nn_real *){j->x}, (int)n, j->y);
     for (size_t i = 0; j->net && i < n; i++) {
         const int said = largest(j->y + i * e->classes, e->classes);
+        if (e->said) e->said[w->order[first + i]] = said;
         data_confuse(j->float_counts, classes, &w->list[w->order[first + i]].label, &said, 1);
     }
     for (size_t i = 0; e->q8 && i < n; i++) {
         const int truth = w->list[w->order[first + i]].label;
         q8_quantize_input(e->q8, features + i * w->size, j->qx);
         int said = say(e, j);
+        if (e->said && !j->net) e->said[w->order[first + i]] = said;
         data_confuse(j->q8_counts, classes, &truth, &said, 1);
         if (!j->fixed) continue;
         dsp_fixed_run(j->fixed, pcm + i * (size_t)w->cfg.samples, j->qx);
@@ -289,15 +292,15 @@ static base_status evaluate(walk *w, evaluation *e, const nn_model *m, int64_t *
     return BASE_OK;
 }
 
-base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
-                           int64_t *float_confusion, int64_t *q8_confusion,
-                           int64_t *fixed_confusion, base_err *err)
+static base_status evaluate_split(const quant_source *s, const nn_model *float_model,
+                                  const q8_model *q8, int *said, int64_t *float_confusion,
+                                  int64_t *q8_confusion, int64_t *fixed_confusion, base_err *err)
 {
     walk w;
     int classes = 0;
     base_status status = walk_open(&w, s, err);
     data_task_classes(s->task, &classes);
-    evaluation e = {.q8 = q8, .classes = (size_t)classes};
+    evaluation e = {.q8 = q8, .classes = (size_t)classes, .said = said};
     if (status == BASE_OK) {
         e.judges = base_alloc((size_t)w.jobs, sizeof *e.judges);
         status = e.judges ? evaluate(&w, &e, float_model, float_confusion, q8_confusion,
@@ -309,6 +312,20 @@ base_status quant_evaluate(const quant_source *s, const nn_model *float_model, c
     q8_host_free(e.host);
     walk_close(&w);
     return status;
+}
+
+base_status quant_evaluate(const quant_source *s, const nn_model *float_model, const q8_model *q8,
+                           int64_t *float_confusion, int64_t *q8_confusion,
+                           int64_t *fixed_confusion, base_err *err)
+{
+    return evaluate_split(s, float_model, q8, NULL, float_confusion, q8_confusion, fixed_confusion,
+                          err);
+}
+
+base_status quant_predict(const quant_source *s, const quant_subject *subject, int *said,
+                          base_err *err)
+{
+    return evaluate_split(s, subject->float_model, subject->q8, said, NULL, NULL, NULL, err);
 }
 
 /* ---- calibration ---- */

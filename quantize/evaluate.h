@@ -54,6 +54,11 @@ typedef struct quant_subject {
 base_status quant_subject_load(const char *path, quant_subject *s, base_err *err);
 void quant_subject_free(quant_subject *s);
 
+/* The class that a model says of every clip of the split: said[i] of clip i of
+ * data_task_evaluation. As quant_evaluate has it, features in float. */
+base_status quant_predict(const quant_source *s, const quant_subject *subject, int *said,
+                          base_err *err);
+
 /* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
 base_status quant_float_model(const char *path, nn_model **m, base_err *err);
 

@@ -106,8 +106,9 @@ static int best_of(const nn_real *v)
     return data_argmax(f, CLASSES);
 }
 
-/* One clip after another through data_loader, nn_net and q8_run. */
-static void count_plainly(const fixture *f, int64_t *float_counts, int64_t *q8_counts)
+/* One clip after another through data_loader, nn_net and q8_run; said: of each clip by either. */
+static void count_plainly(const fixture *f, int64_t *float_counts, int64_t *q8_counts,
+                          int *float_said, int *q8_said)
 {
     base_err err = {0};
     dsp_config cfg;
@@ -136,15 +137,29 @@ static void count_plainly(const fixture *f, int64_t *float_counts, int64_t *q8_c
         if (batch.n == 0) break;
         for (int i = 0; i < 490; i++) x[i] = (nn_real)batch.features[i];
         nn_net_forward(one, &px, 1, y);
+        *float_said++ = best_of(y);
         float_counts[batch.labels[0] * CLASSES + best_of(y)]++;
         q8_quantize_input(f->q8, batch.features, in);
         q8_run(f->q8, in, out, work);
         for (int k = 0; k < CLASSES; k++) y[k] = out[k];
+        *q8_said++ = best_of(y);
         q8_counts[batch.labels[0] * CLASSES + best_of(y)]++;
     }
     base_free(work);
     nn_net_free(one);
     data_loader_free(loader);
+}
+
+static void check_predict(const fixture *f, const quant_subject *subject, const int *wanted,
+                          size_t n, int threads)
+{
+    base_err err = {0};
+    const quant_source s = source_of(f, DATA_TEST, threads);
+    int *got = base_alloc(n, sizeof *got);
+    assert_non_null(got);
+    check_ok(quant_predict(&s, subject, got, &err), &err);
+    assert_memory_equal(got, wanted, n * sizeof *got);
+    base_free(got);
 }
 
 /* One clip after another, from samples through the integer front-end and q8_run. */
@@ -178,17 +193,23 @@ static void counts_are_those_of_a_plain_loop(void **state)
 {
     const fixture *f = *state;
     int64_t wanted[3][CLASSES * CLASSES] = {0}, total = 0;
-    count_plainly(f, wanted[0], wanted[1]);
+    const size_t n = data_task_count(f->task, DATA_TEST, -1);
+    int *said = base_alloc(2 * n, sizeof *said);
+    assert_non_null(said);
+    count_plainly(f, wanted[0], wanted[1], said, said + n);
     count_fixed(f, wanted[2]);
     for (int i = 0; i < CLASSES * CLASSES; i++) total += wanted[0][i];
-    assert_int_equal(total, data_task_count(f->task, DATA_TEST, -1));
+    assert_int_equal(total, n);
     for (int threads = 1; threads <= 3; threads++) {
         base_err err = {0};
         int64_t got[3][CLASSES * CLASSES] = {0};
         const quant_source s = source_of(f, DATA_TEST, threads);
         check_ok(quant_evaluate(&s, f->model, f->q8, got[0], got[1], got[2], &err), &err);
         assert_memory_equal(got, wanted, sizeof got);
+        check_predict(f, &(quant_subject){.float_model = f->model}, said, n, threads);
+        check_predict(f, &(quant_subject){.q8 = f->q8}, said + n, n, threads);
     }
+    base_free(said);
 }
 
 static void calibration_is_a_choice_of_the_seed(void **state)

@@ -1,52 +1,28 @@
 /* sotto runs ls: the runs below some folders. */
 #include "train/cli.h"
-#include "train/rundir.h"
+#include "train/runinfo.h"
 
 #include <dirent.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_METRICS = 1 << 28 };
-
-/* The last whole line of metrics.jsonl, or NULL. */
-static json_t *last_metrics(const char *dir)
-{
-    char *path = base_path(dir, "metrics.jsonl"), *text = NULL;
-    size_t n = 0;
-    json_t *o = NULL;
-    if (path && base_read_file(path, MAX_METRICS, &text, &n, NULL) == BASE_OK) {
-        while (n > 0 && text[n - 1] != '\n') text[--n] = '\0'; /* cut by a crash */
-        if (n > 0) text[--n] = '\0';
-        char *line = n > 0 ? strrchr(text, '\n') : NULL;
-        o = json_loads(line ? line + 1 : text, 0, NULL);
-    }
-    free(text);
-    free(path);
-    return o;
-}
-
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : 0.0 / 0.0;
-}
 
 static void add_run(cli_table *t, const char *dir)
 {
     char note[128];
-    rundir_state state = rundir_look(dir, note);
-    json_t *m = last_metrics(dir), *epoch = json_object_get(m, "epoch");
+    const rundir_state state = rundir_look(dir, note);
+    run_summary s;
+    run_summarize(dir, &s);
     cli_cell_text(t, dir);
+    cli_cell_text(t, s.model[0] ? s.model : NULL);
     cli_cell_text(t, rundir_state_name(state));
-    if (json_is_integer(epoch))
-        cli_cell_int(t, json_integer_value(epoch));
+    if (s.epoch > 0)
+        cli_cell_int(t, s.epoch);
     else
         cli_cell_text(t, NULL);
-    cli_cell_real(t, number(m, "loss"));
-    cli_cell_real(t, number(m, "val_accuracy"));
+    cli_cell_real(t, s.loss);
+    cli_cell_real(t, s.val_accuracy);
+    cli_cell_text(t, s.started[0] ? s.started : NULL);
     cli_cell_text(t, note);
-    json_decref(m);
 }
 
 /* dir itself when it is a run, else the runs directly inside it, by name. */
@@ -80,12 +56,10 @@ base_status cmd_runs_ls(cli *c, int argc, char **argv, base_err *err)
                                "on with `sotto train --resume`.",
                            .max_args = -1};
     static const cli_column columns[] = {
-        {"run", NULL, CLI_TEXT, 0},
-        {"state", NULL, CLI_TEXT, 0},
-        {"epoch", NULL, CLI_INT, 0},
-        {"loss", NULL, CLI_REAL, 4},
-        {"val_accuracy", "validation", CLI_PERCENT, 2},
-        {"note", NULL, CLI_TEXT, 0},
+        {"run", NULL, CLI_TEXT, 0},     {"model", NULL, CLI_TEXT, 0},
+        {"state", NULL, CLI_TEXT, 0},   {"epoch", NULL, CLI_INT, 0},
+        {"loss", NULL, CLI_REAL, 4},    {"val_accuracy", "validation", CLI_PERCENT, 2},
+        {"started", NULL, CLI_TEXT, 0}, {"note", NULL, CLI_TEXT, 0},
     };
     if (!cli_parse(c, argc, argv, &spec, NULL, err)) return err->status;
     cli_table *t = cli_table_new(c, "runs", columns, BASE_COUNT(columns));

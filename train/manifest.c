@@ -13,13 +13,15 @@
 static json_t *data_of(const session *s)
 {
     size_t words, speakers;
+    char hash[65];
+    data_pack_hash(s->pack, hash);
     data_pack_words(s->pack, &words);
     data_pack_speakers(s->pack, &speakers);
     json_t *labels = json_array();
     for (int i = 0; i < s->classes; i++) json_array_append_new(labels, json_string(s->labels[i]));
-    return json_pack("{ss sI sI sI sI sI sI so}", "pack", data_pack_path(s->pack), "clips",
-                     (json_int_t)data_pack_clips(s->pack), "words", (json_int_t)words, "speakers",
-                     (json_int_t)speakers, "training",
+    return json_pack("{ss ss sI sI sI sI sI sI so}", "pack", data_pack_path(s->pack), "sha256",
+                     hash, "clips", (json_int_t)data_pack_clips(s->pack), "words",
+                     (json_int_t)words, "speakers", (json_int_t)speakers, "training",
                      (json_int_t)data_task_count(s->task, DATA_TRAIN, -1), "validation",
                      (json_int_t)data_task_count(s->task, DATA_VALIDATION, -1), "test",
                      (json_int_t)data_task_count(s->task, DATA_TEST, -1), "labels", labels);
@@ -88,6 +90,18 @@ static base_status same_parent(const parent *p, const json_t *manifest, const ch
     return base_hint(err, "bring that file back, or begin a new run");
 }
 
+/* A manifest of older versions has no hash. */
+static base_status same_data(const session *s, const json_t *data, base_err *err)
+{
+    const char *was = json_string_value(json_object_get(data, "sha256"));
+    char now[65];
+    data_pack_hash(s->pack, now);
+    if (!was || strcmp(was, now) == 0) return BASE_OK;
+    base_fail(err, BASE_DATA, "'%s' has SHA-256 %.12s..., the run was begun with %.12s...",
+              data_pack_path(s->pack), now, was);
+    return base_hint(err, "the pack is another one now: begin a new run");
+}
+
 base_status manifest_check(const session *s, const rundir *run, base_err *err)
 {
     char *path = rundir_file(run, "manifest.json");
@@ -99,6 +113,7 @@ base_status manifest_check(const session *s, const rundir *run, base_err *err)
     if (status == BASE_OK)
         status =
             same_count(s, data, "validation", data_task_count(s->task, DATA_VALIDATION, -1), err);
+    if (status == BASE_OK) status = same_data(s, data, err);
     if (status == BASE_OK) status = same_parent(&s->teacher.from, o, "teacher", err);
     if (status == BASE_OK) status = same_parent(&s->init, o, "init", err);
     json_decref(o);

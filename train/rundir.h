@@ -41,6 +41,12 @@ void rundir_close(rundir *run);
 /* Nothing worth keeping was written: remove the files and the folder again. */
 void rundir_discard(rundir *run);
 
+/* An existing one, to be removed: as rundir_reopen, but BASE_USAGE for a link and for a folder that
+ * holds other runs. */
+base_status rundir_open_to_remove(const char *path, rundir *run, base_err *err);
+/* Remove it with all that is in it, never what a link in it leads to; it is closed then. */
+base_status rundir_remove(rundir *run, base_err *err);
+
 char *rundir_file(const rundir *run, const char *name); /* path of a file; freed with free() */
 base_status rundir_write(const rundir *run, const char *name, const char *text, base_err *err);
 base_status rundir_append(const rundir *run, const char *line, base_err *err); /* metrics.jsonl */

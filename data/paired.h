@@ -1,0 +1,29 @@
+/* paired: whether two models differ on the clips that both of them heard. Only clips that one has
+ * right and the other wrong say anything about that: only_a of them are right by a alone, only_b by
+ * b alone, of n clips in all.
+ */
+#ifndef DATA_PAIRED_H
+#define DATA_PAIRED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* McNemar's test: the two-sided mid-p value of the exact binomial test that only_a and only_b come
+ * from a fair coin (McNemar, "Note on the sampling error of the difference between correlated
+ * proportions or percentages", Psychometrika 1947; mid-p: Fagerland, Lydersen and Laake, "The
+ * McNemar test for binary matched-pairs data", BMC Med. Res. Methodol. 2013, who find that it keeps
+ * its level where the exact test is too careful). Never more than 1; 1 when both are equal. */
+double data_mcnemar(int64_t only_a, int64_t only_b);
+
+/* The 95 % interval of the difference of two accuracies, (only_a - only_b) / n: Wald's after one
+ * more clip for each of the two counts (Bonett and Price, "Adjusted Wald confidence interval for a
+ * difference of binomial proportions based on paired data", J. Educ. Behav. Stat. 2012). NaN when n
+ * is 0. */
+void data_paired_interval(int64_t only_a, int64_t only_b, int64_t n, double *lo, double *hi);
+
+/* p values of n tests that are looked at together become such that rejecting those below a level
+ * errs anywhere with at most that probability (Holm, "A simple sequentially rejective multiple test
+ * procedure", Scand. J. Stat. 1979). */
+void data_holm(double *p, size_t n);
+
+#endif

@@ -1,0 +1,155 @@
+# sotto runs: comparing, showing, removing and exporting what has been trained. Words are tones.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    "$SOTTO" data import -q tones -o tones.h5
+    small=(data.pack=tones.h5 data.keywords=low,high model.width=8 train.batch=20
+        train.warmup_epochs=0)
+    "$SOTTO" train -q ds_cnn "${small[@]}" train.epochs=40 -o good
+    "$SOTTO" train -q ds_cnn "${small[@]}" train.epochs=1 train.final_lr=0 train.lr=1e-8 \
+        --seed 3 -o bad
+    "$SOTTO" quantize -q good --calibrate tones.h5 -o good.int8.h5
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR"
+}
+
+refused() { # STATUS TEXT ARGUMENTS...
+    want=$1 text=$2
+    shift 2
+    run --separate-stderr "$SOTTO" runs "$@" </dev/null
+    echo "status $status: $stderr"
+    [ "$status" -eq "$want" ]
+    [[ "$stderr" == *"$text"* ]]
+    [ -z "$output" ]
+}
+
+@test "compare: a trained run is better than an untrained one, and not than itself" {
+    "$SOTTO" runs compare bad good good.int8.h5 --pack tones.h5 --format json >"$BATS_TEST_TMPDIR/c"
+    cd "$BATS_TEST_TMPDIR"
+    [ "$(jq -c '[.models[].kind]' c)" = '["float","float","int8"]' ]
+    for k in 0 1 2; do
+        model=$(jq -r ".models[$k].model" c)
+        (cd "$BATS_FILE_TMPDIR" && "$SOTTO" eval "$model" tones.h5 --format json) |
+            jq '[.correct, .accuracy, .accuracy_lo, .accuracy_hi]' >eval
+        jq ".models[$k] | [.correct, .accuracy, .accuracy_lo, .accuracy_hi]" c | diff - eval
+    done
+    jq -e '.pairs | length == 3' c
+    jq -e '.pairs[0] | .model == "good" and .against == "bad" and .verdict == "better"' c
+    jq -e '[.models[].correct] as $k | .pairs[0] | .only_model - .only_against == $k[1] - $k[0]' c
+    jq -e '.pairs[] | .p <= .p_holm and .difference_lo <= .difference and
+        .difference <= .difference_hi' c
+    cd "$BATS_FILE_TMPDIR"
+    "$SOTTO" runs compare good good --pack tones.h5 --split validation --format json |
+        jq -e '.pairs[0] | .verdict == "noise" and .p == 1 and .difference == 0'
+}
+
+@test "compare refuses what cannot be compared" {
+    refused 2 "--pack is missing" compare good bad
+    refused 2 "" compare good --pack tones.h5
+    refused 3 "nowhere" compare good nowhere --pack tones.h5
+    refused 2 "split" compare good bad --pack tones.h5 --split tset
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=high,low model.width=8 \
+        train.epochs=1 train.batch=20 train.warmup_epochs=0 -o turned
+    refused 3 "'turned' has other classes than 'good'" compare good turned --pack tones.h5
+}
+
+@test "show: settings, data, curve, result and files are those of the run's folder" {
+    show="$BATS_TEST_TMPDIR/show"
+    "$SOTTO" runs show good --format json >"$show"
+    jq -e '.state == "done" and .arch == "ds_cnn" and .epochs == 40' "$show"
+    [ "$(jq .val_accuracy "$show")" = "$(jq .val_accuracy good/DONE)" ]
+    jq .manifest "$show" | diff - <(jq . good/manifest.json)
+    jq -c '.curve[] | [.epoch, .loss, .val_loss]' "$show" |
+        diff - <(jq -c '[.epoch, .loss, .val_loss]' good/metrics.jsonl)
+    [ "$(jq -r '.files[] | select(.file == "model.h5").bytes' "$show")" = "$(stat -c %s good/model.h5)" ]
+    jq -r '.config[] | .key + "=" + .value' "$show" >"$BATS_TEST_TMPDIR/keys"
+    mapfile -t keys <"$BATS_TEST_TMPDIR/keys" # all settings: they make the same config again
+    [ "$("$SOTTO" train "${keys[@]}" --print-config)" = "$(cat good/config.ini)" ]
+    [ "$("$SOTTO" runs show good --rows 5 --format json | jq -c '[.curve[].epoch]')" = '[1,10,20,30,40]' ]
+    [ "$("$SOTTO" runs show good --rows 1 --format json | jq -c '[.curve[].epoch]')" = '[40]' ]
+    refused 3 "no run in 'nowhere'" show nowhere
+    refused 2 "--rows" show good --rows -2
+}
+
+@test "show: a damaged run and one without epochs" {
+    mkdir "$BATS_TEST_TMPDIR/broken"
+    cd "$BATS_TEST_TMPDIR"
+    : >broken/lock
+    echo '{' >broken/manifest.json
+    "$SOTTO" runs show broken --format json >show
+    jq -e '.state == "damaged" and .note == "no config.ini" and .curve == [] and .val_accuracy == null' show
+    "$SOTTO" runs show broken --format table
+}
+
+@test "diff: settings, data and figures that differ" {
+    "$SOTTO" runs diff good bad --format json >"$BATS_TEST_TMPDIR/d"
+    [ "$(jq -r '.differences[] | .of + " " + .key' "$BATS_TEST_TMPDIR/d")" = "config train.epochs
+config train.lr
+config train.final_lr
+config train.seed" ]
+    jq -e '.metrics[] | select(.metric == "kept_epoch") | .difference == .b - .a' "$BATS_TEST_TMPDIR/d"
+    [ "$("$SOTTO" runs diff good good --format json | jq -c .differences)" = '[]' ]
+
+    cp -r tones "$BATS_TEST_TMPDIR/other" # the same clips, but one has another speaker
+    cd "$BATS_TEST_TMPDIR"
+    for f in other/low/*_nohash_0.wav; do break; done
+    mv "$f" other/low/moved_nohash_0.wav
+    "$SOTTO" data import -q other -o other.h5
+    "$SOTTO" data import -q "$BATS_FILE_TMPDIR/tones" -o again.h5
+    for pack in other again; do
+        "$SOTTO" train -q ds_cnn data.pack=$pack.h5 data.keywords=low,high model.width=8 \
+            train.epochs=1 train.batch=20 train.warmup_epochs=0 -o $pack
+    done
+    data() { "$SOTTO" runs diff "$1" "$2" --format json | jq -r '.differences[].key' | grep sha256; }
+    [ "$(data other again)" = data.sha256 ]
+    [ -z "$(data again "$BATS_FILE_TMPDIR/good")" ]
+    # a run goes on with its own data only
+    rm other/DONE
+    mv again.h5 other.h5
+    run --separate-stderr "$SOTTO" train --resume other
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"another one now"* ]]
+}
+
+@test "rm removes what it is told to, and nothing that a link leads to" {
+    cd "$BATS_TEST_TMPDIR"
+    cp -r "$BATS_FILE_TMPDIR/good" one
+    cp -r one two
+    mkdir keep one/notes
+    echo precious >keep/file
+    ln -s ../keep one/away
+    ln -s ../keep/file one/notes/file
+    ln -s two link
+    refused_here() { run --separate-stderr "$SOTTO" runs rm "$@" </dev/null; [[ "$stderr" == *"$text"* ]]; }
+    text="add --yes" refused_here one
+    [ "$status" -eq 2 ]
+    text="no run in 'keep'" refused_here --yes one keep
+    [ "$status" -eq 3 ]
+    for name in link link/; do
+        text="is a link" refused_here --yes one $name
+        [ "$status" -eq 2 ]
+    done
+    mkdir -p two/deep
+    cp -r one two/deep/inner
+    text="holds other runs" refused_here --yes one two
+    [ "$status" -eq 2 ]
+    exec 9<two/lock
+    flock 9
+    text="another process" refused_here --yes one two
+    [ "$status" -eq 75 ]
+    exec 9<&-
+    [ -s one/model.h5 ] && [ -s two/model.h5 ]
+    [ "$("$SOTTO" runs rm --yes one --format json | jq -r '.runs[0].removed')" = one ]
+    [ ! -e one ]
+    [ "$(cat keep/file)" = precious ]
+    rm -r two/deep
+    rm two/config.ini # as after a crash while it was removed
+    "$SOTTO" runs rm -y two/
+    [ ! -e two ]
+}

@@ -1,0 +1,108 @@
+/* Paired tests against published examples, and against counting all that can happen. */
+#include "data/paired.h"
+#include "tests/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Fagerland, Lydersen and Laake (2013), table 2: airway hyper-responsiveness of 21 children before
+ * and after a transplantation, 1 against 7 discordant. Their mid-p is 0.039 (exact: 0.0703). */
+static void mcnemar_of_the_published_example(void **state)
+{
+    (void)state;
+    assert_true(fabs(data_mcnemar(1, 7) - 0.039) < 0.0005);
+    assert_true(fabs(data_mcnemar(7, 1) - (0.0703125 - 8.0 / 256)) < 1e-12);
+}
+
+/* All 2^n ways in which n fair coins fall: those further from even count, those as far count half.
+ */
+static void mcnemar_equals_counting_all_outcomes(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 14; n++) {
+        for (int k = 0; k <= n; k++) {
+            long halves = 0;
+            for (int outcome = 0; outcome < 1 << n; outcome++) {
+                const int heads = __builtin_popcount((unsigned)outcome);
+                const int far = abs(2 * heads - n), here = abs(2 * k - n);
+                halves += far > here ? 2 : far == here;
+            }
+            const double wanted = 2 * k == n ? 1 : (double)halves / (double)(2L << n);
+            assert_true(fabs(data_mcnemar(k, n - k) - wanted) < 1e-12);
+        }
+    }
+}
+
+static void mcnemar_of_none_and_of_many(void **state)
+{
+    (void)state;
+    assert_true(data_mcnemar(0, 0) == 1);
+    assert_true(data_mcnemar(0, 1) == 0.5);
+    assert_true(data_mcnemar(5000, 0) >= 0 && data_mcnemar(5000, 0) < 1e-300);
+    /* many: the normal approximation is as good, z = (b - c) / sqrt(b + c) */
+    const double z = 300 / sqrt(120300.0), p = data_mcnemar(60000, 60300);
+    assert_true(fabs(p - erfc(z / sqrt(2.0))) < 1e-3);
+}
+
+static double binomial(int n, int k, double p)
+{
+    return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) * pow(p, k) * pow(1 - p, n - k);
+}
+
+/* How often the interval holds the true difference: the sum over everything that n pairs can be. */
+static double coverage(int n, double a, double b)
+{
+    double held = 0;
+    for (int k = 0; k <= n; k++) {              /* discordant */
+        for (int only = 0; only <= k; only++) { /* of them right by a */
+            double lo, hi;
+            data_paired_interval(only, k - only, n, &lo, &hi);
+            if (lo <= a - b && a - b <= hi)
+                held += binomial(n, k, a + b) * binomial(k, only, a / (a + b));
+        }
+    }
+    return held;
+}
+
+static void intervals_hold_the_truth_as_often_as_they_say(void **state)
+{
+    (void)state;
+    static const double cases[][3] = {
+        {25, 0.2, 0.2}, {40, 0.15, 0.1}, {60, 0.05, 0.15}, {100, 0.1, 0.02}, {120, 0.04, 0.03}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double c = coverage((int)cases[i][0], cases[i][1], cases[i][2]);
+        assert_true(c > 0.935 && c < 0.985);
+    }
+    double lo, hi;
+    data_paired_interval(0, 0, 0, &lo, &hi);
+    assert_true(isnan(lo) && isnan(hi));
+    data_paired_interval(3, 0, 3, &lo, &hi);
+    assert_true(lo < 1 && hi <= 1);
+}
+
+/* What p.adjust(p, "holm") of R gives. */
+static void holm_as_in_r(void **state)
+{
+    (void)state;
+    double p[] = {0.01, 0.04, 0.03, 0.005}, more[] = {0.6, 0.9, 1e-20};
+    static const double wanted[] = {0.03, 0.06, 0.06, 0.02}, wanted_more[] = {1, 1, 3e-20};
+    data_holm(p, 4);
+    data_holm(more, 3);
+    for (int i = 0; i < 4; i++) assert_true(fabs(p[i] - wanted[i]) < 1e-15);
+    for (int i = 0; i < 3; i++) assert_true(fabs(more[i] / wanted_more[i] - 1) < 1e-12);
+    double zero[] = {0, 0.5, 0};
+    data_holm(zero, 3);
+    assert_true(zero[0] == 0 && zero[1] == 0.5 && zero[2] == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mcnemar_of_the_published_example),
+        cmocka_unit_test(mcnemar_equals_counting_all_outcomes),
+        cmocka_unit_test(mcnemar_of_none_and_of_many),
+        cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
+        cmocka_unit_test(holm_as_in_r),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
