@@ -269,9 +269,9 @@ base_status cmd_data_lint(cli *c, int argc, char **argv, base_err *err)
         .about =
             "Problems: unreadable silent no_word clipped dc_offset cut_start cut_end format\n"
             "length duplicate near_duplicate speaker imbalance suspect. The list of -o is for\n"
-            "sotto data import --exclude and data.exclude=; in it, clips of the test split\n"
-            "and with clipped, dc_offset, format, length and suspect are commented out, the\n"
-            "latter unless --kinds names them. Of equal clips one is kept.",
+            "sotto data import --exclude and data.exclude=. It leaves out what is unreadable\n"
+            "or silent and all but one of equal clips, and what --kinds names; the rest, and\n"
+            "clips of the test split, are in it as comments.",
         .min_args = 1,
         .max_args = 1,
         .output = "the list of clips to leave out",
