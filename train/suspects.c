@@ -101,7 +101,7 @@ static void close_hands(hands *h)
 
 static verdict judge(const nn_real *y, size_t classes, int label)
 {
-    verdict v = {.label = label, .loss = NAN};
+    verdict v = {.label = label, .loss = (double)NAN};
     double sum = 0;
     for (size_t k = 1; k < classes; k++)
         if (y[k] > y[v.said]) v.said = (int)k;
