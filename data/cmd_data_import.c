@@ -1,5 +1,6 @@
 /* sotto data import: a folder of recorded words becomes a pack. */
 #include "data/data.h"
+#include "data/exclude.h"
 #include "train/cli.h"
 
 enum { NAMED_MOST = 8 }; /* so many skipped files are named without -v */
@@ -27,10 +28,12 @@ static base_status tell_skipped(cli *c, const data_import_result *r, const char 
     for (int i = 0; i < DATA_SKIPS; i++)
         if (i != DATA_SKIP_HELD_OUT) files += r->skipped[i];
     if (files == 0) return BASE_OK;
-    cli_say(c, "skipped %lld files: %lld unreadable, %lld empty, %lld overlong, %lld silent",
+    cli_say(c,
+            "skipped %lld files: %lld unreadable, %lld empty, %lld overlong, %lld silent, %lld "
+            "excluded",
             (long long)files, (long long)r->skipped[DATA_SKIP_UNREADABLE],
             (long long)r->skipped[DATA_SKIP_EMPTY], (long long)r->skipped[DATA_SKIP_LONG],
-            (long long)r->skipped[DATA_SKIP_SILENT]);
+            (long long)r->skipped[DATA_SKIP_SILENT], (long long)r->skipped[DATA_SKIP_EXCLUDED]);
     BASE_TRY(data_pack_open(path, &pack, err));
     const char *const *why = data_pack_skipped(pack, &n);
     size_t shown = n <= NAMED_MOST || c->verbosity > 0 ? n : NAMED_MOST - 1;
@@ -38,6 +41,15 @@ static base_status tell_skipped(cli *c, const data_import_result *r, const char 
     if (shown < n) cli_say(c, "  ... and %zu more; sotto data ls --skipped names all", n - shown);
     data_pack_close(pack);
     return BASE_OK;
+}
+
+static void tell_unused(cli *c, const char *path, const data_exclude *list)
+{
+    const char *name;
+    size_t n = 0;
+    while ((name = data_exclude_unused(list, n)))
+        if (n++ < NAMED_MOST) cli_warn(c, "%s: '%s' names nothing here", path, name);
+    if (n > NAMED_MOST) cli_warn(c, "%s: and %zu more names", path, n - NAMED_MOST);
 }
 
 static void tell(cli *c, const data_import *what, const data_import_result *r, double seconds)
@@ -73,13 +85,15 @@ static void put(cli *c, const char *path, const data_import_result *r)
 
 base_status cmd_data_import(cli *c, int argc, char **argv, base_err *err)
 {
-    const char *test = NULL;
+    const char *test = NULL, *exclude = NULL;
     double max_seconds = 3;
     const struct poptOption options[] = {
         {"test", 0, POPT_ARG_STRING, &test, 0,
          "folder whose clips are the test split, instead of DIR's test speakers", "DIR"},
         {"max-seconds", 0, POPT_ARG_DOUBLE, &max_seconds, 0, "skip recordings longer than this",
          "S"},
+        {"exclude", 0, POPT_ARG_STRING, &exclude, 0,
+         "skip the clips that this list names, as sotto data lint writes one", "FILE"},
         POPT_TABLEEND};
     const cli_spec spec = {
         .usage = "DIR",
@@ -96,16 +110,19 @@ base_status cmd_data_import(cli *c, int argc, char **argv, base_err *err)
     BASE_TRY(cli_check_range("--max-seconds", max_seconds, 0.05, 3600, err));
     shower s = {.c = c};
     data_import_result result;
-    const data_import what = {.dir = c->args[0],
-                              .test = test,
-                              .max_seconds = max_seconds,
-                              .threads = c->threads,
-                              .stop = cli_interrupt(c),
-                              .progress = show,
-                              .ctx = &s};
+    data_import what = {.dir = c->args[0],
+                        .test = test,
+                        .max_seconds = max_seconds,
+                        .threads = c->threads,
+                        .stop = cli_interrupt(c),
+                        .progress = show,
+                        .ctx = &s};
     double start = base_seconds();
-    base_status status = data_import_run(&what, c->output, &result, err);
+    base_status status = exclude ? data_exclude_read(exclude, &what.exclude, err) : BASE_OK;
+    if (status == BASE_OK) status = data_import_run(&what, c->output, &result, err);
     cli_progress_end(c);
+    if (status == BASE_OK && exclude) tell_unused(c, exclude, what.exclude);
+    data_exclude_free(what.exclude);
     BASE_TRY(status);
     BASE_TRY(tell_skipped(c, &result, c->output, err));
     tell(c, &what, &result, base_seconds() - start);

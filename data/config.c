@@ -24,6 +24,8 @@ static const key data_keys[] = {
      "clips of other words per keyword clip; 0: no class _unknown_"},
     {"silence_share", KEY_REAL, AT(data_config, silence_share), 0, 10, NULL,
      "clips of background noise per keyword clip; 0: no class _silence_"},
+    {"exclude", KEY_TEXT, AT(data_config, exclude), 0, 0, "a path",
+     "a list of clips not to train on, from sotto data lint; empty: none"},
 };
 static const key augment_keys[] = {
     {"speed_lo", KEY_INT, AT(data_augment, speed_lo), 50, 200, NULL, "slowest speed, percent"},

@@ -23,6 +23,7 @@ typedef struct data_config {
     char keywords[1024];  /* "yes,no,up": the classes, in this order */
     double unknown_share; /* _unknown_ clips per keyword clip; 0: there is no such class */
     double silence_share; /* _silence_ clips per keyword clip; 0: there is no such class */
+    char exclude[1024];   /* path of a list of clips not to train on (data/exclude.h); "": none */
 } data_config;
 
 typedef enum data_noise_level { DATA_LEVEL_GAIN, DATA_LEVEL_SNR } data_noise_level;
@@ -153,6 +154,7 @@ typedef struct data_import {
     const char *test;   /* folder whose clips are the test split, all of them, and replace dir's;
                          * may be NULL */
     double max_seconds; /* longer clips are skipped */
+    struct data_exclude *exclude; /* clips not to take (data/exclude.h); NULL: none */
     int threads;
     const volatile int *stop; /* when it becomes nonzero: BASE_INTERRUPTED; may be NULL */
     void (*progress)(void *ctx, int64_t done, int64_t total); /* calling thread; may be NULL */
@@ -165,6 +167,7 @@ typedef enum data_skip {
     DATA_SKIP_LONG,
     DATA_SKIP_SILENT,
     DATA_SKIP_HELD_OUT, /* of dir, in the test split that `test` replaces */
+    DATA_SKIP_EXCLUDED, /* named by `exclude` */
     DATA_SKIPS,
 } data_skip;
 const char *data_skip_name(data_skip why); /* "unreadable" */
@@ -195,7 +198,9 @@ typedef struct data_task data_task;
  * In a split that has explicit clips of words _unknown_ or _silence_, these are the only ones of
  * that class; else unknown clips are drawn from all words that are no keyword, and silence is made
  * from the noise recordings. BASE_DATA when a keyword has no training clip (hint: near words), or
- * nothing can be unknown. pack must outlive the task; cfg is copied. */
+ * nothing can be unknown, or cfg->exclude names what is no clip and was none when the pack was
+ * made. Clips that it names are in no split but the test split, which stays what it is. pack must
+ * outlive the task; cfg is copied. */
 base_status data_task_new(const data_pack *pack, const data_config *cfg, data_task **task,
                           base_err *err);
 /* The task of a model with these classes (labels may contain _unknown_ and _silence_ anywhere), for

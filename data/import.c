@@ -18,8 +18,8 @@
 enum { BLOCK = 128, NOISE_BLOCK = 4, NOISE_SECONDS_MAX = 3600, COPY_SAMPLES = 1 << 20 };
 enum { SILENT_RANGE = 4 }; /* a clip whose samples all lie in so narrow a band says nothing */
 
-static const char *const skip_names[DATA_SKIPS] = {"unreadable", "empty", "overlong", "silent",
-                                                   "held_out"};
+static const char *const skip_names[DATA_SKIPS] = {"unreadable", "empty",    "overlong",
+                                                   "silent",     "held_out", "excluded"};
 
 const char *data_skip_name(data_skip why)
 {
@@ -76,7 +76,7 @@ static bool is_silent(const int16_t *pcm, size_t n)
     return hi - lo <= SILENT_RANGE;
 }
 
-static void hash_samples(const int16_t *pcm, size_t n, uint8_t *hash)
+void data_hash_samples(const int16_t *pcm, size_t n, uint8_t *hash)
 {
     _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are hashed as they lie");
     struct sha256_ctx ctx;
@@ -118,7 +118,7 @@ static void decode(const char *path, double max_seconds, bool may_be_silent, dec
             snprintf(d->why, sizeof d->why, "%.380s: silent", path);
             base_free(pcm);
         } else {
-            hash_samples(pcm, audio.n, d->hash);
+            data_hash_samples(pcm, audio.n, d->hash);
             d->pcm = pcm;
             d->n = audio.n;
         }
@@ -135,6 +135,12 @@ static void decode_file(importer *im, int job)
     if (!path) {
         d->status = BASE_FAILED;
         snprintf(d->why, sizeof d->why, "no memory for a file name");
+        return;
+    }
+    if (f->excluded) {
+        *d = (decoded){.status = BASE_DATA, .skip = DATA_SKIP_EXCLUDED};
+        snprintf(d->why, sizeof d->why, "%.380s: excluded", path);
+        free(path);
         return;
     }
     bool noise = f->word < 0;

@@ -11,6 +11,7 @@ typedef struct data_found {
     int word;   /* index into data_scan.words; -1: background noise */
     data_split split;
     char *speaker;
+    bool excluded; /* named by data_import.exclude */
 } data_found;
 
 typedef struct data_scan {
@@ -28,5 +29,11 @@ bool data_is_recording(const char *name);
 /* List what what->dir and what->test hold. BASE_DATA when a folder is missing or without words. */
 base_status data_scan_run(const data_import *what, data_scan *scan, base_err *err);
 void data_scan_free(data_scan *scan);
+
+/* SHA-256 of the samples as little-endian int16: DATA_HASH_BYTES of it. */
+void data_hash_samples(const int16_t *pcm, size_t n, uint8_t *hash);
+
+/* First sample of the window of n samples, of total >= n, with most energy (in steps of 10 ms). */
+size_t data_loudest(const int16_t *pcm, size_t total, size_t n);
 
 #endif

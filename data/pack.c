@@ -11,7 +11,7 @@
  *   /words /speakers /skipped  text[]
  *   /provenance      text
  */
-#include "data/data.h"
+#include "data/import.h"
 #include "nn/h5.h"
 
 #include <errno.h>
@@ -304,8 +304,7 @@ static int64_t energy(const int16_t *pcm, size_t n)
     return sum;
 }
 
-/* First sample of the window of n samples with most energy. */
-static size_t loudest(const int16_t *pcm, size_t total, size_t n)
+size_t data_loudest(const int16_t *pcm, size_t total, size_t n)
 {
     const size_t step = DATA_RATE / 100;
     size_t best = 0;
@@ -330,7 +329,8 @@ base_status data_pack_read_clip(const data_pack *p, size_t i, size_t samples, in
     int16_t *all = base_alloc(have, sizeof *all);
     if (!all) return base_nomem(err, have * sizeof *all);
     base_status status = data_pack_read(p, i, 0, have, all, err);
-    if (status == BASE_OK) memcpy(pcm, all + loudest(all, have, samples), samples * sizeof *pcm);
+    if (status == BASE_OK)
+        memcpy(pcm, all + data_loudest(all, have, samples), samples * sizeof *pcm);
     base_free(all);
     return status;
 }

@@ -5,6 +5,7 @@
  * folder as .wav and as .flac divides equally. Everything is sorted: a pack does not depend on the
  * order in which the file system tells its names.
  */
+#include "data/exclude.h"
 #include "data/import.h"
 
 #include <dirent.h>
@@ -182,6 +183,7 @@ static base_status add_file(const walk *w, const char *word, int index, const ch
         free(f->speaker);
         return base_nomem(err, strlen(base));
     }
+    f->excluded = data_exclude_has(w->what->exclude, f->name);
     f->split = w->is_test ? DATA_TEST : split_of(&w->lists, f->name, f->speaker);
     if (index >= 0 && w->what->test && !w->is_test && f->split == DATA_TEST) {
         s->held_out++;

@@ -3,6 +3,8 @@
  */
 #include "data/task.h"
 
+#include "data/exclude.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,7 @@ struct data_task {
     double unknown_share, silence_share;
     part parts[DATA_SPLITS];
     int16_t *white; /* noise for packs without any */
+    bool *excluded; /* of each clip; NULL: none is */
 };
 
 static int class_of(const data_task *t, const char *word)
@@ -58,6 +61,7 @@ static base_status sort_clips(data_task *t, const word_kind *kind, const int *la
     for (size_t i = 0; i < clips; i++) {
         data_clip c = data_pack_clip(t->pack, i);
         part *p = &t->parts[c.split];
+        if (t->excluded && t->excluded[i]) continue;
         keywords[c.split] += kind[c.word] == WORD_KEYWORD;
         has_unknown[c.split] |= kind[c.word] == WORD_UNKNOWN;
         has_silence[c.split] |= kind[c.word] == WORD_SILENCE;
@@ -95,6 +99,55 @@ static base_status sort_pack(data_task *t, base_err *err)
     return status;
 }
 
+/* ---- leaving out ---- */
+
+/* Whether import left out a clip of this name because it was excluded then. */
+static bool was_excluded(const data_pack *pack, const char *name)
+{
+    size_t n;
+    const char *const *skipped = data_pack_skipped(pack, &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *at = strstr(skipped[i], name), *end = at ? at + strlen(name) : NULL;
+        if (at && at > skipped[i] && at[-1] == '/' && (*end == '.' || *end == ':') &&
+            strstr(end, ": excluded"))
+            return true;
+    }
+    return false;
+}
+
+static base_status check_used(const data_pack *pack, const char *path, const data_exclude *list,
+                              base_err *err)
+{
+    size_t strange = 0;
+    const char *first = NULL, *name;
+    for (size_t i = 0; (name = data_exclude_unused(list, i)); i++) {
+        if (was_excluded(pack, name)) continue;
+        if (strange++ == 0) first = name;
+    }
+    if (strange == 0) return BASE_OK;
+    base_fail(err, BASE_DATA, "data.exclude = '%.160s': '%.120s' is no clip of '%.120s'", path,
+              first, data_pack_path(pack));
+    return base_hint(err, "%zu of its names are none; sotto data lint makes a list for a pack",
+                     strange);
+}
+
+static base_status exclude(data_task *t, const char *path, base_err *err)
+{
+    const size_t clips = data_pack_clips(t->pack);
+    data_exclude *list;
+    if (!*path) return BASE_OK;
+    BASE_TRY(data_exclude_read(path, &list, err));
+    t->excluded = base_alloc(clips + 1, sizeof *t->excluded);
+    for (size_t i = 0; t->excluded && i < clips; i++) {
+        const data_clip c = data_pack_clip(t->pack, i);
+        t->excluded[i] = data_exclude_has(list, c.name) && c.split != DATA_TEST;
+    }
+    base_status status = t->excluded ? check_used(t->pack, path, list, err)
+                                     : base_nomem(err, clips * sizeof *t->excluded);
+    data_exclude_free(list);
+    return status;
+}
+
 /* ---- making a task ---- */
 
 static base_status make_white(data_task *t, base_err *err)
@@ -111,13 +164,13 @@ static base_status make_white(data_task *t, base_err *err)
 }
 
 static base_status new_task(const data_pack *pack, const char *const *classes, int n,
-                            double unknown_share, double silence_share, data_task **out,
-                            base_err *err)
+                            const data_config *cfg, data_task **out, base_err *err)
 {
     data_task *t = calloc(1, sizeof *t);
     *out = NULL;
     if (!t) return base_nomem(err, sizeof *t);
-    *t = (data_task){.pack = pack, .unknown_share = unknown_share, .silence_share = silence_share};
+    *t = (data_task){
+        .pack = pack, .unknown_share = cfg->unknown_share, .silence_share = cfg->silence_share};
     t->classes = calloc((size_t)n + 1, sizeof *t->classes);
     for (; t->classes && t->n < n; t->n++)
         if (!(t->classes[t->n] = base_strdup(classes[t->n]))) break;
@@ -125,8 +178,9 @@ static base_status new_task(const data_pack *pack, const char *const *classes, i
     if (status == BASE_OK) {
         t->unknown = class_of(t, DATA_UNKNOWN);
         t->silence = class_of(t, DATA_SILENCE);
-        status = sort_pack(t, err);
+        status = exclude(t, cfg->exclude, err);
     }
+    if (status == BASE_OK) status = sort_pack(t, err);
     if (status == BASE_OK) status = make_white(t, err);
     if (status == BASE_OK)
         *out = t;
@@ -144,6 +198,7 @@ void data_task_free(data_task *t)
         base_free(t->parts[s].pool);
     }
     free(t->classes);
+    base_free(t->excluded);
     base_free(t->white);
     free(t);
 }
@@ -195,7 +250,7 @@ base_status data_task_new(const data_pack *pack, const data_config *cfg, data_ta
     if (status == BASE_OK) {
         if (cfg->unknown_share > 0) classes[n++] = DATA_UNKNOWN;
         if (cfg->silence_share > 0) classes[n++] = DATA_SILENCE;
-        status = new_task(pack, classes, (int)n, cfg->unknown_share, cfg->silence_share, task, err);
+        status = new_task(pack, classes, (int)n, cfg, task, err);
     }
     if (status == BASE_OK) status = check_training(*task, err);
     if (status != BASE_OK) {
@@ -210,10 +265,10 @@ base_status data_task_new(const data_pack *pack, const data_config *cfg, data_ta
 base_status data_task_of_labels(const data_pack *pack, const char *const *labels, int n,
                                 const data_config *cfg, data_task **task, base_err *err)
 {
-    const data_config usual = data_config_default();
-    double unknown = cfg && cfg->unknown_share > 0 ? cfg->unknown_share : usual.unknown_share;
-    double silence = cfg && cfg->silence_share > 0 ? cfg->silence_share : usual.silence_share;
-    BASE_TRY(new_task(pack, labels, n, unknown, silence, task, err));
+    data_config usual = data_config_default();
+    if (cfg && cfg->unknown_share > 0) usual.unknown_share = cfg->unknown_share;
+    if (cfg && cfg->silence_share > 0) usual.silence_share = cfg->silence_share;
+    BASE_TRY(new_task(pack, labels, n, &usual, task, err));
     size_t clips = 0;
     for (int s = 0; s < DATA_SPLITS; s++) clips += (*task)->parts[s].nfixed;
     if (clips > 0) return BASE_OK;

@@ -247,4 +247,27 @@ typedef struct dsp_mask {
 } dsp_mask;
 void dsp_spec_mask(float *features, int frames, int bins, const dsp_mask *mask, base_rng *rng);
 
+/* ---- fingerprints ---- */
+
+enum { DSP_PRINT_RATE = 16000, DSP_PRINT_HOP = 160, DSP_PRINT_WEAK = 3 };
+
+/* One frame of a fingerprint (Haitsma and Kalker, ISMIR 2002): where bands rise against their
+ * neighbours and the frame before. Two recordings of the same sound agree in most bits, whatever
+ * their gain; of different sounds about half are equal. */
+typedef struct dsp_print {
+    uint32_t bits;
+    uint8_t weak[DSP_PRINT_WEAK]; /* the bits that would change most easily, the first first */
+    bool loud;                    /* within 20 dB of the loudest frame: the others are noise */
+} dsp_print;
+
+/* Made for clips at DSP_PRINT_RATE; used by one thread at a time, made and freed by any. */
+typedef struct dsp_fingerprint dsp_fingerprint;
+base_status dsp_fingerprint_new(dsp_fingerprint **f, base_err *err);
+void dsp_fingerprint_free(dsp_fingerprint *f); /* NULL is fine */
+/* Frames of a clip: of 128 ms, DSP_PRINT_HOP samples apart, but the first. */
+size_t dsp_fingerprint_frames(size_t samples);
+/* out, and loudness for scratch: dsp_fingerprint_frames(samples) each. */
+void dsp_fingerprint_run(dsp_fingerprint *f, const int16_t *pcm, size_t samples, float *loudness,
+                         dsp_print *out);
+
 #endif
