@@ -1,6 +1,8 @@
 /* fit: what the classifiers share, and nearest centroids. See train/fit.h. */
 #include "train/fit.h"
 
+#include "train/fit_product.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,10 +40,7 @@ void fit_scores(const fit_samples *s, const double *w, int rows, double *scores)
         const nn_real *x = s->x + (size_t)i * (size_t)s->dims;
         for (int k = 0; k < rows; k++) {
             const double *v = w + (size_t)k * ((size_t)s->dims + 1);
-            double sum = v[s->dims];
-#pragma omp simd reduction(+ : sum)
-            for (int j = 0; j < s->dims; j++) sum += v[j] * (double)x[j];
-            *scores++ = sum;
+            *scores++ = v[s->dims] + fit_product_real(v, x, (size_t)s->dims);
         }
     }
 }

@@ -1,6 +1,7 @@
 /* Linear discriminant analysis with a shrunk covariance. See train/fit.h. */
 #include "nn/blas.h"
 #include "train/fit.h"
+#include "train/fit_product.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,9 +58,7 @@ static bool cholesky(double *c, int d)
         double *a = c + (size_t)i * (size_t)d;
         for (int j = 0; j <= i; j++) {
             const double *b = c + (size_t)j * (size_t)d;
-            double sum = a[j];
-#pragma omp simd reduction(- : sum)
-            for (int k = 0; k < j; k++) sum -= a[k] * b[k];
+            const double sum = a[j] - fit_product(a, b, (size_t)j);
             if (j == i && !(sum > 0)) return false;
             a[j] = j == i ? sqrt(sum) : sum / b[j];
         }

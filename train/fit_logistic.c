@@ -1,6 +1,8 @@
 /* Multinomial logistic regression by L-BFGS. See train/fit.h. */
 #include "train/fit.h"
 
+#include "train/fit_product.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -62,14 +64,6 @@ static double objective(logistic *p, const double *w, double *g)
     return loss / p->s->n + p->l2 / 2 * square;
 }
 
-static double product(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
 /* What L-BFGS keeps: the last MEMORY changes of w and of the gradient, n numbers each. */
 typedef struct lbfgs {
     size_t n;
@@ -84,14 +78,14 @@ static void direction(const lbfgs *l, const double *g, double *d)
     for (size_t i = 0; i < l->n; i++) d[i] = -g[i];
     for (int h = 1; h <= l->kept; h++) {
         const int m = (l->next - h + MEMORY) % MEMORY;
-        a[m] = l->rho[m] * product(l->dw[m], d, l->n);
+        a[m] = l->rho[m] * fit_product(l->dw[m], d, l->n);
         for (size_t i = 0; i < l->n; i++) d[i] -= a[m] * l->dg[m][i];
-        if (h == 1) scale = 1 / (l->rho[m] * product(l->dg[m], l->dg[m], l->n));
+        if (h == 1) scale = 1 / (l->rho[m] * fit_product(l->dg[m], l->dg[m], l->n));
     }
     for (size_t i = 0; i < l->n; i++) d[i] *= scale;
     for (int h = l->kept; h >= 1; h--) {
         const int m = (l->next - h + MEMORY) % MEMORY;
-        const double b = l->rho[m] * product(l->dg[m], d, l->n);
+        const double b = l->rho[m] * fit_product(l->dg[m], d, l->n);
         for (size_t i = 0; i < l->n; i++) d[i] += (a[m] - b) * l->dw[m][i];
     }
 }
@@ -101,8 +95,8 @@ static void direction(const lbfgs *l, const double *g, double *d)
 static bool descend(logistic *p, lbfgs *l, const double *d, double *w, double *g, double *f,
                     double *trial, double *trial_g)
 {
-    const double slope = product(g, d, p->n);
-    double step = l->kept > 0 ? 1 : 1 / fmax(1, sqrt(product(g, g, p->n)));
+    const double slope = fit_product(g, d, p->n);
+    double step = l->kept > 0 ? 1 : 1 / fmax(1, sqrt(fit_product(g, g, p->n)));
     double now = *f;
     for (int h = 0; h < MOST_HALVINGS; h++, step /= 2) {
         for (size_t i = 0; i < p->n; i++) trial[i] = w[i] + step * d[i];
@@ -113,7 +107,7 @@ static bool descend(logistic *p, lbfgs *l, const double *d, double *w, double *g
             dw[i] = trial[i] - w[i];
             dg[i] = trial_g[i] - g[i];
         }
-        const double curvature = product(dw, dg, p->n);
+        const double curvature = fit_product(dw, dg, p->n);
         if (curvature > 0) {
             l->rho[l->next] = 1 / curvature;
             l->next = (l->next + 1) % MEMORY;

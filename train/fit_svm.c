@@ -1,6 +1,8 @@
 /* Linear support vector machines by dual coordinate descent. See train/fit.h. */
 #include "train/fit.h"
 
+#include "train/fit_product.h"
+
 #include <math.h>
 
 enum { MOST_PASSES = 1000 };
@@ -21,9 +23,7 @@ static double step(const machines *m, int i, double t, double *alpha, double *w)
 {
     const int d = m->s->dims;
     const nn_real *x = m->s->x + (size_t)i * (size_t)d;
-    double sum = w[d];
-#pragma omp simd reduction(+ : sum)
-    for (int j = 0; j < d; j++) sum += w[j] * (double)x[j];
+    const double sum = w[d] + fit_product_real(w, x, (size_t)d);
     const double g = t * sum - 1 + m->extra * alpha[i];
     const double projected = alpha[i] > 0 ? g : fmin(g, 0);
     if (fabs(projected) < 1e-12) return projected;
