@@ -385,7 +385,10 @@ static double cross_entropy(const double *scores, const int *label, double facto
     for (int i = 0; i < N; i++) {
         double sum = 0;
         for (int k = 0; k < K; k++) sum += exp(factor * scores[i * K + k]);
-        loss += log(sum) - factor * scores[i * K + label[i]];
+        for (int k = 0; k < K; k++) {
+            const double target = (label[i] == k) * (1 - 1.0 / (N + 2)) + 1.0 / (N + 2) / K;
+            loss -= target * (factor * scores[i * K + k] - log(sum));
+        }
     }
     return loss / N;
 }
@@ -405,6 +408,9 @@ static void test_temperature_is_where_cross_entropy_is_least(void **state)
     assert_true(least < cross_entropy(scores, w.label, factor / 1.001));
     for (int i = 0; i < N * K; i++) scores[i] *= 8;
     near(fit_temperature(scores, w.label, N, K), factor / 8, 1e-6);
+    for (int i = 0; i < N * K; i++) scores[i] = w.label[i / K] == i % K; /* no error */
+    const double finite = fit_temperature(scores, w.label, N, K);
+    near(exp(finite) / (exp(finite) + K - 1), 1 - (K - 1.0) / K / (N + 2), 1e-6);
 }
 
 int main(void)

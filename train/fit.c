@@ -48,16 +48,18 @@ void fit_scores(const fit_samples *s, const double *w, int rows, double *scores)
 /* Slope of the cross-entropy over the factor. */
 static double slope(const double *scores, const int *label, int n, int classes, double factor)
 {
+    const double soft = 1 / (n + 2.0);
     double sum = 0;
     for (int i = 0; i < n; i++, scores += classes) {
-        double most = scores[0], weight = 0, mean = 0;
+        double most = scores[0], weight = 0, mean = 0, all = 0;
         for (int k = 1; k < classes; k++) most = fmax(most, scores[k]);
+        for (int k = 0; k < classes; k++) all += scores[k] / classes;
         for (int k = 0; k < classes; k++) {
             const double p = exp(factor * (scores[k] - most));
             weight += p;
             mean += p * scores[k];
         }
-        sum += mean / weight - scores[label[i]];
+        sum += mean / weight - (1 - soft) * scores[label[i]] - soft * all;
     }
     return sum;
 }

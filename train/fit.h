@@ -66,7 +66,8 @@ void fit_scores(const fit_samples *s, const double *w, int rows, double *scores)
 
 /* The factor on scores [n, classes] whose softmax has the least cross-entropy with the labels
  * ("temperature scaling", Guo et al., arXiv 1706.04599; the factor is its inverse), within 1e-6 ..
- * 1e6. */
+ * 1e6. A share of 1 / (n + 2) of each target is spread over all classes, as Platt does (1999), so
+ * that samples without an error do not ask for an infinite one. */
 double fit_temperature(const double *scores, const int *label, int n, int classes);
 
 #endif

@@ -282,10 +282,10 @@ static double measure(fitting *f, prototype_result *r)
     r->seen = f->train.n;
     r->correct = count_correct(f->scores, f->label, f->train.n, classes);
     for (int i = 0; i < f->train.n; i++, score_of += classes) {
-        const double right = score_of[f->label[i]];
-        double sum = 0;
-        for (int k = 0; k < classes; k++) sum += exp(factor * (score_of[k] - right));
-        r->loss += log(sum) / f->train.n;
+        double most = score_of[0], sum = 0;
+        for (int k = 1; k < classes; k++) most = fmax(most, score_of[k]);
+        for (int k = 0; k < classes; k++) sum += exp(factor * (score_of[k] - most));
+        r->loss += (log(sum) + factor * (most - score_of[f->label[i]])) / f->train.n;
     }
     return factor;
 }

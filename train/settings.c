@@ -244,7 +244,7 @@ static base_status train_check(const void *settings, base_err *err)
     BASE_TRY(check_optimizer(s, err));
     BASE_TRY(check_loss(s, err));
     BASE_TRY(check_fit(s, err));
-    return check_schedule(s, err);
+    return s->fit == FIT_NO ? check_schedule(s, err) : BASE_OK;
 }
 
 config_section quantize_section(quantize_settings *s)
