@@ -1,9 +1,9 @@
 /* A mixture of Gaussians with diagonal covariances for each class, on means over segments of time
  * (train.fit = gmm). The log-likelihood of a component is linear in the numbers and their squares:
- * one dense layer, which a relu keeps above where no class is likely (int8 would spend its values there);
- * a class is scored by its most likely component, which differs from the sum over all by at most the
- * logarithm of their number. Width is how many segments, blocks how many
- * components a class has.
+ * one dense layer, which a relu keeps above where no class is likely (int8 would spend its values
+ * there); a class is scored by its most likely component, which differs from the sum over all by at
+ * most the logarithm of their number. Width is how many segments, blocks how many components a
+ * class has.
  */
 #include "train/models/segments.h"
 
