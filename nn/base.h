@@ -118,6 +118,7 @@ typedef enum base_purpose {
     BASE_RNG_ROOM, /* one simulated room of a loader; new ones come last: each number is a stream */
     BASE_RNG_MIXUP,     /* partner and weight of one clip in one epoch */
     BASE_RNG_BOOTSTRAP, /* one sample with replacement */
+    BASE_RNG_FIT,       /* order of a pass, seeds of a mixture (train/fit.h) */
 } base_purpose;
 
 typedef struct base_rng {

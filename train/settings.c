@@ -95,6 +95,8 @@ static const config_key train_keys[] = {
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     TEXT(T, init, "run or model whose weights training starts from"),
     BOOL(T, qat, "int8 is simulated (quantize.epochs), from init on or after epochs"),
+    CHOICE(T, fit, fit_kinds, "last dense layer found at once, without descent; see README"),
+    REAL(T, l2, 0, 1e6, "logistic, svm: pull of its weights to zero; 0: chosen on validation"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
     CHOICE(T, keep, keeps, "which epoch's weights become the model"),
@@ -219,6 +221,20 @@ static base_status check_schedule(const train_settings *s, base_err *err)
     return BASE_OK;
 }
 
+/* A fit takes the place of descent and of what belongs to that. */
+static base_status check_fit(const train_settings *s, base_err *err)
+{
+    const char *other = s->loss != TRAIN_CROSS_ENTROPY           ? "loss"
+                        : s->class_weights != TRAIN_WEIGHTS_NONE ? "class_weights"
+                        : s->teacher[0]                          ? "teacher"
+                        : s->ema > 0                             ? "ema"
+                        : s->qat && s->init[0]                   ? "qat"
+                                                                 : NULL;
+    if (s->fit == FIT_NO || !other) return BASE_OK;
+    base_fail(err, BASE_USAGE, "fit = %s goes without %s", fit_kinds[s->fit], other);
+    return base_hint(err, "leave train.%s as it is by default, or train.fit=no", other);
+}
+
 static base_status train_check(const void *settings, base_err *err)
 {
     const train_settings *s = settings;
@@ -227,7 +243,8 @@ static base_status train_check(const void *settings, base_err *err)
                          (long long)s->shards, (long long)s->batch);
     BASE_TRY(check_optimizer(s, err));
     BASE_TRY(check_loss(s, err));
-    return check_schedule(s, err);
+    BASE_TRY(check_fit(s, err));
+    return s->fit == FIT_NO ? check_schedule(s, err) : BASE_OK;
 }
 
 config_section quantize_section(quantize_settings *s)

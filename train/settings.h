@@ -7,6 +7,7 @@
 #include "dsp/dsp.h"
 #include "nn/nn.h"
 #include "train/config.h"
+#include "train/fit.h"
 
 /* [model] */
 typedef struct model_settings {
@@ -64,6 +65,8 @@ typedef struct train_settings {
     double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     char init[1024];            /* run or model whose weights are the first; "": random ones */
     bool qat;                   /* int8 is simulated: from init on, or after float epochs */
+    int fit;                    /* fit_kind: how the last dense layer is found; FIT_NO: as all */
+    double l2;                  /* logistic, svm: pull of its weights to zero; 0: chosen */
     int64_t seed;
     int64_t val_every; /* epochs between validations */
     int keep;          /* TRAIN_KEEP_BEST by validation accuracy, TRAIN_KEEP_LAST */

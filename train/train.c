@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include "train/manifest.h"
+#include "train/prototype.h"
 #include "train/session.h"
 
 #include <jansson.h>
@@ -21,6 +22,7 @@ typedef struct trainer {
     checkpoint c;
     nn_schedule schedule;
     double grad_norm; /* sum over the steps of this epoch, before clipping */
+    double l2;        /* train.fit: what it has chosen; 0: nothing */
     int64_t steps;    /* batches of an epoch */
     bool float_part;  /* epochs in float that others in int8 follow */
     int64_t first;    /* epochs of the run before those of this session, */
@@ -99,6 +101,8 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
     }
     if (o && t->c.grad_norm)
         json_object_set_new(o, "grad_norm", json_real(t->grad_norm / (double)t->steps));
+    if (o && t->s.setup->train.fit != FIT_NO) json_object_del(o, "lr"); /* nothing is descended */
+    if (o && t->l2 > 0) json_object_set_new(o, "l2", json_real(t->l2));
     char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
     base_status status = line ? rundir_append(&t->run, line, err) : base_nomem(err, 1);
     free(line);
@@ -239,20 +243,42 @@ static base_status end_epoch(trainer *t, base_err *err)
     return due ? save_checkpoint(t, err) : BASE_OK;
 }
 
+static base_status stopped(trainer *t, base_err *err)
+{
+    BASE_TRY(save_checkpoint(t, err));
+    base_fail(err, BASE_INTERRUPTED, "stopped in epoch %lld; the checkpoint is in '%s'",
+              (long long)(t->first + t->c.epoch) + 1, t->run.path);
+    return base_hint(err, "go on with: sotto train --resume %s", t->run.path);
+}
+
 static base_status train_epochs(trainer *t, base_err *err)
 {
     while (t->c.epoch < t->s.setup->train.epochs) {
         base_status status = train_steps(t, err);
-        if (status == BASE_INTERRUPTED) {
-            BASE_TRY(save_checkpoint(t, err));
-            base_fail(err, BASE_INTERRUPTED, "stopped in epoch %lld; the checkpoint is in '%s'",
-                      (long long)(t->first + t->c.epoch) + 1, t->run.path);
-            return base_hint(err, "go on with: sotto train --resume %s", t->run.path);
-        }
+        if (status == BASE_INTERRUPTED) return stopped(t, err);
         BASE_TRY(status);
         BASE_TRY(end_epoch(t, err));
     }
     return BASE_OK;
+}
+
+/* All epochs in one, for train.fit. */
+static base_status fit_epochs(trainer *t, base_err *err)
+{
+    const int64_t epochs = t->s.setup->train.epochs;
+    prototype_result r;
+    if (t->c.epoch == epochs) return BASE_OK;
+    const base_status status = prototype_fit(&t->s, t->hooks, &r, err);
+    if (status == BASE_INTERRUPTED) return stopped(t, err);
+    BASE_TRY(status);
+    t->l2 = r.l2;
+    t->c.epoch = epochs - 1;
+    t->c.step = t->steps;
+    t->c.seen = r.seen;
+    t->c.correct = r.correct;
+    t->c.loss = r.loss * (double)r.seen;
+    t->c.epoch_seconds = base_seconds() - t->started;
+    return end_epoch(t, err);
 }
 
 /* ---- the run ---- */
@@ -308,6 +334,7 @@ static base_status make_provenance(trainer *t, base_err *err)
     base_str_add(&b, "arch = %s\nepochs = %lld\nseed = %lld\n",
                  s->model.file[0] ? s->model.file : s->model.arch, (long long)s->train.epochs,
                  (long long)s->train.seed);
+    if (s->train.fit != FIT_NO) base_str_add(&b, "fit = %s\n", fit_kinds[s->train.fit]);
     if (t->s.teacher.net)
         base_str_add(&b, "teacher = %s\nteacher_sha256 = %s\n", t->s.teacher.from.path,
                      t->s.teacher.from.sha256);
@@ -397,6 +424,7 @@ static void settings_of_int8(train_setup *setup)
     set->final_lr = 0;
     set->schedule = NN_COSINE;
     set->warmup_epochs = set->hold_epochs = 0;
+    set->fit = FIT_NO;
 }
 
 /* They begin after the float epochs, from what those have left in `path`. */
@@ -417,8 +445,9 @@ static base_status open_session(trainer *t, base_err *err)
     if (t->setup.train.qat && !t->float_part)
         BASE_TRY(t->hooks->simulate(t->hooks->ctx, &t->setup, &t->setup.int8, err));
     BASE_TRY(session_open(&t->s, &t->setup, t->hooks->threads, err));
-    if (!t->float_part) return BASE_OK;
-    const base_status status = t->hooks->check(t->hooks->ctx, &t->setup, t->s.graph, err);
+    base_status status = t->setup.train.fit != FIT_NO ? prototype_check(&t->s, err) : BASE_OK;
+    if (status == BASE_OK && t->float_part)
+        status = t->hooks->check(t->hooks->ctx, &t->setup, t->s.graph, err);
     if (status != BASE_OK) session_close(&t->s);
     return status;
 }
@@ -443,7 +472,7 @@ static base_status turn_to_int8(trainer *t, base_err *err)
 static base_status train_parts(trainer *t, bool resume, base_err *err)
 {
     BASE_TRY(start(t, resume, err));
-    BASE_TRY(train_epochs(t, err));
+    BASE_TRY(t->setup.train.fit != FIT_NO ? fit_epochs(t, err) : train_epochs(t, err));
     if (!t->float_part) return BASE_OK;
     BASE_TRY(turn_to_int8(t, err));
     return train_epochs(t, err);

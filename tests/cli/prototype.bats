@@ -1,0 +1,77 @@
+# Classifiers without descent (train.fit), on tones: they tell them apart, are runs like any other,
+# and become C like any model.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    "$SOTTO" data import -q tones -o tones.h5
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    pack="$BATS_FILE_TMPDIR/tones.h5"
+    small=(data.pack="$pack" data.keywords=low,high train.batch=20)
+}
+
+@test "every kind tells tones apart, in float and in int8" {
+    for fit in centroid lda logistic svm gmm; do
+        arch=linear
+        [ $fit != gmm ] || arch=gmm
+        "$SOTTO" train -q $arch "${small[@]}" train.fit=$fit model.width=1 -o $fit
+        "$SOTTO" quantize -q $fit --calibrate "$pack" -o $fit.h5
+        for model in $fit $fit.h5; do
+            "$SOTTO" eval $model "$pack" --split test --min-accuracy 0.8
+        done
+        [ "$("$SOTTO" runs ls $fit --format json | jq -r .runs[0].state)" = done ]
+        [ "$(wc -l <$fit/metrics.jsonl)" -eq 1 ]
+        jq -e '.val_accuracy > 0.8 and .accuracy > 0.8 and (has("lr") | not)' $fit/metrics.jsonl
+    done
+    jq -e '.l2 > 0' svm/metrics.jsonl
+    "$SOTTO" estimate lda.h5 --target nucleo-l4r5zi
+}
+
+@test "the same weights for one thread and three" {
+    for fit in logistic svm; do
+        for n in 1 3; do
+            "$SOTTO" train -q linear "${small[@]}" train.fit=$fit train.l2=0.01 --threads $n -o $fit$n
+        done
+        h5diff ${fit}1/model.h5 ${fit}3/model.h5 /weights
+    done
+}
+
+@test "as C, samples in, words out: the header passes its self-test" {
+    "$SOTTO" train -q gmm "${small[@]}" model.blocks=2 features.level=none -o run
+    "$SOTTO" quantize -q run --calibrate "$pack" -o run.h5
+    "$SOTTO" export -q run.h5 -o kws_model.h
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
+    cc -std=c99 -Wall -Wextra -Werror main.c -o main
+    ./main
+}
+
+@test "new words on the body of a trained run, and int8 in the loop afterwards" {
+    "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 train.epochs=3 train.warmup_epochs=0 -o body
+    "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 data.keywords=other,low train.init=body \
+        train.fit=centroid train.epochs=1 -o head
+    h5diff body/model.h5 head/model.h5 /weights/conv1
+    "$SOTTO" eval head "$pack" --split test --min-accuracy 0.6
+    "$SOTTO" train -q linear "${small[@]}" train.fit=lda train.qat=yes quantize.epochs=1 -o qat
+    [ "$(wc -l <qat/metrics.jsonl)" -eq 2 ]
+}
+
+@test "what does not fit is refused by its key" {
+    run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.fit=gmm -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output 'y' is no mixture of Gaussians"*model.arch=gmm* ]]
+    run --separate-stderr "$SOTTO" train linear "${small[@]}" augment.mixup_alpha=0.2 -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *mixup_alpha* ]]
+    run --separate-stderr "$SOTTO" train linear "${small[@]}" train.ema=0.9 -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"fit = logistic goes without ema"* ]]
+    run --separate-stderr "$SOTTO" train gmm "${small[@]}" train.epochs=1 model.blocks=60 -o run
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"training clips, train.fit wants 60"*model.blocks* ]]
+}
