@@ -117,6 +117,7 @@ typedef enum base_purpose {
     BASE_RNG_TEST,
     BASE_RNG_ROOM, /* one simulated room of a loader; new ones come last: each number is a stream */
     BASE_RNG_MIXUP, /* partner and weight of one clip in one epoch */
+    BASE_RNG_SWEEP, /* the values of one trial; sample = its id */
 } base_purpose;
 
 typedef struct base_rng {
