@@ -3,6 +3,7 @@
 # executed instructions of a step and of a whole run, multiply-accumulates, and bytes of memory.
 # DIR holds int8 models, MODEL.ptq.h5. In window mode every step is compared with a run on the
 # window, bit for bit, on the frames of the models' golden inputs. SOTTO: the program.
+# bench/stream_steps.tsv is its output, with which tests compare `sotto estimate --hop`.
 set -eu
 dir=$1
 shift

@@ -168,22 +168,28 @@ void base_str_free(base_str *b)
     *b = (base_str){0};
 }
 
-/* Levenshtein distance of words shorter than 48 characters; longer ones are never near. */
+/* Edit distance of words shorter than 48 characters, two neighbours changed over being one edit
+ * (optimal string alignment); longer ones are never near. */
 static int edit_distance(const char *a, const char *b)
 {
     enum { MAX = 48 };
     size_t n = strlen(a), m = strlen(b);
-    int row[MAX];
+    int rows[3][MAX], *before = rows[0], *last = rows[1], *row = rows[2];
     if (n >= MAX || m >= MAX) return MAX;
     for (size_t j = 0; j <= m; j++) row[j] = (int)j;
     for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
+        int *free_row = before;
+        before = last;
+        last = row;
+        row = free_row;
         row[0] = (int)i;
         for (size_t j = 1; j <= m; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
+            int best = last[j - 1] + (a[i - 1] != b[j - 1]);
+            if (last[j] + 1 < best) best = last[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }

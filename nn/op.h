@@ -125,7 +125,8 @@ struct nn_q8_kernel {
     /* in place of run, for kernels with scratch */
     void (*run_in)(const void *p, const int8_t *const *x, int8_t *y, void *scratch);
     bool in_place; /* y may be x[0] */
-    bool shaped; /* name_as(s, p, ...) takes what layers of a shape share, all ints but those named
+    bool shaped; /* name_as(s, rows, p, ...) takes what layers of a shape share, all ints but those
+                  * named
                   * ...zero, from the struct s */
     /* for kernels with packed weights: that of the same struct and results with int8 weights */
     const nn_q8_kernel *unpacked;

@@ -1,10 +1,10 @@
 /* sotto estimate: flash, RAM, time and energy of a model on boards. */
+#include "quantize/cmd_estimate.h"
 #include "nn/nn.h"
-#include "quantize/estimate.h"
-#include "quantize/measure.h"
 #include "quantize/pipeline.h"
+#include "quantize/posterior_options.h"
 #include "quantize/q8.h"
-#include "quantize/tflite.h"
+#include "quantize/workload.h"
 #include "train/cli.h"
 
 #include <math.h>
@@ -18,11 +18,16 @@ static const cli_spec spec = {
     .about =
         "Costs of a model, trained or not, on microcontroller boards: those asked for, or all,\n"
         "ranked: what fits first, then by time. Flash holds weights, tables and kernels; RAM the\n"
-        "input, the output and the work buffer, not the stack and not the audio front-end. Time "
+        "input, the output and the work buffer, not the stack; the whole is with the integer\n"
+        "front-end and post-processing of `sotto export`, and has to fit where it is known. Time "
         "is\n"
-        "of one inference; the duty cycle is its share of the time between two frames of\n"
-        "features, with the front-end where that is known. --runtime cmsis-nn estimates the same\n"
-        "model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN.\n"
+        "of one inference; the duty cycle is its share of the time between two inferences, with "
+        "the\n"
+        "front-end of the frames between them where that is known. --runtime cmsis-nn estimates "
+        "the\n"
+        "same model as a .tflite file under TensorFlow Lite Micro with CMSIS-NN. With --hop "
+        "FRAMES\n"
+        "all is of a streaming step of the header that `sotto export --hop` writes, a step a hop.\n"
         "An error of e % means between value / (1 + e/100) and value * (1 + e/100). A figure is\n"
         "exact, measured (here: compiled, or run in an emulator), published (timed on this board\n"
         "by others) or inferred (e, m, p, i in a table); * marks an order of magnitude. --fit, or "
@@ -32,77 +37,31 @@ static const cli_spec spec = {
     .takes = CLI_OVERRIDES,
 };
 
-enum { BY_LATENCY, BY_ENERGY };
-
-typedef struct options {
-    const char *target, *runtime, *by;
-    const char *opt;                           /* of the compiler, for --measure */
-    int layers, list, measure, fit, order;     /* order: BY_LATENCY ...; < 0: as asked for */
-    double flash_kb, ram_kb, latency_ms, duty; /* limits; 0: none */
-    bool runs[QUANT_RUNTIMES];
-} options;
-
 /* ---- what is estimated ---- */
 
-typedef struct subject {
-    quant_costs costs;    /* as a runtime with a kernel for every layer has them */
-    quant_costs deployed; /* as exported C has them */
-    dsp_config features;
-    bool knows_features;
-    int64_t tflite; /* bytes of the file, 0: not known */
-} subject;
-
-/* Costs, features and the size of the .tflite file of a model, of which one kind is not NULL. */
-static base_status read_model(const nn_model *model, const q8_model *q8, subject *s, base_err *err)
-{
-    const nn_model *m = q8 ? &q8->folded : model;
-    base_str file = {0};
-    BASE_TRY(q8 ? quant_costs_of_q8(q8, &s->costs, err)
-                : quant_costs_of_graph(model->graph, &s->costs, err));
-    quant_costs_pack(&s->costs, m);
-    s->knows_features =
-        m->features && *m->features && dsp_config_parse(m->features, &s->features, NULL) == BASE_OK;
-    if (q8 && tflite_export_q8(q8, &file, NULL) == BASE_OK) s->tflite = (int64_t)file.len;
-    base_str_free(&file);
-    return BASE_OK;
-}
-
-static base_status subject_of_model(const char *path, subject *s, base_err *err)
+/* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
+static base_status subject_of(cli *c, const char *what, quant_workload *s, base_err *err)
 {
     char *file = NULL;
-    bool int8 = false;
-    nn_model *model = NULL;
-    q8_model *q8 = NULL;
-    BASE_TRY(nn_model_path(path, &file, err));
-    base_status status = q8_is_model(file, &int8, err);
-    if (status == BASE_OK)
-        status = int8 ? q8_load(file, &q8, err) : nn_model_load(file, &model, err);
-    if (status == BASE_OK) status = read_model(model, q8, s, err);
-    nn_model_free(model);
-    q8_model_free(q8);
-    free(file);
-    return status;
-}
-
-/* What the argument is, is told by its form: a path ends in .net or .h5, has a slash, or exists. */
-static base_status subject_of(cli *c, const char *what, subject *s, base_err *err)
-{
     const bool net = cli_is_net(what);
     const char *dot = strrchr(what, '.');
     bool path = (dot && !strcmp(dot, ".h5")) || strchr(what, '/') || base_exists(what);
-    *s = (subject){.tflite = 0};
-    if (path && !net) {
-        if (c->noverrides == 0) return subject_of_model(what, s, err);
+    if (path && !net && c->noverrides > 0) {
         base_fail(err, BASE_USAGE, "'%s' has no effect on '%s'", c->overrides[0], what);
         return base_hint(err, "settings go with an architecture's name: sotto estimate ds_cnn %s",
                          c->overrides[0]);
     }
+    if (path && !net) {
+        BASE_TRY(nn_model_path(what, &file, err));
+        const base_status status = quant_workload_of_model(file, s, err);
+        free(file);
+        return status;
+    }
     nn_graph *graph;
     BASE_TRY(cli_graph(c, what, 0, &graph, err));
-    base_status status = quant_costs_of_graph(graph, &s->costs, err);
-    nn_graph_free(graph);
+    BASE_TRY(quant_workload_of_graph(graph, s, err));
     s->knows_features = !net;
-    return status == BASE_OK && !net ? cli_features(c, what, &s->features, err) : status;
+    return net ? BASE_OK : cli_features(c, what, &s->features, err);
 }
 
 /* ---- tables ---- */
@@ -158,6 +117,8 @@ static cli_table *board_table(cli *c)
                                       {"code_bytes", NULL, CLI_BYTES, 0},
                                       FIGURE("flash_bytes", "flash", CLI_BYTES),
                                       FIGURE("ram_bytes", "ram", CLI_BYTES),
+                                      FIGURE("whole_flash_bytes", "whole_flash", CLI_BYTES),
+                                      FIGURE("whole_ram_bytes", "whole_ram", CLI_BYTES),
                                       FIGURE("latency_ms", "latency", CLI_REAL),
                                       {"order_of_magnitude", NULL, CLI_BOOL, 0},
                                       FIGURE("frontend_ms", "frontend", CLI_REAL),
@@ -168,9 +129,10 @@ static cli_table *board_table(cli *c)
     static const cli_column narrow[] = {{"target", NULL, CLI_TEXT, 0},
                                         {"runtime", NULL, CLI_TEXT, 0},
                                         {"fits", NULL, CLI_BOOL, 0},
-                                        {"code", NULL, CLI_BYTES, 1},
                                         SHORT("flash", NULL, CLI_BYTES, 1),
                                         SHORT("ram", "RAM", CLI_BYTES, 1),
+                                        SHORT("whole_flash", "whole: flash", CLI_BYTES, 1),
+                                        SHORT("whole_ram", "RAM", CLI_BYTES, 1),
                                         SHORT("latency", "ms", CLI_REAL, 1),
                                         {"order_of_magnitude", "*", CLI_BOOL, 0},
                                         SHORT("frontend", "front-end", CLI_REAL, 2),
@@ -209,24 +171,17 @@ static void put_real(cli *c, cli_table *t, quant_figure f)
     put_error(c, t, f);
 }
 
-/* An estimate and what it is of. */
-typedef struct result {
-    quant_target target;
-    quant_runtime runtime;
-    quant_estimate e;
-    int place;  /* in the order asked for */
-    double key; /* by which it is ranked */
-} result;
-
-static void put_board(cli *c, cli_table *t, const result *r)
+static void put_board(cli *c, cli_table *t, const estimate_result *r)
 {
     const quant_estimate *e = &r->e;
     cli_cell_text(t, r->target.name);
     cli_cell_text(t, quant_runtime_name(r->runtime));
     cli_cell_int(t, e->fits);
-    cli_cell_int(t, e->code);
+    if (c->format != CLI_FORMAT_TABLE) cli_cell_int(t, e->code);
     put_bytes(c, t, e->flash);
     put_bytes(c, t, e->ram);
+    put_bytes(c, t, e->whole_flash);
+    put_bytes(c, t, e->whole_ram);
     put_real(c, t, e->latency);
     cli_cell_int(t, r->target.rough);
     put_real(c, t, e->frontend);
@@ -251,7 +206,7 @@ static cli_table *layer_table(cli *c)
     return cli_table_new(c, "layers", columns, BASE_COUNT(columns));
 }
 
-static void put_layers(cli_table *t, const quant_costs *costs, const result *r)
+static void put_layers(cli_table *t, const quant_costs *costs, const estimate_result *r)
 {
     char variant[32];
     for (int i = 0; i < costs->n; i++) {
@@ -279,82 +234,6 @@ static void put_layers(cli_table *t, const quant_costs *costs, const result *r)
     }
 }
 
-static cli_table *measured_table(cli *c)
-{
-    static const cli_column columns[] = {
-        {"target", NULL, CLI_TEXT, 0},
-        {"machine", "ran on", CLI_TEXT, 0},
-        {"opt", NULL, CLI_TEXT, 0},
-        {"code_bytes", "code", CLI_BYTES, 1},
-        {"table_bytes", "tables", CLI_BYTES, 1},
-        {"flash_bytes", "flash", CLI_BYTES, 1},
-        {"flash_estimated_bytes", "estimated", CLI_BYTES, 1},
-        {"ram_bytes", "RAM", CLI_BYTES, 1},
-        {"ram_estimated_bytes", "estimated", CLI_BYTES, 1},
-        {"stack_bytes", "stack", CLI_BYTES, 1},
-        {"instructions", NULL, CLI_INT, 0},
-        {"instructions_estimated", "estimated", CLI_REAL, 0},
-        {"basis", NULL, CLI_TEXT, 0},
-    };
-    return cli_table_new(c, "measured", columns, BASE_COUNT(columns));
-}
-
-static void put_measured(cli_table *t, const char *opt, const result *r, const quant_measured *m)
-{
-    cli_cell_text(t, r->target.name);
-    cli_cell_text(t, m->machine);
-    cli_cell_text(t, opt);
-    cli_cell_int(t, m->code);
-    cli_cell_int(t, m->tables);
-    cli_cell_int(t, m->flash);
-    cli_cell_int(t, (int64_t)r->e.flash.value);
-    cli_cell_int(t, m->ram);
-    cli_cell_int(t, (int64_t)r->e.ram.value);
-    cli_cell_int(t, m->stack);
-    cli_cell_int(t, m->instructions);
-    cli_cell_real(t, r->e.instructions);
-    cli_cell_text(t, "measured here");
-}
-
-/* From samples to words. */
-static cli_table *whole_table(cli *c)
-{
-    static const cli_column columns[] = {
-        {"target", NULL, CLI_TEXT, 0},
-        {"flash_bytes", "flash", CLI_BYTES, 1},
-        {"ram_bytes", "RAM", CLI_BYTES, 1},
-        {"frame_instructions", "instructions a frame", CLI_INT, 0},
-        {"instructions_per_second", "a second of audio", CLI_INT, 0},
-    };
-    return cli_table_new(c, "measured_with_front_end", columns, BASE_COUNT(columns));
-}
-
-static void put_whole(cli_table *t, const char *target, const quant_measured *m)
-{
-    cli_cell_text(t, target);
-    cli_cell_int(t, m->whole_flash);
-    cli_cell_int(t, m->whole_ram);
-    cli_cell_int(t, m->frame);
-    cli_cell_int(t, m->second);
-}
-
-static cli_table *stage_table(cli *c)
-{
-    static const cli_column columns[] = {{"target", NULL, CLI_TEXT, 0},
-                                         {"stage", NULL, CLI_TEXT, 0},
-                                         {"instructions", NULL, CLI_INT, 0}};
-    return cli_table_new(c, "measured_stages", columns, BASE_COUNT(columns));
-}
-
-static void put_stages(cli_table *t, const char *target, const quant_measured *m)
-{
-    for (size_t i = 0; i < m->n_stages; i++) {
-        cli_cell_text(t, target);
-        cli_cell_text(t, m->stages[i].name);
-        cli_cell_int(t, m->stages[i].instructions);
-    }
-}
-
 /* ---- the boards ---- */
 
 /* "a,b,c" or NULL (all) as a list; *names is one block. */
@@ -375,7 +254,7 @@ static base_status wanted(const char *list, const char ***names, size_t *n, base
     return BASE_OK;
 }
 
-static const quant_costs *costs_in(const subject *s, quant_runtime runtime)
+static const quant_costs *costs_in(const quant_workload *s, quant_runtime runtime)
 {
     return runtime == QUANT_SOTTO ? &s->deployed : &s->costs;
 }
@@ -400,14 +279,14 @@ static void warn_of_guesses(cli *c, const quant_costs *costs)
 
 static int compare_results(const void *a, const void *b)
 {
-    const result *x = a, *y = b;
+    const estimate_result *x = a, *y = b;
     if (x->key < y->key) return -1;
     if (x->key > y->key) return 1;
     return x->place - y->place;
 }
 
 /* What fits before what does not, known before unknown, small before large. */
-static double rank(const options *o, const result *r)
+static double rank(const estimate_options *o, const estimate_result *r)
 {
     const quant_estimate *e = &r->e;
     const double value = o->order == BY_ENERGY ? e->energy.value : e->latency.value;
@@ -415,15 +294,13 @@ static double rank(const options *o, const result *r)
     return (e->fits ? 0 : 1e20) + (isfinite(value) ? value : 1e15);
 }
 
-/* Why an estimate is not within the limits, into why; false when it is. A figure that is not known
- * is within none. */
-static bool exceeds(const options *o, const quant_estimate *e, char *why, size_t n)
+bool estimate_exceeds(const estimate_options *o, const quant_estimate *e, char *why, size_t n)
 {
     const struct {
         const char *name;
         double limit, value;
-    } checks[] = {{"--flash-kb", o->flash_kb, e->flash.value / 1024},
-                  {"--ram-kb", o->ram_kb, e->ram.value / 1024},
+    } checks[] = {{"--flash-kb", o->flash_kb, quant_whole(e->whole_flash, e->flash) / 1024},
+                  {"--ram-kb", o->ram_kb, quant_whole(e->whole_ram, e->ram) / 1024},
                   {"--latency-ms", o->latency_ms, e->latency.value},
                   {"--duty", o->duty, 100 * e->duty.value}};
     snprintf(why, n, "%s", e->why);
@@ -438,8 +315,12 @@ static bool exceeds(const options *o, const quant_estimate *e, char *why, size_t
     return false;
 }
 
-static void put_subject(cli *c, const quant_estimate *e)
+static void put_subject(cli *c, const quant_workload *s, const quant_estimate *e)
 {
+    if (s->step.hop) {
+        cli_put_text(c, "stream", q8_stream_mode_name(s->step.mode));
+        cli_put_int(c, "hop_frames", s->step.hop);
+    }
     cli_put_int(c, "macs", e->macs);
     cli_put_bytes(c, "weight_bytes", e->weights);
     cli_put_bytes(c, "table_bytes", e->tables);
@@ -449,84 +330,43 @@ static void put_subject(cli *c, const quant_estimate *e)
 }
 
 /* Print n results in their order; with --fit only those within the limits. */
-static base_status put_results(cli *c, const options *o, const subject *s, result *r, size_t n,
-                               base_err *err)
+static base_status put_results(cli *c, const estimate_options *o, const quant_workload *s,
+                               estimate_result *r, size_t n, base_err *err)
 {
     size_t within = 0;
     char why[160] = "", first[400] = "";
     qsort(r, n, sizeof *r, compare_results);
-    if (n) put_subject(c, &r[0].e);
+    if (n) put_subject(c, s, &r[0].e);
     cli_table *boards = board_table(c), *layers = o->layers ? layer_table(c) : NULL;
     for (size_t i = 0; i < n; i++) {
-        if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) {
+        if (o->fit && estimate_exceeds(o, &r[i].e, why, sizeof why)) {
             if (!*first) snprintf(first, sizeof first, "%s: %s", r[i].target.name, why);
             continue;
         }
         within++;
         put_board(c, boards, &r[i]);
-        if (layers) put_layers(layers, costs_in(s, r[i].runtime), &r[i]);
+        if (layers) put_layers(layers, o->hop ? &s->step.costs : costs_in(s, r[i].runtime), &r[i]);
     }
     if (!o->fit || within) return BASE_OK;
     base_fail(err, BASE_GATE, "no board of %zu holds the model within the limits", n);
     return base_hint(err, "first of those that do not, %.140s", first);
 }
 
-/* An int8 model of a file, or of an architecture that nobody trained. */
-static base_status load_int8(cli *c, const char *what, q8_model **m, base_err *err)
-{
-    char *file = NULL;
-    nn_graph *g = NULL;
-    if (cli_is_net(what) || !base_exists(what)) {
-        BASE_TRY(cli_graph(c, what, 0, &g, err));
-        const base_status status = quant_untrained(g, m, err);
-        nn_graph_free(g);
-        return status;
-    }
-    BASE_TRY(nn_model_path(what, &file, err));
-    const base_status status = q8_load(file, m, err);
-    free(file);
-    return status;
-}
-
-/* The same boards, compiled and run. */
-static base_status measure_results(cli *c, const options *o, const result *r, size_t n,
-                                   base_err *err)
-{
-    q8_model *model = NULL;
-    char why[160];
-    BASE_TRY(load_int8(c, c->args[0], &model, err));
-    quant_measurements all = {.m = model, .opt = o->opt, .stop = cli_interrupt(c)};
-    cli_table *t = measured_table(c), *stages = o->layers ? stage_table(c) : NULL;
-    cli_table *whole = quant_pipeline_possible(model, NULL) ? whole_table(c) : NULL;
-    base_status status = BASE_OK;
-    for (size_t i = 0; i < n && status == BASE_OK; i++) {
-        const quant_target *target = &r[i].target;
-        const quant_measured *m = NULL;
-        if (r[i].runtime != QUANT_SOTTO) continue;
-        if (o->fit && exceeds(o, &r[i].e, why, sizeof why)) continue;
-        status = quant_measure_core(&all, target->core_name, &m, err);
-        if (status == BASE_OK && !m)
-            cli_say(c, "%s: no emulator of its core, %s", target->name, target->core_name);
-        if (status == BASE_OK && m) put_measured(t, o->opt, &r[i], m);
-        if (status == BASE_OK && m && whole) put_whole(whole, target->name, m);
-        if (status == BASE_OK && m && stages) put_stages(stages, target->name, m);
-    }
-    quant_measurements_free(&all);
-    q8_model_free(model);
-    return status;
-}
-
-static base_status put_boards(cli *c, const options *o, const subject *s, base_err *err)
+static base_status put_boards(cli *c, const estimate_options *o, const quant_workload *s,
+                              base_err *err)
 {
     const char **names = NULL;
     size_t n = 0, done = 0;
     BASE_TRY(wanted(o->target, &names, &n, err));
-    result *r = calloc(n * QUANT_RUNTIMES + 1, sizeof *r);
+    estimate_result *r = calloc(n * QUANT_RUNTIMES + 1, sizeof *r);
     base_status status = r ? BASE_OK : base_nomem(err, n * sizeof *r);
     for (size_t i = 0; i < n * QUANT_RUNTIMES && status == BASE_OK; i++) {
         const quant_use use = {.runtime = (quant_runtime)(i % QUANT_RUNTIMES),
                                .features = s->knows_features ? &s->features : NULL,
-                               .tflite = s->tflite};
+                               .frames = s->frames,
+                               .front = s->front.kept ? &s->front : NULL,
+                               .tflite = s->tflite,
+                               .step = o->hop ? &s->step : NULL};
         if (!o->runs[use.runtime]) continue;
         r[done].place = (int)i;
         r[done].runtime = use.runtime;
@@ -539,7 +379,7 @@ static base_status put_boards(cli *c, const options *o, const subject *s, base_e
         done++;
     }
     if (status == BASE_OK) status = put_results(c, o, s, r, done, err);
-    if (status == BASE_OK && o->measure) status = measure_results(c, o, r, done, err);
+    if (status == BASE_OK && o->measure) status = estimate_measure(c, o, r, done, err);
     for (size_t i = 0; i < done; i++) quant_estimate_free(&r[i].e);
     free(r);
     free(names);
@@ -549,7 +389,7 @@ static base_status put_boards(cli *c, const options *o, const subject *s, base_e
 /* ---- options ---- */
 
 /* "sotto", "cmsis-nn", or both with a comma. */
-static base_status read_runtime(const char *text, options *o, base_err *err)
+static base_status read_runtime(const char *text, estimate_options *o, base_err *err)
 {
     static const char *const choices[] = {"sotto", "cmsis-nn", "sotto,cmsis-nn", NULL};
     int i = 0;
@@ -559,13 +399,31 @@ static base_status read_runtime(const char *text, options *o, base_err *err)
     return BASE_OK;
 }
 
-static base_status check_options(options *o, base_err *err)
+/* --hop, and what does not go with it. */
+static base_status check_hop(estimate_options *o, base_err *err)
+{
+    static const char *const modes[] = QUANT_STREAM_MODES;
+    int mode = 0;
+    BASE_TRY(cli_check_choice("--stream", o->stream, modes, &mode, err));
+    BASE_TRY(cli_check_range("--hop", o->hop, 0, 1e6, err));
+    o->mode = (q8_stream_mode)mode;
+    if (!o->hop && mode) {
+        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+        return base_hint(err, "say how many frames come at a time: --hop 2");
+    }
+    if (!o->hop || (!o->measure && !o->runs[QUANT_CMSIS_NN])) return BASE_OK;
+    return base_fail(err, BASE_USAGE, "--hop does not go with %s",
+                     o->measure ? "--measure" : "--runtime cmsis-nn, which has no steps");
+}
+
+static base_status check_options(estimate_options *o, base_err *err)
 {
     static const char *const orders[] = {"latency", "energy", NULL};
     static const char *const opts[] = {"-Os", "-O2", "-O3", NULL};
     int opt = 0;
     const bool all = !o->target || !strcmp(o->target, "all");
     BASE_TRY(read_runtime(o->runtime, o, err));
+    BASE_TRY(check_hop(o, err));
     BASE_TRY(cli_check_choice("--opt", o->opt, opts, &opt, err));
     BASE_TRY(cli_check_range("--flash-kb", o->flash_kb, 0, 1e9, err));
     BASE_TRY(cli_check_range("--ram-kb", o->ram_kb, 0, 1e9, err));
@@ -578,7 +436,7 @@ static base_status check_options(options *o, base_err *err)
 
 base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
 {
-    options o = {.runtime = "sotto", .opt = "-O2"};
+    estimate_options o = {.runtime = "sotto", .opt = "-O2", .stream = "auto"};
     const struct poptOption table[] = {
         {"target", 't', POPT_ARG_STRING, &o.target, 0,
          "boards, separated by commas, or files ending in .ini (all boards)", "NAME,..."},
@@ -591,6 +449,8 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         {"ram-kb", 0, POPT_ARG_DOUBLE, &o.ram_kb, 0, "most RAM, KiB (0: the board's)", "N"},
         {"latency-ms", 0, POPT_ARG_DOUBLE, &o.latency_ms, 0, "longest inference (0: any)", "MS"},
         {"duty", 0, POPT_ARG_DOUBLE, &o.duty, 0, "largest duty cycle, percent (0: any)", "N"},
+        {"hop-ms", 0, POPT_ARG_DOUBLE, &o.hop_ms, 0, "between inferences; 0: about 100", "MS"},
+        QUANT_STREAM_OPTIONS(&o.hop, &o.stream),
         {"layers", 'l', POPT_ARG_NONE, &o.layers, 0, "also a table by layer", NULL},
         {"measure", 'm', POPT_ARG_NONE, &o.measure, 0,
          "also compile the int8 model and run it in the emulator of each core", NULL},
@@ -605,14 +465,14 @@ base_status cmd_estimate(cli *c, int argc, char **argv, base_err *err)
         return base_hint(
             err, "give a model, a run directory, a .net file or the name of an architecture");
     }
-    subject s;
+    quant_workload s = {.tflite = 0};
     base_status status = subject_of(c, c->args[0], &s, err);
-    if (status == BASE_OK) status = quant_costs_deploy(&s.costs, &s.deployed, err);
+    if (status == BASE_OK && o.hop) status = quant_workload_stream(&s, o.mode, o.hop, err);
+    if (status == BASE_OK) status = quant_workload_listen(&s, o.hop_ms, err);
     if (status == BASE_OK) {
         if (o.runs[QUANT_SOTTO]) warn_of_guesses(c, &s.costs);
         status = put_boards(c, &o, &s, err);
     }
-    quant_costs_free(&s.costs);
-    quant_costs_free(&s.deployed);
+    quant_workload_free(&s);
     return status;
 }

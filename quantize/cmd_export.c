@@ -19,8 +19,9 @@ static const char *const kinds[] = {"header", "tflite", "onnx", NULL};
 typedef struct options {
     const char *prefix, *stream, *firmware, *board, *wav;
     quant_posterior posterior;
-    int hop; /* frames; 0: no streaming */
-    int net; /* it alone */
+    int hop;  /* frames; 0: no streaming */
+    int mode; /* q8_stream_mode */
+    int net;  /* it alone */
 } options;
 
 /* What a header is made of. */
@@ -72,9 +73,7 @@ static void drop(parts *p)
 
 static base_status plan_stream(const options *o, parts *p, base_err *err)
 {
-    q8_stream_mode mode;
-    BASE_TRY(q8_stream_mode_find(o->stream, &mode, err));
-    BASE_TRY(q8_stream_new(p->m, mode, o->hop, &p->stream, err));
+    BASE_TRY(q8_stream_new(p->m, (q8_stream_mode)o->mode, o->hop, &p->stream, err));
     p->how.stream = p->stream;
     return BASE_OK;
 }
@@ -203,15 +202,19 @@ static base_status export_firmware(cli *c, const options *o, const char *path, b
     return BASE_OK;
 }
 
-/* Options that do not go together. */
-static base_status check_options(const cli *c, const options *o, base_err *err)
+static base_status check_stream(options *o, base_err *err)
 {
-    q8_stream_mode mode;
-    BASE_TRY(q8_stream_mode_find(o->stream, &mode, err));
-    if (mode != Q8_STREAM_AUTO && !o->hop) {
-        base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
-        return base_hint(err, "say how many frames come at a time: --hop 2");
-    }
+    static const char *const modes[] = QUANT_STREAM_MODES;
+    BASE_TRY(cli_check_choice("--stream", o->stream, modes, &o->mode, err));
+    if (!o->mode || o->hop) return BASE_OK;
+    base_fail(err, BASE_USAGE, "--stream %s without --hop", o->stream);
+    return base_hint(err, "say how many frames come at a time: --hop 2");
+}
+
+/* Options that do not go together. */
+static base_status check_options(const cli *c, options *o, base_err *err)
+{
+    BASE_TRY(check_stream(o, err));
     if (!o->firmware && (o->board || o->wav)) {
         base_fail(err, BASE_USAGE, "%s is of --firmware, which is not there",
                   o->board ? "--board" : "--wav");

@@ -218,15 +218,16 @@ static base_status hear_files(stream *s, base_err *err)
 
 static base_status plan_steps(stream *s, base_err *err)
 {
-    q8_stream_mode mode;
+    static const char *const modes[] = QUANT_STREAM_MODES;
+    int mode;
     if (!s->fixed) {
         base_fail(err, BASE_USAGE,
                   "--hop %d: steps are those of an int8 model with features in integers",
                   s->set->hop);
         return base_hint(err, "leave --hop out: the model then takes whole windows");
     }
-    BASE_TRY(q8_stream_mode_find(s->set->stream, &mode, err));
-    return q8_stream_new(s->subject.q8, mode, s->set->hop, &s->steps, err);
+    BASE_TRY(cli_check_choice("--stream", s->set->stream, modes, &mode, err));
+    return q8_stream_new(s->subject.q8, (q8_stream_mode)mode, s->set->hop, &s->steps, err);
 }
 
 /* Everything that can be wrong with the model and the settings. */

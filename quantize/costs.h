@@ -27,12 +27,14 @@ typedef struct quant_layer_cost {
     bool pointwise;  /* a window of one element, stride 1, no padding */
     bool flat;       /* a window lies in one piece of memory */
     int64_t weights; /* bytes */
-    int64_t channels;  /* with bias, multiplier and shift of their own */
-    int64_t constants; /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
-    int64_t scratch;   /* bytes an int8 kernel works in */
-    bool in_place;     /* may write over its first input when it is the last reader */
-    double work, size; /* kind OTHER: of an element, of what add's takes; code, of what the kind's
-                        * takes (clamp's of kind OTHER) */
+    int64_t channels;    /* with bias, multiplier and shift of their own */
+    int64_t constants;   /* bytes of the kernel's struct on a 32-bit machine, and of other tables */
+    int64_t scratch;     /* bytes an int8 kernel works in */
+    bool in_place;       /* may write over its first input when it is the last reader */
+    double work, size;   /* kind OTHER: of an element, of what add's takes; code, of what the kind's
+                          * takes (clamp's of kind OTHER) */
+    double part, padded; /* rows of a layer: their share of it, else 0, and what they take by what
+                          * a share of its instructions would be */
     bool takes_affine, takes_bands; /* while a graph is read: a batchnorm may still be folded in */
 } quant_layer_cost;
 
@@ -55,6 +57,10 @@ void quant_costs_pack(quant_costs *costs, const nn_model *m);
  * the pointwise one behind it in one. An int8 model keeps slow kernels where sums may be large,
  * which costs do not know. */
 base_status quant_costs_deploy(const quant_costs *from, quant_costs *to, base_err *err);
+/* The same with the kernels that an int8 model has: net is what q8_deploy made of the one that from
+ * is of. Layer k of it is layer k + 1 of the costs. */
+base_status quant_costs_deploy_as(const quant_costs *from, const q8_model *net, quant_costs *to,
+                                  base_err *err);
 
 /* Bytes that inference needs for values of `element` bytes (1: int8, 4: float; wide ones twice):
  * the work buffer, and all with the caller's input and output. BASE_FAILED without memory. */

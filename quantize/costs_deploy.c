@@ -113,19 +113,53 @@ static bool may_write_over(const quant_costs *costs, int i)
            c->reach > 0 && c[1].outputs == c->outputs;
 }
 
+static void deploy_dense(quant_layer_cost *c)
+{
+    c->kernel = "dense_pairs";
+    c->constants = 4 * DENSE_WORDS;
+}
+
 static void deploy_one(quant_layer_cost *c)
 {
     if (has_gemm(c))
         deploy_conv(c);
     else if (has_taps(c) || (is_kernel(c, "dwconv2d_bands") && fits_taps(c)))
         deploy_depthwise(c);
-    else if (is_kernel(c, "dense") && taps_of(c) % 4 == 0) {
-        c->kernel = "dense_pairs";
-        c->constants = 4 * DENSE_WORDS;
-    }
+    else if (is_kernel(c, "dense") && taps_of(c) % 4 == 0)
+        deploy_dense(c);
 }
 
-base_status quant_costs_deploy(const quant_costs *from, quant_costs *to, base_err *err)
+/* to: layer i of from, with the next one where they are one. Returns how many it stands for. */
+static int deploy_layer(const quant_costs *from, int i, quant_layer_cost *to)
+{
+    *to = from->layer[i];
+    if (are_separable(from, i)) {
+        deploy_separable(to, &from->layer[i + 1], may_write_over(from, i));
+        return 2;
+    }
+    deploy_one(to);
+    return 1;
+}
+
+/* The same for a kernel that is known. */
+static int deploy_layer_as(const quant_costs *from, int i, const nn_q8_kernel *kernel,
+                           quant_layer_cost *to)
+{
+    const char *name = kernel->name + strlen("sotto_");
+    *to = from->layer[i];
+    if (strcmp(name, "separable") == 0) {
+        deploy_separable(to, &from->layer[i + 1], kernel->in_place);
+        return 2;
+    }
+    if (strcmp(name, "conv2d_gemm") == 0) deploy_conv(to);
+    if (strcmp(name, "dwconv2d_taps") == 0) deploy_depthwise(to);
+    if (strcmp(name, "dense_pairs") == 0) deploy_dense(to);
+    return 1;
+}
+
+/* net: NULL where it is not known. */
+static base_status deploy(const quant_costs *from, const q8_model *net, quant_costs *to,
+                          base_err *err)
 {
     const size_t n = (size_t)from->n;
     int *place = calloc(n, sizeof *place); /* of each layer of from, that of to */
@@ -135,18 +169,26 @@ base_status quant_costs_deploy(const quant_costs *from, quant_costs *to, base_er
         quant_costs_free(to);
         return base_nomem(err, n * sizeof *to->layer);
     }
-    for (int i = 0; i < from->n; i++) {
+    for (int i = 0; i < from->n;) {
         quant_layer_cost *c = &to->layer[to->n];
-        *c = from->layer[i];
-        place[i] = to->n++;
-        if (are_separable(from, i)) {
-            deploy_separable(c, &from->layer[i + 1], may_write_over(from, i));
-            place[++i] = to->n - 1;
-        } else {
-            deploy_one(c);
-        }
+        const int taken = net && to->n > 0
+                              ? deploy_layer_as(from, i, net->layers[to->n - 1].l.kernel, c)
+                              : deploy_layer(from, i, c);
+        for (int k = 0; k < taken; k++) place[i++] = to->n;
         for (int k = 0; k < c->n_in; k++) c->in[k] = place[c->in[k]];
+        to->n++;
     }
     free(place);
     return BASE_OK;
+}
+
+base_status quant_costs_deploy(const quant_costs *from, quant_costs *to, base_err *err)
+{
+    return deploy(from, NULL, to, err);
+}
+
+base_status quant_costs_deploy_as(const quant_costs *from, const q8_model *net, quant_costs *to,
+                                  base_err *err)
+{
+    return deploy(from, net, to, err);
 }

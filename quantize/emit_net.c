@@ -86,7 +86,8 @@ int emit_shape(const q8_model *m, int k)
     return k;
 }
 
-/* One function for all layers of a shape, in which the shape is constant. */
+/* One function for all layers of a shape, in which the shape is constant; but rows of layers have
+ * rows of their own. */
 static void put_shapes(emitter *e)
 {
     const q8_model *m = e->m;
@@ -96,8 +97,9 @@ static void put_shapes(emitter *e)
         if (!kernel->shaped || emit_shape(m, k) != k) continue;
         base_str_add(e->out,
                      "SOTTO_APART void %s_shape_%d(const %s_t *p, const int8_t *x, int8_t *y, "
-                     "void *scratch)\n{\n    %s_as(&%s, p, x, y, scratch);\n}\n\n",
-                     e->prefix, k, kernel->name, kernel->name, emit_layer_name(e, k, name));
+                     "void *scratch)\n{\n    %s_as(&%s, &%s%sgrid, p, x, y, scratch);\n}\n\n",
+                     e->prefix, k, kernel->name, kernel->name, emit_layer_name(e, k, name),
+                     e->stream ? "p" : name, e->stream ? "->" : ".");
     }
 }
 
@@ -125,7 +127,9 @@ static void put_stages(emitter *e)
         base_str_add(e->out, "%s", k == 0 ? "" : k % 8 ? ", " : ",\n        ");
         emit_string(e->out, m->layers[k].name);
     }
-    base_str_add(e->out, e->pipeline ? ",\n        \"?\", \"front-end\", \"posterior\"" : "");
+    if (e->pipeline)
+        base_str_add(e->out, ",\n        \"%s\", \"front-end\", \"posterior\"",
+                     e->stream ? "steps" : "?");
     base_str_add(e->out, "};\n    return i >= 0 && i < %s_STAGES%s ? names[i] : \"?\";\n}\n\n",
                  e->upper, e->pipeline ? " + 3" : "");
 }

@@ -103,7 +103,11 @@ static void put_push(emitter *e)
         e->upper, e->upper, e->prefix, e->prefix, e->upper, e->stream ? "_new" : "", e->prefix,
         e->upper, e->upper);
     if (e->stream)
-        base_str_add(e->out, "        %s_stream_step(&s->stream, s->in, s->out);\n", e->prefix);
+        base_str_add(e->out,
+                     "        SOTTO_PROBE(0);\n"
+                     "        %s_stream_step(&s->stream, s->in, s->out);\n"
+                     "        SOTTO_PROBE(%s_STAGES);\n",
+                     e->prefix, e->upper);
     else
         base_str_add(e->out, "        %s_run(s->in, s->out);\n", e->prefix);
     base_str_add(

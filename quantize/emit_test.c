@@ -166,6 +166,47 @@ static void put_net_test(emitter *e)
                  e->m->n_golden, e->upper, e->prefix, e->upper, e->prefix, e->prefix, e->prefix);
 }
 
+/* The outputs of steps over the golden inputs, frame after frame, from a reset on. */
+static base_status steps_sum(const emitter *e, uint32_t *sum, base_err *err)
+{
+    const q8_stream *s = e->stream;
+    const q8_model *m = e->m;
+    const size_t hops = q8_input_size(m) / s->hop_bytes, n = q8_output_size(&s->net);
+    int8_t *work = base_alloc(s->net.work + 1, 1), *out = base_alloc(n, 1);
+    const base_status status = work && out ? BASE_OK : base_nomem(err, s->net.work);
+    *sum = SOTTO_CHECKSUM_START;
+    if (status == BASE_OK) q8_stream_reset(s, work);
+    for (size_t g = 0; status == BASE_OK && g < m->n_golden; g++)
+        for (size_t i = 0; i < hops; i++) {
+            const int8_t *frames = m->golden + g * q8_input_size(m) + i * s->hop_bytes;
+            q8_stream_step(s, frames, out, work);
+            *sum = sotto_checksum_i8(*sum, out, (int32_t)n);
+        }
+    base_free(work);
+    base_free(out);
+    return status;
+}
+
+static base_status put_steps_test(emitter *e, base_err *err)
+{
+    uint32_t sum = 0;
+    if (!e->stream) return BASE_OK;
+    BASE_TRY(steps_sum(e, &sum, err));
+    base_str_add(e->out,
+                 "    uint32_t steps = SOTTO_CHECKSUM_START;\n"
+                 "    %s_stream_reset(&s->stream);\n"
+                 "    for (int g = 0; g < %zu; g++)\n"
+                 "        for (int i = 0; i < %s_INPUT_SIZE / %s_STREAM_INPUT_SIZE; i++) {\n"
+                 "            %s_stream_step(&s->stream, %s_golden_in[g] + i * "
+                 "%s_STREAM_INPUT_SIZE, out);\n"
+                 "            steps = sotto_checksum_i8(steps, out, %s_STREAM_OUTPUT_SIZE);\n"
+                 "        }\n"
+                 "    if (steps != UINT32_C(%lu)) return %s_STAGES + 1;\n",
+                 e->prefix, e->m->n_golden, e->upper, e->upper, e->prefix, e->prefix, e->upper,
+                 e->upper, (unsigned long)sum, e->upper);
+    return BASE_OK;
+}
+
 static const char result[] =
     "/* 0 when all is well, -1 when a table is not what was exported, else the number (from 1)\n"
     " * of the first stage that gives another result than on the host.";
@@ -204,6 +245,7 @@ static base_status put_pipeline_selftest(emitter *e, base_err *err)
                  "        return %s_FRONTEND + 1;\n",
                  e->prefix, (unsigned long)frontend, e->upper);
     put_net_test(e);
+    BASE_TRY(put_steps_test(e, err));
     base_str_add(e->out,
                  "    if (sotto_test_posterior(&%s_posterior, &s->posterior, out) != "
                  "UINT32_C(%lu))\n"

@@ -13,6 +13,9 @@ enum { CHANNEL_BYTES = 12 }; /* int32 bias, multiplier, shift */
  * on STM32L4R5 (bench/RESULTS.md). */
 static const double OTHER_CODE = 15;
 
+/* Percent by which instructions of streaming steps differ from counted ones (bench/RESULTS.md). */
+static const double STEPS_ERROR = 10;
+
 static const quant_figure UNKNOWN = {(double)NAN, (double)NAN, QUANT_UNKNOWN};
 
 const char *quant_runtime_name(quant_runtime runtime)
@@ -33,7 +36,7 @@ static void work_of(const quant_layer_cost *c, double work[QUANT_TERMS])
     work[QUANT_PIXEL] = slides ? (double)c->pixels : 0;
     work[QUANT_PATCH] =
         c->kind == QUANT_CONV ? work[QUANT_MAC] * work[QUANT_PIXEL] / work[QUANT_OUT] : 0;
-    work[QUANT_LAYER] = 1;
+    work[QUANT_LAYER] = c->part > 0 ? c->part : 1;
     if (c->kernel) quant_recurrent_work(c->kernel, (double)c->pixels, (double)c->weights, work);
 }
 
@@ -64,7 +67,7 @@ double quant_layer_instructions(const quant_layer_cost *layer, const quant_table
     const quant_rule *rule = quant_rule_of(table, kernel_in(runtime, layer), variant);
     if (!rule) return (double)NAN;
     work_of(layer, work);
-    return quant_instructions(rule, work);
+    return quant_instructions(rule, work) * (layer->part > 0 ? layer->padded : 1);
 }
 
 /* Of a kernel that was never counted: products as in a dense layer, an element as `work` of add's.
@@ -166,10 +169,45 @@ static base_status plan_memory(const quant_costs *costs, quant_estimate *e, base
     return BASE_OK;
 }
 
+/* Layers and memory of whole runs become those of steps. */
+static void take_step(const quant_step *step, quant_estimate *e)
+{
+    e->macs = 0;
+    for (int i = 0; i < step->costs.n; i++) {
+        e->layer[i] =
+            (quant_layer_estimate){.flash = step->costs.layer[i].weights, .live = step->ram};
+        e->macs += step->costs.layer[i].macs;
+    }
+    e->tables += step->constants;
+    e->flash.value += (double)step->constants;
+    e->work = step->work;
+    e->ram = (quant_figure){(double)step->ram, 0, QUANT_EXACT};
+}
+
+/* Flash and RAM with what is around the network. */
+static void add_front(const quant_core *core, quant_use use, quant_estimate *e)
+{
+    const quant_front *f = use.front;
+    e->whole_flash = e->whole_ram = UNKNOWN;
+    if (!f || use.runtime != QUANT_SOTTO) return;
+    const int64_t shared = use.step ? 0 : e->work < f->scratch ? e->work : f->scratch;
+    e->whole_ram =
+        (quant_figure){e->ram.value + (double)(f->kept + f->scratch - shared), 0, QUANT_EXACT};
+    if (core->code_frontend <= 0) return;
+    const double code = (double)e->code + core->code_frontend;
+    const double flash = e->flash.value + (double)f->tables + core->code_frontend;
+    e->whole_flash = (quant_figure){flash, core->code_error * code / flash, QUANT_MEASURED};
+}
+
+double quant_whole(quant_figure whole, quant_figure net)
+{
+    return isfinite(whole.value) ? whole.value : net.value;
+}
+
 static void judge(const quant_target *target, quant_estimate *e)
 {
-    const double flash = e->flash.value - (double)target->flash;
-    const double ram = e->ram.value - (double)target->ram;
+    const double flash = quant_whole(e->whole_flash, e->flash) - (double)target->flash;
+    const double ram = quant_whole(e->whole_ram, e->ram) - (double)target->ram;
     e->fits = flash <= 0 && ram <= 0;
     char *at = e->why, *end = e->why + sizeof e->why;
     if (!isfinite(flash)) snprintf(at, sizeof e->why, "CMSIS-NN has no kernels for this core");
@@ -203,6 +241,7 @@ static quant_figure frame_time(const quant_target *target, const dsp_config *fea
 static void time_and_energy(const quant_costs *costs, const quant_target *target, quant_use use,
                             quant_estimate *e)
 {
+    const int frames = use.step ? use.step->hop : use.frames > 0 ? use.frames : 1;
     const quant_table *table = use.runtime == QUANT_SOTTO ? &target->core.own : &target->core.cmsis;
     const double cpi = quant_target_cpi(target), khz = target->mhz * 1e3;
     double guessed = 0, cycles = 0;
@@ -214,19 +253,20 @@ static void time_and_energy(const quant_costs *costs, const quant_target *target
         cycles += own;
     }
     e->latency = e->frontend = e->duty = e->energy = UNKNOWN;
-    e->hop_ms = use.features ? use.features->hop_ms : (double)NAN;
+    e->hop_ms = use.features ? frames * use.features->hop_ms : (double)NAN;
     e->frontend = frame_time(target, use.features);
     if (!isfinite(cycles)) return;
     /* a board was timed with the kernels of CMSIS-NN; ours are other code on the same core */
     const bool timed = use.runtime == QUANT_CMSIS_NN && guessed <= 0;
-    const double error = hypot(timed ? target->latency_error : untimed_error(target), table->error);
+    const double counted = hypot(table->error, use.step ? STEPS_ERROR : 0);
+    const double error = hypot(timed ? target->latency_error : untimed_error(target), counted);
     e->latency =
         (quant_figure){cycles / khz, hypot(error, 100 * guessed / fmax(e->instructions, 1)),
                        timed ? target->basis : QUANT_INFERRED};
     if (use.features) {
         const double frame = isfinite(e->frontend.value) ? e->frontend.value : 0;
         e->duty = e->latency;
-        e->duty.value = (e->latency.value + frame) / e->hop_ms;
+        e->duty.value = (e->latency.value + frames * frame) / e->hop_ms;
     }
     const double power = quant_target_power(target);
     if (power > 0) /* both are factors: errors of a product of independent ones */
@@ -239,9 +279,10 @@ base_status quant_estimate_run(const quant_costs *costs, const quant_target *tar
                                quant_estimate *estimate, base_err *err)
 {
     quant_estimate *e = estimate;
+    const size_t n = (size_t)(use.step ? costs->n + use.step->costs.n : costs->n);
     *e = (quant_estimate){0};
-    e->layer = calloc((size_t)costs->n, sizeof *e->layer);
-    if (!e->layer) return base_nomem(err, (size_t)costs->n * sizeof *e->layer);
+    e->layer = calloc(n, sizeof *e->layer);
+    if (!e->layer) return base_nomem(err, n * sizeof *e->layer);
     count_bytes(costs, &target->core, e);
     base_status status = plan_memory(costs, e, err);
     if (status == BASE_OK && use.runtime == QUANT_CMSIS_NN)
@@ -250,7 +291,9 @@ base_status quant_estimate_run(const quant_costs *costs, const quant_target *tar
         quant_estimate_free(e);
         return status;
     }
-    time_and_energy(costs, target, use, e);
+    if (use.step) take_step(use.step, e);
+    time_and_energy(use.step ? &use.step->costs : costs, target, use, e);
+    add_front(&target->core, use, e);
     judge(target, e);
     return BASE_OK;
 }

@@ -87,14 +87,42 @@ static size_t in_words(size_t bytes)
     return (bytes + 3) / 4 * 4;
 }
 
-size_t quant_pipeline_state(const quant_pipeline *pl, const q8_model *m)
+/* Bytes of kws_t besides steps, input and output. */
+static size_t kept(const sotto_frontend_t *fe, int classes, int window)
 {
     /* 32-bit words of the states of listener and posterior, and of a detection */
     enum { WORDS = 14 + 5 + 2 };
+    const size_t scores = sizeof(uint16_t) * (size_t)SOTTO_POSTERIOR_SIZE(classes, window);
+    return 4 * (WORDS + (size_t)sotto_frontend_memory(fe)) + in_words(scores);
+}
+
+size_t quant_pipeline_state(const quant_pipeline *pl, const q8_model *m)
+{
     const sotto_posterior_t *t = &pl->posterior;
     const size_t in = pl->stream ? pl->stream->hop_bytes : q8_input_size(m);
-    const size_t scores = sizeof(uint16_t) * (size_t)SOTTO_POSTERIOR_SIZE(t->softmax.n, t->window);
-    const size_t kept = (size_t)sotto_frontend_memory(dsp_fixed_frontend(pl->frontend));
     const size_t steps = pl->stream ? 4 * (pl->stream->net.work / 4 + 1) : 0;
-    return 4 * (WORDS + kept) + in_words(in + (size_t)t->softmax.n) + in_words(scores) + steps;
+    return kept(dsp_fixed_frontend(pl->frontend), t->softmax.n, t->window) +
+           in_words(in + (size_t)t->softmax.n) + steps;
+}
+
+base_status quant_front_of(const dsp_config *features, int classes, int window, quant_front *front,
+                           base_err *err)
+{
+    static const int size[] = {[DSP_FIXED_U8] = 1,
+                               [DSP_FIXED_U16] = 2,
+                               [DSP_FIXED_I16] = 2,
+                               [DSP_FIXED_INT] = 0,
+                               [DSP_FIXED_I32] = 4};
+    dsp_fixed *f = NULL;
+    size_t n = 0;
+    BASE_TRY(dsp_fixed_new(features, &f, err));
+    const sotto_frontend_t *fe = dsp_fixed_frontend(f);
+    const dsp_fixed_field *fields = dsp_fixed_fields(f, &n);
+    *front =
+        (quant_front){.tables = (int64_t)(4 * n + (size_t)classes + sizeof(sotto_posterior_t)),
+                      .kept = (int64_t)kept(fe, classes, window),
+                      .scratch = (int64_t)(sizeof(int32_t) * (size_t)sotto_frontend_scratch(fe))};
+    for (size_t i = 0; i < n; i++) front->tables += size[fields[i].type] * (int64_t)fields[i].count;
+    dsp_fixed_free(f);
+    return BASE_OK;
 }

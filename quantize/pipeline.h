@@ -4,9 +4,9 @@
 #ifndef QUANTIZE_PIPELINE_H
 #define QUANTIZE_PIPELINE_H
 
+#include "quantize/estimate.h"
 #include "quantize/frontend.h"
 #include "quantize/posterior.h"
-#include "quantize/stream_plan.h"
 
 typedef struct quant_pipeline {
     dsp_config features;
@@ -37,6 +37,11 @@ size_t quant_pipeline_state(const quant_pipeline *pipeline, const q8_model *m);
 /* Bytes of the buffer, besides, of exported C whose net works in `net` of them: the front-end works
  * there too. pipeline may be NULL. */
 size_t quant_pipeline_work(const quant_pipeline *pipeline, size_t net);
+
+/* What stands around a net of so many classes, whose scores are averaged over `window` inferences.
+ * BASE_USAGE as dsp_fixed_new. */
+base_status quant_front_of(const dsp_config *features, int classes, int window, quant_front *front,
+                           base_err *err);
 
 /* Samples from the start of a stream to the first inference. */
 int quant_pipeline_first(const quant_pipeline *pipeline);

@@ -24,6 +24,11 @@
             "inferences of the average in which the word was the likeliest", "N"                   \
     }
 
+/* Names of q8_stream_mode. */
+#define QUANT_STREAM_MODES                                                                         \
+    {                                                                                              \
+        "auto", "window", "state", NULL                                                            \
+    }
 #define QUANT_STREAM_OPTIONS(hop, mode)                                                            \
     {"hop", 0, POPT_ARG_INT, hop, 0, "frames of a streaming step (0: none)", "FRAMES"},            \
     {                                                                                              \

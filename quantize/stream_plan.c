@@ -24,14 +24,6 @@ const char *q8_stream_mode_name(q8_stream_mode mode)
     return names[mode];
 }
 
-base_status q8_stream_mode_find(const char *name, q8_stream_mode *mode, base_err *err)
-{
-    for (*mode = Q8_STREAM_AUTO; *mode <= Q8_STREAM_STATE; ++*mode)
-        if (strcmp(name, q8_stream_mode_name(*mode)) == 0) return BASE_OK;
-    base_fail(err, BASE_USAGE, "--stream %s: there is no such mode", name);
-    return base_hint(err, "take auto, window or state");
-}
-
 static bool is_kernel(const nn_q8_layer *l, const char *name)
 {
     return strcmp(l->kernel->name, name) == 0;
@@ -57,13 +49,19 @@ static void count_macs(q8_stream *s, const q8_model *m)
 
 static void put_whole(q8_stream *s, int k)
 {
-    s->pieces[s->n_pieces++] = (q8_piece){.layer = k, .whole = true, .l = s->net.layers[k].l};
+    s->pieces[s->n_pieces++] = (q8_piece){.layer = k,
+                                          .whole = true,
+                                          .rows = 1,
+                                          .of = 1,
+                                          .macs = s->layer_macs[k],
+                                          .l = s->net.layers[k].l};
 }
 
 static base_status put_rows(q8_stream *s, int k, int first, int end, base_err *err)
 {
     if (first == end) return BASE_OK;
-    return q8_rows_make(&s->net, k, first, end, s->arena, &s->pieces[s->n_pieces++], err);
+    return q8_rows_make(&s->net, k, first, end, s->layer_macs[k], s->arena,
+                        &s->pieces[s->n_pieces++], err);
 }
 
 /* ---- window ---- */
@@ -124,7 +122,7 @@ static base_status plan_window(q8_stream *s, base_err *err)
     keep_rows(s, 0, 0, rows_of(s, 0) - s->hop, s->hop);
     for (int k = 0; k < s->net.n_layers; k++) {
         const moves y = of[k + 1] = moves_of(s, k, of);
-        const int rows = rows_of(s, k + 1), end = rows - y.b - y.shift, first = s->n_pieces;
+        const int rows = rows_of(s, k + 1), end = rows - y.b - y.shift;
         if (!y.known || y.a >= end || k + 1 == s->net.n_layers) {
             put_whole(s, k);
             continue;
@@ -133,10 +131,6 @@ static base_status plan_window(q8_stream *s, base_err *err)
         write_apart(&s->net.layers[k].l);
         BASE_TRY(put_rows(s, k, 0, y.a, err));
         BASE_TRY(put_rows(s, k, end, rows, err));
-        const int64_t all = s->layer_macs[k];
-        s->layer_macs[k] = 0;
-        for (int i = first; i < s->n_pieces; i++)
-            s->layer_macs[k] += q8_rows_macs(&s->pieces[i], all, rows);
     }
     return BASE_OK;
 }
@@ -171,7 +165,12 @@ static base_status put_on(q8_stream *s, int k, base_err *err)
     nn_q8_layer *l = &s->net.layers[k].l;
     q8_piece *p = &s->pieces[s->n_pieces++];
     nn_q8_kernel *kernel = base_arena_alloc(s->arena, 1, sizeof *kernel);
-    *p = (q8_piece){.layer = k, .rows = s->hop, .l = *l};
+    const int frames = rows_of(s, 0);
+    *p = (q8_piece){.layer = k,
+                    .rows = s->hop,
+                    .of = frames,
+                    .macs = s->layer_macs[k] * s->hop / frames,
+                    .l = *l};
     p->l.p = base_arena_alloc(s->arena, 1, l->kernel->size);
     if (!kernel || !p->l.p) return base_nomem(err, l->kernel->size);
     memcpy(p->l.p, l->p, l->kernel->size);
@@ -214,7 +213,7 @@ static base_status put_last(q8_stream *s, int k, base_err *err)
     if (!p) return base_nomem(err, sizeof *p);
     *p = *(const sotto_slice_t *)l->p;
     p->begin = (s->hop - 1) * p->run;
-    s->pieces[s->n_pieces] = (q8_piece){.layer = k, .rows = 1, .l = *l};
+    s->pieces[s->n_pieces] = (q8_piece){.layer = k, .rows = 1, .of = 1, .l = *l};
     s->pieces[s->n_pieces++].l.p = p;
     return BASE_OK;
 }
@@ -262,7 +261,6 @@ static base_status plan_state(q8_stream *s, bool *has_state, base_err *err)
         }
         BASE_TRY(put_frames(s, k, &framed[k + 1], err));
         *has_state |= l->kept;
-        s->layer_macs[k] = s->layer_macs[k] * s->hop / frames;
     }
     for (int v = 0; v <= s->net.n_layers; v++) {
         q8_value *value = &s->net.values[v];
@@ -296,7 +294,7 @@ static base_status plan(q8_stream *s, const q8_model *m, bool *has_state, base_e
     if (!s->layer_macs || !s->shifts || !s->pieces) return base_nomem(err, n);
     count_macs(s, m);
     BASE_TRY(s->mode == Q8_STREAM_STATE ? plan_state(s, has_state, err) : plan_window(s, err));
-    for (int k = 0; k < s->net.n_layers; k++) s->macs += s->layer_macs[k];
+    for (int i = 0; i < s->n_pieces; i++) s->macs += s->pieces[i].macs;
     return q8_place(&s->net, err);
 }
 

@@ -22,14 +22,13 @@ typedef enum q8_stream_mode {
     Q8_STREAM_STATE,
 } q8_stream_mode;
 const char *q8_stream_mode_name(q8_stream_mode mode); /* "auto", "window", "state" */
-/* BASE_USAGE naming --stream and the value when it is none of these. */
-base_status q8_stream_mode_find(const char *name, q8_stream_mode *mode, base_err *err);
 
 /* A layer, or rows of it. */
 typedef struct q8_piece {
     int layer;
-    bool whole;          /* the layer itself */
-    int rows;            /* that it computes; whole: all */
+    bool whole;   /* the layer itself */
+    int rows, of; /* that it computes, of those that the layer does; whole: 1 of 1 */
+    int64_t macs;
     size_t x[NN_MAX_IN]; /* bytes into its inputs */
     size_t y;            /* and into its output */
     nn_q8_layer l;
@@ -51,7 +50,7 @@ typedef struct q8_stream {
     q8_piece *pieces; /* in order */
     int n_shifts, n_pieces;
     int64_t macs, window_macs; /* of a hop, and of q8_run */
-    int64_t *layer_macs;       /* of a hop, by layer of net */
+    int64_t *layer_macs;       /* of a run, by layer of net */
     base_arena *arena;
 } q8_stream;
 

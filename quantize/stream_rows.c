@@ -127,13 +127,22 @@ static void filter_rows(const nn_q8_layer *l, int first, int rows, size_t in, q8
     p->x[0] = (size_t)left_out * in;
 }
 
-base_status q8_rows_make(const q8_model *m, int k, int first, int end, base_arena *arena,
-                         q8_piece *p, base_err *err)
+/* A filter computes what it makes of every frame under a row anew. */
+static int64_t macs_of(const q8_piece *p, kind how, int64_t all)
+{
+    if (how != FILTER) return all * p->rows / p->of;
+    const int64_t features = (int64_t)*find(&p->l, "frames") * *find(&p->l, "in_n");
+    return (features + (int64_t)p->rows * *find(&p->l, "memory")) * *find(&p->l, "units");
+}
+
+base_status q8_rows_make(const q8_model *m, int k, int first, int end, int64_t macs,
+                         base_arena *arena, q8_piece *p, base_err *err)
 {
     const q8_layer *q = &m->layers[k];
     const q8_value *y = &m->values[k + 1];
     const int rows = end - first, all = rows_in(y);
-    *p = (q8_piece){.layer = k, .rows = rows, .y = (size_t)first * row_bytes(y), .l = q->l};
+    *p = (q8_piece){
+        .layer = k, .rows = rows, .of = all, .y = (size_t)first * row_bytes(y), .l = q->l};
     p->l.p = base_arena_alloc(arena, 1, q->l.kernel->size);
     if (!p->l.p) return base_nomem(err, q->l.kernel->size);
     memcpy(p->l.p, q->l.p, q->l.kernel->size);
@@ -156,13 +165,6 @@ base_status q8_rows_make(const q8_model *m, int k, int first, int end, base_aren
     case REDUCE: *find(&p->l, "axes.kept[0]") = *find(&p->l, "axes.kept[0]") / all * rows; break;
     case NONE: break;
     }
+    p->macs = macs_of(p, how, macs);
     return BASE_OK;
-}
-
-/* A filter computes what it makes of every frame under a row anew. */
-int64_t q8_rows_macs(const q8_piece *p, int64_t all, int rows)
-{
-    if (kind_of(&p->l) != FILTER) return all * p->rows / rows;
-    const int64_t features = (int64_t)*find(&p->l, "frames") * *find(&p->l, "in_n");
-    return (features + (int64_t)p->rows * *find(&p->l, "memory")) * *find(&p->l, "units");
 }

@@ -14,11 +14,9 @@ typedef struct q8_rows {
 /* False where the kernel does not go by rows. */
 bool q8_rows_of(const q8_model *m, int layer, q8_rows *r);
 
-/* Rows first .. end - 1 of a layer for which q8_rows_of is true; its struct lies in arena. */
-base_status q8_rows_make(const q8_model *m, int layer, int first, int end, base_arena *arena,
-                         q8_piece *piece, base_err *err);
-
-/* Multiply-accumulates of such rows, where the layer has `all` in `rows` of them. */
-int64_t q8_rows_macs(const q8_piece *piece, int64_t all, int rows);
+/* Rows first .. end - 1 of a layer for which q8_rows_of is true, and which has `macs` in all; its
+ * struct lies in arena. */
+base_status q8_rows_make(const q8_model *m, int layer, int first, int end, int64_t macs,
+                         base_arena *arena, q8_piece *piece, base_err *err);
 
 #endif

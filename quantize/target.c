@@ -43,6 +43,7 @@ static const key core_keys[] = {
     CODE("add", QUANT_ADD),
     CODE("other", QUANT_OTHER),
     {"code", "base", NUMBER, true, FIELD(core.code_base), 0, 1e6},
+    {"code", "frontend", NUMBER, false, FIELD(core.code_frontend), 0, 1e6},
     {"code", "error_percent", NUMBER, true, FIELD(core.code_error), 0, 1000},
     {"code", "source", TEXT, true, FIELD(core.code_source), 0, 0},
     {"tflm", "code", NUMBER, false, FIELD(core.tflm_code), 1, 1e7},

@@ -43,6 +43,7 @@ typedef struct quant_core {
     char cpi_source[QUANT_TEXT];
     double code[QUANT_KINDS]; /* bytes of the kernels of a kind */
     double code_base;         /* bytes that every model needs */
+    double code_frontend;     /* bytes of front-end and post-processing; 0: not known */
     double code_error;        /* percent */
     char code_source[QUANT_TEXT];
     double tflm_code, tflm_error; /* bytes of TFLM and CMSIS-NN, 0 where not known; percent */

@@ -264,12 +264,18 @@ static void duty_of_a_hop(void **state)
     t.core.frontend = (quant_table){.rule = {{"frame", {1, 2, 3, 4, 5, 6}, 1, 0, 0}}, .n = 1};
     check(dsp_preset("mfcc_49x10", &features, &err), &err);
     check(quant_estimate_run(&costs, &t, (quant_use){.features = &features}, &e, &err), &err);
-    const double n = features.fft * log2(features.fft);
-    const double frame = n + 2 * 40 + 3 * 10 + 4 * 480 + 5 * 400 + 6;
+    /* 512 points are 256 complex ones in four stages of radix 4, of 16 additions a butterfly, and
+     * but in the first of 3 legs more, each with 4 products and 2 sums */
+    const double fft = 4 * 64 * 16 + 3 * 64 * 3 * 6, lines = (4000 - 20) * 512 / 16000.;
+    const double frame = fft + 2 * 40 + 3 * lines + 4 * 480 + 5 * 400 + 6 * lines;
     assert_true(fabs(e.frontend.value / (t.cpi * frame / 120e3) - 1) < 1e-9);
     assert_true(e.frontend.basis == QUANT_INFERRED && e.frontend.error >= 15); /* nobody timed it */
     assert_true(fabs(e.duty.value - (e.latency.value + e.frontend.value) / 20) < 1e-12);
     assert_true(e.hop_ms == 20);
+    quant_estimate_free(&e);
+    features.fft = 490; /* integers have no such transform */
+    check(quant_estimate_run(&costs, &t, (quant_use){.features = &features}, &e, &err), &err);
+    assert_true(isnan(e.frontend.value) && fabs(e.duty.value - e.latency.value / 20) < 1e-12);
     quant_estimate_free(&e);
     t.core.frontend.n = 0; /* not known: of the network alone */
     check(quant_estimate_run(&costs, &t, (quant_use){.features = &features}, &e, &err), &err);

@@ -1,10 +1,11 @@
-/* Models on the clips of a pack: float and int8 counts against a plain loop, independence from the
- * number of threads, and, on the features of every test clip there is, that the exported header
- * equals the host's int8 model bit for bit. Real test clips are used where they lie
- * (SOTTO_SPEECH_COMMANDS and "_test"), words that are tones elsewhere.
+/* Models on the clips of a pack: float and int8 counts, with features in float and in integers,
+ * against a plain loop, independence from the number of threads, and, on the features of every test
+ * clip there is, that the exported header equals the host's int8 model bit for bit. Real test clips
+ * are used where they lie (SOTTO_SPEECH_COMMANDS and "_test"), words that are tones elsewhere.
  */
 #include "data/metrics.h"
 #include "quantize/evaluate.h"
+#include "quantize/frontend.h"
 #include "tests/check.h"
 #include "tests/corpus.h"
 #include "tests/q8_nets.h"
@@ -146,18 +147,46 @@ static void count_plainly(const fixture *f, int64_t *float_counts, int64_t *q8_c
     data_loader_free(loader);
 }
 
+/* One clip after another, from samples through the integer front-end and q8_run. */
+static void count_fixed(const fixture *f, int64_t *counts)
+{
+    enum { SAMPLES = 16000 };
+    base_err err = {0};
+    dsp_fixed *fixed = NULL;
+    check_ok(q8_frontend_new(f->q8, &fixed, &err), &err);
+    const size_t n = data_task_count(f->task, DATA_TEST, -1);
+    data_sample *list = base_alloc(n, sizeof *list);
+    int16_t *pcm = base_alloc(SAMPLES, sizeof *pcm);
+    int8_t in[490], out[CLASSES], *work = base_alloc(f->q8->work, 1);
+    assert_true(list && pcm && work);
+    data_task_evaluation(f->task, DATA_TEST, list);
+    for (size_t i = 0; i < n; i++) {
+        nn_real y[CLASSES];
+        check_ok(data_task_pcm(f->task, DATA_TEST, i, &list[i], SAMPLES, pcm, &err), &err);
+        dsp_fixed_run(fixed, pcm, in);
+        q8_run(f->q8, in, out, work);
+        for (int k = 0; k < CLASSES; k++) y[k] = out[k];
+        counts[list[i].label * CLASSES + best_of(y)]++;
+    }
+    base_free(work);
+    base_free(pcm);
+    base_free(list);
+    dsp_fixed_free(fixed);
+}
+
 static void counts_are_those_of_a_plain_loop(void **state)
 {
     const fixture *f = *state;
-    int64_t wanted[2][CLASSES * CLASSES] = {0}, total = 0;
+    int64_t wanted[3][CLASSES * CLASSES] = {0}, total = 0;
     count_plainly(f, wanted[0], wanted[1]);
+    count_fixed(f, wanted[2]);
     for (int i = 0; i < CLASSES * CLASSES; i++) total += wanted[0][i];
     assert_int_equal(total, data_task_count(f->task, DATA_TEST, -1));
     for (int threads = 1; threads <= 3; threads++) {
         base_err err = {0};
-        int64_t got[2][CLASSES * CLASSES] = {0};
+        int64_t got[3][CLASSES * CLASSES] = {0};
         const quant_source s = source_of(f, DATA_TEST, threads);
-        check_ok(quant_evaluate(&s, f->model, f->q8, got[0], got[1], NULL, &err), &err);
+        check_ok(quant_evaluate(&s, f->model, f->q8, got[0], got[1], got[2], &err), &err);
         assert_memory_equal(got, wanted, sizeof got);
     }
 }

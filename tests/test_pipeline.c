@@ -339,10 +339,12 @@ static void state_is_as_large_as_told(void **state)
     }
 }
 
-/* The header with the first digit behind `where` changed. */
-static void change(const fixture *f, const char *text, const char *where)
+/* The header with the first digit behind `where`, the first one behind `after`, changed. */
+static void change(const fixture *f, const char *text, const char *after, const char *where)
 {
-    char *wrong = base_strdup(text), *at = strstr(wrong, where);
+    char *wrong = base_strdup(text), *at = strstr(wrong, after);
+    assert_non_null(at);
+    at = strstr(at, where);
     assert_non_null(at);
     at += strlen(where);
     at += strcspn(at, "0123456789");
@@ -367,10 +369,25 @@ static void selftest_names_what_is_around_the_net(void **state)
                  {"    .hop = ", stages + 2},
                  {"    .suppress = ", stages + 3}};
     for (size_t i = 0; i < BASE_COUNT(wrong); i++) {
-        change(f, text, wrong[i].at);
+        change(f, text, "", wrong[i].at);
         assert_int_equal(sh("cd %s && %s -std=c99 driver.c -o run", f->dir, cc), 0);
         assert_int_equal(sh("cd %s && ./run", f->dir), wrong[i].result);
     }
+    free(text);
+    drop(&x);
+}
+
+static void selftest_sees_steps(void **state)
+{
+    const fixture *f = *state;
+    made x;
+    make(f, &ways[WAYS - 2], &x);
+    char *text = emitted(&x);
+    const int stages = atoi(strstr(text, "#define KWS_STAGES ") + 19);
+    change(f, text, "_hop_0 = {", "pad_top = ");
+    assert_int_equal(sh("cd %s && %s -std=c99 driver.c -o run", f->dir, f->gcc ? "gcc" : "clang"),
+                     0);
+    assert_int_equal(sh("cd %s && ./run", f->dir), stages + 1);
     free(text);
     drop(&x);
 }
@@ -417,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(steps_equal_windows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(state_is_as_large_as_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(selftest_names_what_is_around_the_net, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(selftest_sees_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(settings_that_do_not_fit, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);

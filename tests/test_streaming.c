@@ -1,7 +1,7 @@
 /* Streaming: random frames, hop by hop. What every step gives equals q8_run, which knows nothing of
  * hops, on the whole window or on all frames since the reset; exported C gives the same.
  */
-#include "quantize/stream_plan.h"
+#include "quantize/estimate.h"
 #include "tests/q8_nets.h"
 
 #include <setjmp.h>
@@ -200,11 +200,42 @@ static void only_new_rows_are_computed(void **state)
                             1, NULL);
     q8_stream *s = stream_of(m, Q8_STREAM_WINDOW, 2);
     assert_int_equal(s->n_shifts, 3);
-    assert_int_equal(s->layer_macs[0], 2 * 5 * 4 * 8);
+    assert_int_equal(s->n_pieces, 4);
+    assert_int_equal(s->pieces[0].macs, 2 * 5 * 4 * 8);
     /* of 36 rows by 3 taps: 0 above, 1 below; 18 rows, of which the last two are computed */
-    assert_int_equal(s->layer_macs[1], 2 * 3 * 8 * 8);
-    assert_int_equal(s->macs, s->layer_macs[0] + s->layer_macs[1] + 24);
+    assert_true(s->pieces[1].rows == 2 && s->pieces[1].of == 18);
+    assert_int_equal(s->pieces[1].macs, 2 * 3 * 8 * 8);
+    assert_int_equal(s->macs, s->pieces[0].macs + s->pieces[1].macs + 24);
     assert_int_equal(s->window_macs, 36 * 160 + 18 * 192 + 24);
+    q8_stream_free(s);
+    q8_model_free(m);
+}
+
+/* The same net as a machine sees a step of it; gemm.h computes four columns where there are two. */
+static void a_step_costs_its_rows(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    q8_model *m = random_q8("x = input 40x1x4; c = conv2d(x) out=8 kernel=5x1 pad=valid;"
+                            "d = conv2d(c) out=8 kernel=3x1 stride=2x1 pad=same;"
+                            "g = globalpool(d); y = dense(g) out=3",
+                            1, NULL);
+    q8_stream *s = stream_of(m, Q8_STREAM_WINDOW, 4);
+    quant_costs costs;
+    quant_step step;
+    assert_int_equal(quant_costs_of_q8(m, &costs, &err), BASE_OK);
+    assert_int_equal(quant_step_of(s, &costs, &step, &err), BASE_OK);
+    const quant_layer_cost *c = step.costs.layer;
+    assert_int_equal(step.costs.n, 1 + 4);
+    assert_int_equal(c[0].outputs, 36 * 4 + 4 * 4 + 32 * 8 + 15 * 8);
+    assert_true(c[1].macs == 4 * 160 && c[1].outputs == 4 * 8 && c[1].pixels == 4);
+    assert_true(c[1].part == 4 / 36.0 && c[1].padded == 1);
+    assert_true(c[2].macs == 3 * 192 && c[2].outputs == 3 * 8 && c[2].pixels == 3);
+    assert_true(c[2].part == 3 / 18.0 && c[2].padded == (4 / 3.0) / (20 / 18.0));
+    assert_true(c[3].part == 0 && c[3].outputs == 8);
+    assert_int_equal(step.ram, s->net.work + 4 * 4 + 3);
+    quant_step_free(&step);
+    quant_costs_free(&costs);
     q8_stream_free(s);
     q8_model_free(m);
 }
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_window_moves_on_with_the_results_of_the_whole),
         cmocka_unit_test(so_do_windows_of_random_nets),
         cmocka_unit_test(only_new_rows_are_computed),
+        cmocka_unit_test(a_step_costs_its_rows),
         cmocka_unit_test(a_state_goes_on_as_in_one_long_run),
         cmocka_unit_test(what_keeps_no_state_is_named),
         cmocka_unit_test(exported_c_gives_the_same),

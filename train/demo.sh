@@ -83,7 +83,8 @@ say "export to C, compile, run the self-test"
 "$sotto" export "$out/model.int8.h5" -o "$out/kws_model.h" --format tsv >"$out/export.tsv"
 cat >"$out/self_test.c" <<'END'
 #include "kws_model.h"
-int main(void) { return kws_selftest() == 0 ? 0 : 6; }
+static kws_t kws;
+int main(void) { return kws_selftest(&kws) == 0 ? 0 : 6; }
 END
 ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -O2 "$out/self_test.c" -o "$out/self_test"
 "$out/self_test"

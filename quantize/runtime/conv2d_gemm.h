@@ -18,15 +18,18 @@ typedef struct sotto_conv2d_gemm_t {
     sotto_gemm_t gemm;
 } sotto_conv2d_gemm_t;
 
-/* scratch: SOTTO_GEMM_SCRATCH(gemm.k) bytes. s: p, or another layer of its shape (gemm.h). */
-SOTTO_INLINE void sotto_conv2d_gemm_as(const sotto_conv2d_gemm_t *s, const sotto_conv2d_gemm_t *p,
-                                       const int8_t *x, int8_t *y, void *scratch)
+/* scratch: SOTTO_GEMM_SCRATCH(gemm.k) bytes. s: p, or another layer of its shape (gemm.h).
+ * rows: of it, pad_top and out_h are taken: s->grid, or p->grid where p is some rows of such a
+ * layer. */
+SOTTO_INLINE void sotto_conv2d_gemm_as(const sotto_conv2d_gemm_t *s, const sotto_grid_t *rows,
+                                       const sotto_conv2d_gemm_t *p, const int8_t *x, int8_t *y,
+                                       void *scratch)
 {
     const sotto_grid_t *g = &s->grid;
-    const int32_t rows = (g->kernel_h - 1) * g->dilation_h, last = p->grid.out_h * g->out_w - 1;
+    const int32_t reach = (g->kernel_h - 1) * g->dilation_h, last = rows->out_h * g->out_w - 1;
     int32_t count = 0, at = 0;
-    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h) {
-        const int32_t inside = s->flat && top >= 0 && top + rows < g->in_h;
+    for (int32_t h = 0, top = -rows->pad_top; h < rows->out_h; h++, top += g->stride_h) {
+        const int32_t inside = s->flat && top >= 0 && top + reach < g->in_h;
         for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w, at++) {
             int8_t *const row = sotto_gemm_row(&s->gemm, scratch, count);
             const int8_t *from = row;
@@ -46,7 +49,7 @@ SOTTO_INLINE void sotto_conv2d_gemm_as(const sotto_conv2d_gemm_t *s, const sotto
 static inline void sotto_conv2d_gemm(const sotto_conv2d_gemm_t *p, const int8_t *x, int8_t *y,
                                      void *scratch)
 {
-    sotto_conv2d_gemm_as(p, p, x, y, scratch);
+    sotto_conv2d_gemm_as(p, &p->grid, p, x, y, scratch);
 }
 
 #endif

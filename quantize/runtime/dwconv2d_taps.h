@@ -16,8 +16,8 @@ typedef struct sotto_dwconv2d_taps_t {
     sotto_depthwise_t depthwise;
 } sotto_dwconv2d_taps_t;
 
-/* scratch: C bytes. s: p, or another layer of its shape. */
-SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s,
+/* scratch: C bytes. s: p, or another layer of its shape; rows: as in conv2d_gemm.h. */
+SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s, const sotto_grid_t *rows,
                                          const sotto_dwconv2d_taps_t *p, const int8_t *x, int8_t *y,
                                          void *scratch)
 {
@@ -26,7 +26,7 @@ SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s,
     const int8_t *tap[SOTTO_DEPTHWISE_TAPS + 2];
     memset(scratch, p->grid.in_zero, (size_t)g->in_c);
     const int32_t width = g->out_w / s->bands;
-    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h) {
+    for (int32_t h = 0, top = -rows->pad_top; h < rows->out_h; h++, top += g->stride_h) {
         sotto_depthwise_t band = p->depthwise;
         for (int32_t w = 0, end = width, left = -g->pad_left; w < g->out_w; end += width) {
             for (; w < end; w++, left += g->stride_w, y += g->in_c) {
@@ -41,7 +41,7 @@ SOTTO_INLINE void sotto_dwconv2d_taps_as(const sotto_dwconv2d_taps_t *s,
 static inline void sotto_dwconv2d_taps(const sotto_dwconv2d_taps_t *p, const int8_t *x, int8_t *y,
                                        void *scratch)
 {
-    sotto_dwconv2d_taps_as(p, p, x, y, scratch);
+    sotto_dwconv2d_taps_as(p, &p->grid, p, x, y, scratch);
 }
 
 #endif

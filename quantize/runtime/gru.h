@@ -59,8 +59,8 @@ static inline int32_t sotto_gru_gate(const sotto_gru_t *p, const int8_t *x, cons
     return sotto_sigmoid(sotto_clamp_i16(sum));
 }
 
-static inline void sotto_gru_step(const sotto_gru_t *p, const int8_t *x, const int16_t *h,
-                                  int16_t *next, int16_t *reset)
+SOTTO_APART void sotto_gru_step(const sotto_gru_t *p, const int8_t *x, const int16_t *h,
+                                int16_t *next, int16_t *reset)
 {
     const int32_t units = p->units;
     for (int32_t j = 0; !p->reset_after && j < units; j++)

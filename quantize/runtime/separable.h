@@ -36,19 +36,22 @@ static inline void sotto_keep(int8_t *kept, int32_t keep, const int8_t *x, int32
     sotto_move(kept + (keep - count) * n, x, count * n);
 }
 
-/* scratch: SOTTO_SEPARABLE_SCRATCH bytes. s: p, or another layer of its shape. */
-SOTTO_INLINE void sotto_separable_as(const sotto_separable_t *s, const sotto_separable_t *p,
-                                     const int8_t *x, int8_t *y, void *scratch)
+/* scratch: SOTTO_SEPARABLE_SCRATCH bytes. s: p, or another layer of its shape; rows: as in
+ * conv2d_gemm.h.
+ */
+SOTTO_INLINE void sotto_separable_as(const sotto_separable_t *s, const sotto_grid_t *rows,
+                                     const sotto_separable_t *p, const int8_t *x, int8_t *y,
+                                     void *scratch)
 {
     const sotto_grid_t *g = &s->grid;
-    const int32_t c = g->in_c, last = p->grid.out_h * g->out_w - 1;
+    const int32_t c = g->in_c, last = rows->out_h * g->out_w - 1;
     int8_t *const outside = scratch, *const kept = outside + c;
     void *const columns = kept + s->keep * c;
     sotto_map_t map = {x, kept, outside, -s->keep * c, 0};
     const int8_t *tap[SOTTO_DEPTHWISE_TAPS + 2];
     int32_t count = 0, at = 0;
     memset(outside, p->grid.in_zero, (size_t)c);
-    for (int32_t h = 0, top = -p->grid.pad_top; h < p->grid.out_h; h++, top += g->stride_h)
+    for (int32_t h = 0, top = -rows->pad_top; h < rows->out_h; h++, top += g->stride_h)
         for (int32_t w = 0, left = -g->pad_left; w < g->out_w; w++, left += g->stride_w, at++) {
             int8_t *const row = sotto_gemm_row(&s->gemm, columns, count);
             sotto_point(g, map, top, left, tap);
@@ -69,7 +72,7 @@ SOTTO_INLINE void sotto_separable_as(const sotto_separable_t *s, const sotto_sep
 static inline void sotto_separable(const sotto_separable_t *p, const int8_t *x, int8_t *y,
                                    void *scratch)
 {
-    sotto_separable_as(p, p, x, y, scratch);
+    sotto_separable_as(p, &p->grid, p, x, y, scratch);
 }
 
 #endif

@@ -75,12 +75,58 @@ column() { # name: that column of the table in $output (TSV), whose header has t
     command -v jq >/dev/null || skip "jq is not there"
     run "$SOTTO" estimate ds_cnn features.hop_ms=40 --target nucleo-l4r5zi --format json
     [ "$status" -eq 0 ]
-    jq -e '.hop_ms == 40' <<< "$output"
-    jq -e '.targets[0] | (.latency_ms + (.frontend_ms // 0)) / 40 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    jq -e '.hop_ms == 80' <<< "$output" # an inference every two frames, about 100 ms
+    jq -e '.targets[0] | (.latency_ms + 2 * .frontend_ms) / 80 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    run "$SOTTO" estimate ds_cnn features.hop_ms=40 --hop-ms 400 --target nucleo-l4r5zi --format json
+    jq -e '.hop_ms == 400' <<< "$output"
+    jq -e '.targets[0] | (.latency_ms + 10 * .frontend_ms) / 400 / .duty - 1 | fabs < 1e-9' <<< "$output"
+    run "$SOTTO" estimate ds_cnn features.hop_ms=40 --hop-ms 50 --target nucleo-l4r5zi
+    [ "$status" -eq 2 ]
+    [[ $output == *"--hop-ms 50: the features of the model have a hop of 40 ms"* ]]
     run "$SOTTO" estimate small.net --target nucleo-l4r5zi --format json
     jq -e '.targets[0].duty == null' <<< "$output"
     run "$SOTTO" estimate small.net --target nucleo-l4r5zi --duty 50 # not known: not within
     [ "$status" -eq 4 ]
+}
+
+@test "--hop: work, RAM and duty of a streaming step; the duty is by hop of so many frames" {
+    command -v jq >/dev/null || skip "jq is not there"
+    run "$SOTTO" estimate gru --hop 2 --target nucleo-l4r5zi --format json
+    [ "$status" -eq 0 ]
+    jq -e '.stream == "state" and .hop_frames == 2 and .hop_ms > 0' <<< "$output"
+    jq -e '.hop_ms as $hop | .targets[0] | (.latency_ms + 2 * (.frontend_ms // 0)) / $hop / .duty - 1
+           | fabs < 1e-9' <<< "$output"
+    step=$(jq .targets[0].latency_ms <<< "$output") macs=$(jq .macs <<< "$output")
+    run "$SOTTO" estimate gru --target nucleo-l4r5zi --format json
+    jq -e --argjson step "$step" --argjson macs "$macs" \
+        '.macs > 12 * $macs and .targets[0].latency_ms > 11 * $step' <<< "$output"
+    run "$SOTTO" estimate gru --hop 2 --target nucleo-l4r5zi --duty 0.001 --format json
+    [ "$status" -eq 4 ]
+    run "$SOTTO" estimate ds_cnn --hop 2 --target nucleo-l4r5zi --layers --format json
+    [ "$status" -eq 0 ]
+    jq -e '.stream == "window" and .ram_bytes > .work_bytes and .macs == ([.layers[].macs] | add)' <<< "$output"
+    jq -e '.layers[0].layer == "kept rows"' <<< "$output"
+}
+
+@test "--hop: instructions of a step are those counted in the emulator, within a tenth" {
+    command -v jq >/dev/null || skip "jq is not there"
+    while IFS=$'\t' read -r model hop _ macs _ bytes counted _; do
+        [ "$model" != model ] && [ "$hop" != 1 ] && [ "$hop" != 8 ] || continue
+        run "$SOTTO" estimate "$model" --hop "$hop" --target nucleo-l4r5zi --layers --format json
+        [ "$status" -eq 0 ]
+        jq -e --argjson macs "$macs" --argjson bytes "$bytes" --argjson counted "$counted" \
+            '.macs == $macs and .work_bytes == $bytes and
+             (([.layers[].instructions] | add) / $counted - 1 | fabs < 0.1)' <<< "$output" ||
+            { echo "$model, hop of $hop: $output"; return 1; }
+    done < "$root/bench/stream_steps.tsv"
+}
+
+@test "--hop: what does not go with it is refused" {
+    for wrong in "--hop 2 --runtime cmsis-nn" "--hop 2 --measure" "--hop -1" "--stream state" \
+        "--hop 2 --stream no" "--hop 2 --stream state" "--hop 4000"; do
+        run "$SOTTO" estimate small.net --target nucleo-l4r5zi $wrong
+        [ "$status" -eq 2 ]
+    done
 }
 
 @test "--runtime cmsis-nn: the model under TFLM; both beside each other; cores without CMSIS-NN" {

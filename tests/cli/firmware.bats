@@ -248,6 +248,11 @@ H
     make -s -C "$dir"
     ram=$(symbols '[bB]' '^(buffer|state)')
     jq -e --argjson n "$ram" '.measured_with_front_end[0] | .ram_bytes - $n | . >= 0 and . < 16' "$dir.json"
+    jq -e '.targets[0].whole_ram_bytes - .measured_with_front_end[0].ram_bytes | . >= -16 and . <= 0' "$dir.json"
+    jq -e '.targets[0] as $t | $t.whole_flash_bytes / .measured_with_front_end[0].flash_bytes |
+        . < 1 + $t.whole_flash_error_percent / 100 and . > 1 / (1 + $t.whole_flash_error_percent / 100)' "$dir.json"
+    state=$("$SOTTO" export -q small.h5 -o "$BATS_TEST_TMPDIR/x.h" --format json | jq '.work_bytes + .state_bytes')
+    jq -e --argjson n "$state" '.targets[0].whole_ram_bytes - $n | fabs <= 4' "$dir.json"
     jq -e '.measured_with_front_end[0].flash_bytes - .measured[0].flash_bytes | . > 4000 and . < 14000' \
         "$dir.json"
 }

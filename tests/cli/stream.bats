@@ -118,7 +118,7 @@ setup_file() {
     rm "$out"/*
     refused 2 "level = max" stream run.int8.h5 long.wav --hop 5
     refused 2 "steps of 5 frames are 100 ms" stream "$model" long.wav --hop 5 --hop-ms 80
-    refused 2 "no such mode" stream "$model" long.wav --hop 5 --stream some
+    refused 2 "none of its choices" stream "$model" long.wav --hop 5 --stream some
     refused 2 "--hop 5: steps are those of an int8 model" stream "$BATS_TEST_TMPDIR/flat" long.wav --hop 5
 }
 
