@@ -171,7 +171,7 @@ static bool is_override(const char *s)
     static const char name[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     size_t section = strspn(s, name);
     if (section == 0 || s[section] != '.') return false;
-    size_t key = strspn(s + section + 1, name);
+    size_t key = strspn(s + section + 1, "abcdefghijklmnopqrstuvwxyz0123456789_."); /* [sweep] */
     return key > 0 && s[section + 1 + key] == '=';
 }
 
