@@ -119,6 +119,7 @@ typedef enum base_purpose {
     BASE_RNG_MIXUP,     /* partner and weight of one clip in one epoch */
     BASE_RNG_BOOTSTRAP, /* one sample with replacement */
     BASE_RNG_FIT,       /* order of a pass, seeds of a mixture (train/fit.h) */
+    BASE_RNG_SWEEP,     /* the values of one trial; sample = its id */
 } base_purpose;
 
 typedef struct base_rng {

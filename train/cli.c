@@ -173,7 +173,8 @@ static bool is_override(const char *s)
     const size_t section = strspn(s, name);
     if (section == 0 || s[section] != '.') return false;
     const bool gate = strncmp(s, "gates.", 6) == 0;
-    const size_t key = gate ? strcspn(s + 6, "=") : strspn(s + section + 1, name);
+    const char *const dotted = "abcdefghijklmnopqrstuvwxyz0123456789_."; /* [sweep] */
+    const size_t key = gate ? strcspn(s + 6, "=") : strspn(s + section + 1, dotted);
     return key > 0 && s[section + 1 + key] == '=';
 }
 

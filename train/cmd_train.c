@@ -4,7 +4,6 @@
 #include "train/train.h"
 #include "train/zoo.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,26 +45,6 @@ static void on_epoch(void *ctx, const train_epoch *e)
     cli_say(c, "epoch %lld/%lld  loss %.4f  accuracy %.2f %%%s  lr %.3g  %.0f clips/s  %.0f s left",
             (long long)e->epoch, (long long)e->epochs, e->loss, 100 * e->accuracy, val, e->lr,
             e->clips_per_s, e->seconds * (double)(e->epochs - e->epoch));
-}
-
-/* Files by their full paths, so that a run can be resumed from anywhere; a path that config.ini
- * cannot hold stays as it is. */
-static void make_absolute(config *cfg, const train_setup *s)
-{
-    const struct {
-        const char *key, *path;
-    } files[] = {{"data.pack", s->data.pack},
-                 {"augment.rir_file", s->augment.rir_file},
-                 {"model.file", s->model.file},
-                 {"train.teacher", s->train.teacher},
-                 {"train.init", s->train.init}};
-    for (size_t i = 0; i < BASE_COUNT(files); i++) {
-        char full[PATH_MAX], assignment[PATH_MAX + 32];
-        if (!files[i].path[0] || !realpath(files[i].path, full)) continue;
-        snprintf(assignment, sizeof assignment, "%s=%s", files[i].key, full);
-        base_err refused = {0};
-        config_override(cfg, assignment, &refused);
-    }
 }
 
 /* A file comes before an architecture of its name; what can be neither is a misspelt one. */
@@ -210,7 +189,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
                      : BASE_OK;
         base_str_free(&text);
     } else if (status == BASE_OK) {
-        make_absolute(cfg, &s);
+        train_config_absolute(cfg, &s);
         status = train(c, &s, cfg, resume, command, err);
     }
     config_free(cfg);

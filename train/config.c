@@ -92,6 +92,7 @@ static const config_section *find_section(const config *cfg, const char *name)
 
 static bool has_key(const config_section *s, const char *key)
 {
+    if (s->open) return true;
     for (size_t i = 0; section_key(s, i); i++)
         if (strcmp(section_key(s, i), key) == 0) return true;
     return false;

@@ -4,6 +4,7 @@
 #include "nn/embedded.h"
 #include "train/zoo.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ train_setup train_setup_default(void)
                      .model = model_settings_default(),
                      .train = train_settings_default(),
                      .quantize = quantize_settings_default(),
-                     .target = target_settings_default()};
+                     .target = target_settings_default(),
+                     .sweep = sweep_space_default()};
     dsp_preset("mfcc_49x10", &s.features, NULL);
     return s;
 }
@@ -78,6 +80,7 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err)
         quantize_section(&s->quantize),
         target_section(&s->target),
         gates_section(&s->gates),
+        sweep_section(&s->sweep),
     };
     return config_new(sections, BASE_COUNT(sections), cfg, err);
 }
@@ -120,6 +123,24 @@ base_status train_config_named(config *cfg, train_setup *s, const char *name,
     BASE_TRY(set(cfg, "features.preset", features, err));
     s->features.normalize = normalize;
     return override(cfg, overrides, n, err);
+}
+
+void train_config_absolute(config *cfg, const train_setup *s)
+{
+    const struct {
+        const char *key, *path;
+    } files[] = {{"data.pack", s->data.pack},
+                 {"augment.rir_file", s->augment.rir_file},
+                 {"model.file", s->model.file},
+                 {"train.teacher", s->train.teacher},
+                 {"train.init", s->train.init}};
+    for (size_t i = 0; i < BASE_COUNT(files); i++) {
+        char full[PATH_MAX], assignment[PATH_MAX + 32];
+        if (!files[i].path[0] || !realpath(files[i].path, full)) continue;
+        snprintf(assignment, sizeof assignment, "%s=%s", files[i].key, full);
+        base_err refused = {0};
+        config_override(cfg, assignment, &refused);
+    }
 }
 
 /* ---- the graph ---- */

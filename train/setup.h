@@ -6,6 +6,7 @@
 #include "train/gates.h"
 #include "train/problem.h"
 #include "train/settings.h"
+#include "train/space.h"
 
 /* Int8 as a run simulates it, which quantize/ makes; train/ does not know how. */
 typedef struct train_int8 {
@@ -30,6 +31,7 @@ typedef struct train_setup {
     quantize_settings quantize;
     target_settings target;
     gate_settings gates;
+    sweep_space sweep;      /* what `sotto sweep` varies; a run does not look at it */
     const train_int8 *int8; /* train.qat: of train.init, borrowed, set by train_run; NULL: float */
 } train_setup;
 
@@ -43,6 +45,10 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err);
  * all, unchecked. BASE_USAGE when the name is none of the zoo's. */
 base_status train_config_named(config *cfg, train_setup *s, const char *name,
                                char *const *overrides, int n, base_err *err);
+
+/* Files by their full paths, so that a run can be resumed from anywhere; a path that config.ini
+ * cannot hold stays as it is. */
+void train_config_absolute(config *cfg, const train_setup *s);
 
 /* The graph of [model] for [features] and a number of classes: from model.file or the zoo, ending
  * in the logits. BASE_USAGE when it does not take these features or give these classes. */
