@@ -93,11 +93,13 @@ static void put_ticks(base_str *out, const page_axes *axes, const span *x, const
             put_x(out, x, x->lo + i * x->step);
         return;
     }
-    static const int few[] = {1, 2, 5};
-    const bool wide = x->hi / x->lo > 300;
+    static const double often[] = {1, 1.5, 2, 3, 4, 6, 8}, seldom[] = {1, 2, 5};
+    const double ratio = x->hi / x->lo;
+    const double *digit = ratio < 12 ? often : seldom;
+    const int n = ratio < 12 ? BASE_COUNT(often) : ratio < 300 ? BASE_COUNT(seldom) : 1;
     for (double ten = pow(10, floor(log10(x->lo))); ten < x->hi; ten *= 10)
-        for (int k = 0; k < (wide ? 1 : 3); k++)
-            if (few[k] * ten >= x->lo && few[k] * ten <= x->hi) put_x(out, x, few[k] * ten);
+        for (int k = 0; k < n; k++)
+            if (digit[k] * ten >= x->lo && digit[k] * ten <= x->hi) put_x(out, x, digit[k] * ten);
 }
 
 static bool drawn(const page_series *s, size_t i, const span *x)
@@ -117,6 +119,11 @@ static void put_line(base_str *out, const page_series *s, size_t colour, const s
         pen = true;
     }
     base_str_add(out, "\"/>");
+    if (s->n == 1 && drawn(s, 0, x)) /* a line of one point is a ring */
+        base_str_add(out,
+                     "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"8\" fill=\"none\" stroke-width=\"2\" "
+                     "style=\"stroke:var(--c%zu)\"/>",
+                     px(x, s->x[0]), py(y, s->y[0]), colour);
 }
 
 static void put_points(base_str *out, const page_series *s, size_t colour, const span *x,

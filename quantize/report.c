@@ -18,7 +18,7 @@ void report_summary(const report *r, base_str *out)
 {
     const report_model *m = &r->models[0];
     page_paragraph(out,
-                   "%s model: %.2f %% of %lld %s clips are told apart rightly (95 %% interval "
+                   "The %s model: %.2f %% of %lld %s clips are right (95 %% interval "
                    "%.2f .. %.2f %%, Wilson); macro F1 %.2f %%.",
                    report_kind(m), 100 * m->score.accuracy, (long long)m->score.n,
                    data_split_name(r->split), 100 * m->score.lo, 100 * m->score.hi,
@@ -166,8 +166,8 @@ void report_int8(const report *r, base_str *out)
         int8_only += b && !a;
     }
     base_free(list);
-    page_paragraph(out, "%zu clips only %s gets right, %zu only int8.", float_only, report_kind(m),
-                   int8_only);
+    page_paragraph(out, "Clips that only %s gets right: %zu; only int8: %zu.", report_kind(m),
+                   float_only, int8_only);
 }
 
 base_status report_page(const report *r, base_str *out, base_err *err)

@@ -52,8 +52,8 @@ static void put_figure(base_str *out, quant_figure f, double unit, int digits)
 void report_boards(const report *r, base_str *out)
 {
     static const char *const heads[] = {
-        "board", "core", "fits", "#flash KiB",  "",           "#RAM KiB",
-        "",      "#ms",  "",     "#duty cycle", "#energy uJ", "does not fit because"};
+        "board", "core", "fits",  "#flash KiB",  "error",      "#RAM KiB",
+        "error", "#ms",  "error", "#duty cycle", "#energy uJ", "does not fit because"};
     page_section(out, "boards", "Boards");
     page_paragraph(out,
                    "Estimates. Flash and RAM are of the whole, with front-end and post-processing, "
