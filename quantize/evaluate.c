@@ -9,6 +9,7 @@
 #include "quantize/frontend.h"
 #include "quantize/host.h"
 
+#include <math.h>
 #include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -242,6 +243,22 @@ static int largest(const nn_real *v, size_t n)
     return (int)best;
 }
 
+/* What the outputs y say about a clip, and how far they are from the truth. outputs: the node that
+ * gives them; of int8, with its quantization q. */
+static quant_outcome outcome(const nn_real *y, size_t n, int truth, const nn_node *outputs,
+                             const nn_quant *q)
+{
+    const int said = largest(y, n);
+    const double scale = q ? q->scale : 1, zero = q ? q->zero : 0;
+    if (!strcmp(outputs->op->name, "softmax")) {
+        const double p = scale * ((double)y[truth] - zero);
+        return (quant_outcome){said, (float)-log(fmax(p, 1e-7))};
+    }
+    double sum = 0;
+    for (size_t k = 0; k < n; k++) sum += exp(scale * (double)(y[k] - y[said]));
+    return (quant_outcome){said, (float)(log(sum) - scale * (double)(y[truth] - y[said]))};
+}
+
 /* What q8 says about the input in j->qx. */
 static int say(const evaluation *e, judge *j)
 {
@@ -258,10 +275,14 @@ static void judge_block(walk *w, int job, size_t first, size_t n, const float *f
     judge *j = &e->judges[job];
     for (size_t i = 0; i < n * w->size; i++) j->x[i] = (nn_real)features[i];
     if (j->net) nn_net_forward(j->net, &(const nn_real *){j->x}, (int)n, j->y);
+    const nn_node *outputs = nn_graph_output(w->s->model->graph);
+    quant_outcome *outcomes = w->s->outcomes;
     for (size_t i = 0; j->net && i < n; i++) {
-        const int said = largest(j->y + i * e->classes, e->classes);
+        const nn_real *y = j->y + i * e->classes;
+        const int said = largest(y, e->classes), truth = w->list[w->order[first + i]].label;
         if (e->said) e->said[w->order[first + i]] = said;
-        data_confuse(j->float_counts, classes, &w->list[w->order[first + i]].label, &said, 1);
+        data_confuse(j->float_counts, classes, &truth, &said, 1);
+        if (outcomes) outcomes[first + i] = outcome(y, e->classes, truth, outputs, NULL);
     }
     for (size_t i = 0; e->q8 && i < n; i++) {
         const int truth = w->list[w->order[first + i]].label;
@@ -269,6 +290,9 @@ static void judge_block(walk *w, int job, size_t first, size_t n, const float *f
         int said = say(e, j);
         if (e->said && !j->net) e->said[w->order[first + i]] = said;
         data_confuse(j->q8_counts, classes, &truth, &said, 1);
+        if (outcomes && !j->net)
+            outcomes[first + i] =
+                outcome(j->y, e->classes, truth, outputs, &e->q8->values[e->q8->n_layers].quant);
         if (!j->fixed) continue;
         dsp_fixed_run(j->fixed, pcm + i * (size_t)w->cfg.samples, j->qx);
         said = say(e, j);

@@ -7,6 +7,12 @@
 #include "data/data.h"
 #include "quantize/q8.h"
 
+/* What a model says about one clip, and its loss (cross-entropy). */
+typedef struct quant_outcome {
+    int said;
+    float loss;
+} quant_outcome;
+
 /* Called from one thread at a time, not always the same. */
 typedef void (*quant_progress)(void *ctx, int64_t done, int64_t total);
 
@@ -15,6 +21,9 @@ typedef struct quant_source {
     const data_task *task; /* classes in the order of the model's labels */
     data_split split;
     int threads;
+    quant_outcome *outcomes; /* what quant_evaluate finds for every clip of the split, in the order
+                              * of data_task_evaluation, by the float model where there is one, else
+                              * by the int8 model; NULL: not wanted */
     quant_progress progress; /* may be NULL */
     void *ctx;
 } quant_source;

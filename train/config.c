@@ -190,7 +190,7 @@ static base_status set_key(config *cfg, const char *section, const char *key, co
         base_fail(err, BASE_USAGE, "%s: unknown section '%.60s'", where, section);
         return hint_nearest(cfg, section, NULL, err);
     }
-    if (!s->open && !has_key(s, key)) {
+    if (!has_key(s, key)) {
         base_fail(err, BASE_USAGE, "%s: unknown key '%.60s.%.60s'", where, section, key);
         return hint_nearest(cfg, section, key, err);
     }

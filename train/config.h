@@ -47,7 +47,6 @@ typedef struct config_section {
     const char *(*key)(size_t i);
     const char *(*help)(size_t i);
     void (*takes)(size_t i, base_str *out);
-    bool open; /* functions: set takes keys besides the listed ones */
 } config_section;
 
 typedef struct config config;

@@ -1,0 +1,126 @@
+# sotto report: one page about a model, from a run with names that would break a careless page.
+bats_require_minimum_version 1.5.0
+
+load out
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
+    "$BATS_TEST_DIRNAME/../tones.pl" tones
+    mv tones/low 'tones/lo<b>&w'
+    "$SOTTO" data import -q tones -o tones.h5
+    # two epochs: few enough to make mistakes
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 'data.keywords=lo<b>&w,high' model.width=8 \
+        train.epochs=2 train.batch=20 train.warmup_epochs=0 -o 'r<i>&"n'
+    "$SOTTO" quantize -q 'r<i>&"n' --calibrate tones.h5 -o run.int8.h5
+    cp -r 'r<i>&"n' other
+    printf '[problem]\ntask = lights </table><script>\n\n[gates]\naccuracy = >= 0.9\n' >>'r<i>&"n/config.ini'
+    "$SOTTO" report -q 'r<i>&"n' other --pack tones.h5 --int8 run.int8.h5 \
+        --target nucleo-l4r5zi,rp2040-pico -o page.html --format json >report.json
+}
+
+values() { # ID: the numbers of a table, a row a line
+    perl -0777 -ne 'BEGIN { $id = shift } ($t) = /<table id="\Q$id\E">.*?<tbody>(.*?)<\/tbody>/s or die;
+        for (split /<tr>/, $t) { print join(" ", /data-value="([^"]*)"/g), "\n" if /data-value/ }' "$1" page.html
+}
+
+same() { # A B: numbers that agree to rounding in double
+    paste -d' ' <(tr ' ' '\n' <<<"$1") <(tr ' ' '\n' <<<"$2") | awk '
+        NF != 2 || ($1 - $2) ^ 2 > 1e-24 * ($2 ^ 2 + 1) { print "not equal:", $0; bad = 1 } END { exit bad }'
+}
+
+@test "one page that fetches nothing, is sound HTML, and not large" {
+    run ! grep -Eq 'https?://|<script|<link|@import|url\(' page.html
+    [ "$(jq .bytes report.json)" = "$(stat -c %s page.html)" ]
+    [ "$(stat -c %s page.html)" -lt 1000000 ]
+    for id in problem data curves classes errors int8 layers boards compare config; do
+        grep -q "<h2 id=\"$id\">" page.html
+    done
+    tail -c 8 page.html | grep -q '</html>'
+    command -v xmllint >/dev/null || skip "xmllint is not there"
+    # HTML 5's elements are new to it
+    [ -z "$(xmllint --html --noout page.html 2>&1 | grep error | grep -v 'Tag [a-z]* invalid')" ]
+}
+
+@test "names of classes and paths, and what a config says, stay text" {
+    run ! grep -Eq '<i>|lo<b>|</table><' page.html
+    grep -q 'r&#60;i&#62;&#38;&#34;n</h1>' page.html
+    grep -q '<td>lo&#60;b&#62;&#38;w</td>' page.html
+    grep -q '<td>lights &#60;/table&#62;&#60;script&#62;</td>' page.html
+    grep -q '<td>&#62;= 0.9</td>' page.html
+}
+
+@test "accuracy, intervals, confusion and figures by class are those of sotto eval" {
+    "$SOTTO" eval 'r<i>&"n' tones.h5 --format json >"$out/float.json"
+    "$SOTTO" eval run.int8.h5 tones.h5 --format json >"$out/int8.json"
+    jq -e '.correct < .n' "$out/float.json"
+    same "$(values per-class)" "$(jq -r '.per_class[] | [.n, .precision, .recall, .f1] |
+        map(select(. != null)) | join(" ")' "$out/float.json")"
+    same "$(values confusion)" "$(jq -r '.labels as $l | .confusion[] | [.[$l[]]] | join(" ")' "$out/float.json")"
+    row='[.correct, .n, .accuracy, .accuracy_lo, .accuracy_hi] | join(" ")'
+    same "$(values int8-accuracy | sed -n 1p)" "$(jq -r "$row" "$out/float.json")"
+    same "$(values int8-accuracy | sed -n 2p)" "$(jq -r "$row" "$out/int8.json")"
+    same "$(values int8-accuracy | sed -n 3p | cut -d' ' -f 1-3)" \
+        "$(jq -r '[.correct_fixed, .n, .accuracy_fixed] | join(" ")' "$out/int8.json")"
+    [ "$(jq .accuracy report.json)" = "$(jq .accuracy "$out/float.json")" ]
+}
+
+@test "boards and layers are those of sotto estimate" {
+    "$SOTTO" estimate run.int8.h5 --target nucleo-l4r5zi,rp2040-pico --layers --format json >"$out/e.json"
+    same "$(values board-estimates | cut -d' ' -f 1-3)" "$(jq -r '.targets[] |
+        [.whole_flash_bytes / 1024, .whole_ram_bytes / 1024, .latency_ms] | join(" ")' "$out/e.json")"
+    same "$(values layer-costs | cut -d' ' -f 1-4)" "$(jq -r '.layers[] | select(.target == "nucleo-l4r5zi") |
+        [.macs, .flash_bytes, .ram_bytes, .latency_ms] | join(" ")' "$out/e.json")"
+}
+
+@test "sounds are the clips as they were imported, pictures are sound PNG" {
+    perl -MMIME::Base64 -MCompress::Zlib -0777 -ne '
+        my $n = 0;
+        while (m{<figure><img [^>]*base64,([^"]+)">.*?<span class="dim">(.*?)</span>.*?wav;base64,([^"]+)"}gs) {
+            my ($png, $name, $wav) = (decode_base64($1), $2, decode_base64($3));
+            $n++;
+            substr($png, 0, 8, "") eq "\x89PNG\r\n\x1a\n" or die "no PNG";
+            my %chunk;
+            while (length $png) {
+                my $size = unpack "N", $png;
+                crc32(substr $png, 4, $size + 4) == unpack "N", substr $png, $size + 8, 4 or die "CRC";
+                $chunk{substr $png, 4, 4} = substr $png, 8, $size;
+                $png = substr $png, $size + 12;
+            }
+            my ($w, $h) = unpack "NN", $chunk{IHDR};
+            my $pixels = uncompress($chunk{IDAT}) // die "zlib";
+            length($pixels) == $h * ($w + 1) or die "pixels";
+            next if $name eq "made from noise";
+            $name =~ s/&#(\d+);/chr $1/ge;
+            open my $f, "<:raw", "tones/$name" or die "tones/$name: $!";
+            my $file = do { local $/; <$f> };
+            my $pcm = substr $file, 44;
+            substr($wav, 44, length $pcm) eq $pcm or die "$name sounds otherwise";
+            length($wav) == 44 + 2 * 16000 && unpack("V", substr $wav, 40) == 32000 or die "length";
+        }
+        $n >= 1 && $n <= 12 or die "$n errors shown";' page.html
+}
+
+@test "a model file alone has no curves; --errors 0 shows none" {
+    "$SOTTO" report -q run.int8.h5 --pack tones.h5 --errors 0 -o "$out/a.html"
+    run ! grep -Eq 'id="(curves|problem|compare|errors|config)"' "$out/a.html"
+    grep -q 'id="int8-accuracy"' "$out/a.html"
+}
+
+@test "what is wrong is named, and no page is begun" {
+    refused 2 "--pack is missing" report other -o "$out/a.html"
+    refused 3 "none.h5" report other --pack none.h5 -o "$out/a.html"
+    refused 3 "tones.h5" report tones.h5 --pack tones.h5 -o "$out/a.html"
+    refused 2 "is a float model" report other --int8 other/model.h5 --pack tones.h5 -o "$out/a.html"
+    refused 2 "nucleo-l4r5zj" report other --pack tones.h5 --target nucleo-l4r5zj -o "$out/a.html"
+    refused 2 "names no board" report other --pack tones.h5 --target , -o "$out/a.html"
+    refused 2 "--errors" report other --pack tones.h5 --errors 101 -o "$out/a.html"
+    refused 1 "/dev/full" report -q other --pack tones.h5 -o /dev/full
+}
+
+@test "a damaged journal costs its lines only" {
+    cp -r other "$out/cut"
+    printf 'nonsense\n{"epoch":3,"loss":' >>"$out/cut/metrics.jsonl"
+    "$SOTTO" report -q "$out/cut" --pack tones.h5 -o "$out/a.html"
+    grep -q 'id="curves"' "$out/a.html"
+}
