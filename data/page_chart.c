@@ -167,7 +167,7 @@ static void put_legend(base_str *out, const page_series *series, size_t n)
 
 void page_chart(base_str *out, const page_axes *axes, const page_series *series, size_t n)
 {
-    span x = {INFINITY, -INFINITY, 0, axes->log_x}, y = {INFINITY, -INFINITY, 0, false};
+    span x = {HUGE_VAL, -HUGE_VAL, 0, axes->log_x}, y = {HUGE_VAL, -HUGE_VAL, 0, false};
     for (size_t k = 0; k < n; k++)
         for (size_t i = 0; i < series[k].n; i++) {
             if (!drawn(&series[k], i, &x)) continue;

@@ -37,29 +37,41 @@ void report_summary(const report *r, base_str *out)
 
 /* ---- data ---- */
 
-static void put_counts(const report *r, base_str *out)
+static void put_counts(const data_task *task, base_str *out)
 {
     static const char *const heads[] = {"class", "#training", "#validation", "#test"};
     int n;
-    const char *const *classes = data_task_classes(r->models[0].task, &n);
+    const char *const *classes = data_task_classes(task, &n);
     page_table(out, "data-counts", heads, BASE_COUNT(heads));
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k <= n; k++) {
         page_row(out);
-        page_cell(out, classes[k]);
+        page_cell(out, k < n ? classes[k] : "all");
         for (int split = 0; split < DATA_SPLITS; split++)
-            page_number(out, (double)data_task_count(r->models[0].task, (data_split)split, k), 0);
+            page_number(out, (double)data_task_count(task, (data_split)split, k < n ? k : -1), 0);
     }
-    page_row(out);
-    page_cell(out, "all");
-    for (int split = 0; split < DATA_SPLITS; split++)
-        page_number(out, (double)data_task_count(r->models[0].task, (data_split)split, -1), 0);
     page_table_end(out);
 }
 
-void report_data(const report *r, base_str *out)
+/* The model's classes with the shares that its run trained with. */
+static base_status task_of_run(const report *r, data_task **task, base_err *err)
+{
+    static const char *const keys[] = {"unknown_share", "silence_share"};
+    const report_model *m = &r->models[0];
+    data_config cfg = data_config_default();
+    char value[64];
+    for (size_t i = 0; i < BASE_COUNT(keys); i++)
+        if (report_run_key(&m->run, "data", keys[i], value))
+            BASE_TRY(data_config_set(&cfg, keys[i], value, err));
+    return data_task_of_labels(r->pack, (const char *const *)m->model->labels,
+                               (int)m->model->n_labels, &cfg, task, err);
+}
+
+base_status report_data(const report *r, base_str *out, base_err *err)
 {
     char hash[65];
     size_t words, speakers;
+    data_task *task = NULL;
+    BASE_TRY(task_of_run(r, &task, err));
     data_pack_hash(r->pack, hash);
     data_pack_words(r->pack, &words);
     data_pack_speakers(r->pack, &speakers);
@@ -68,8 +80,11 @@ void report_data(const report *r, base_str *out)
                    data_pack_path(r->pack), data_pack_clips(r->pack), words, speakers,
                    data_pack_noises(r->pack));
     page_paragraph(out, "SHA-256 of its clips and splits: %s", hash);
-    page_paragraph(out, "What the model's classes take of it in an epoch:");
-    put_counts(r, out);
+    page_paragraph(out, "What the model's classes take of it%s:",
+                   r->models[0].run.config ? " with the shares of the run" : "");
+    put_counts(task, out);
+    data_task_free(task);
+    return BASE_OK;
 }
 
 /* ---- classes ---- */
@@ -175,7 +190,7 @@ base_status report_page(const report *r, base_str *out, base_err *err)
     page_begin(out, r->models[0].path);
     report_summary(r, out);
     report_problem(r, out);
-    report_data(r, out);
+    BASE_TRY(report_data(r, out, err));
     report_curves(r, out);
     report_classes(r, out);
     BASE_TRY(report_errors(r, out, err));

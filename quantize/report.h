@@ -17,6 +17,8 @@ typedef struct report_run {
 /* dir: a run directory, or anything else, which has neither. A line that is damaged, as by a crash,
  * is left out. Freed with report_run_free. */
 base_status report_run_read(const char *dir, report_run *run, base_err *err);
+/* The value of a key of the run's config as text; false where it has none, or a longer one. */
+bool report_run_key(const report_run *run, const char *section, const char *key, char value[64]);
 void report_run_free(report_run *run);
 
 /* A model on a pack. */
@@ -54,7 +56,7 @@ const char *report_kind(const report_model *m); /* "float", "int8" */
 /* The sections. What there is nothing to say about is not there. */
 void report_summary(const report *r, base_str *out);
 void report_problem(const report *r, base_str *out); /* [problem] and [gates] of the config */
-void report_data(const report *r, base_str *out);
+base_status report_data(const report *r, base_str *out, base_err *err);
 void report_curves(const report *r, base_str *out);
 void report_classes(const report *r, base_str *out); /* confusion, precision, recall */
 base_status report_errors(const report *r, base_str *out, base_err *err);

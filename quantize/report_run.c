@@ -64,6 +64,22 @@ base_status report_run_read(const char *dir, report_run *run, base_err *err)
     return status;
 }
 
+bool report_run_key(const report_run *run, const char *section, const char *key, char value[64])
+{
+    char in[64] = "", name[64], rest[64];
+    for (const char *line = run->config; line && *line;) {
+        const size_t n = strcspn(line, "\n");
+        if (sscanf(line, "[%63[^]\n]]", in) != 1 && !strcmp(in, section) &&
+            sscanf(line, "%63[a-z0-9_] = %63[^\n]", name, rest) == 2 && !strcmp(name, key) &&
+            strlen(rest) < 63) {
+            strcpy(value, rest);
+            return true;
+        }
+        line += n + (line[n] == '\n');
+    }
+    return false;
+}
+
 void report_run_free(report_run *run)
 {
     free(run->config);

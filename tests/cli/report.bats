@@ -11,7 +11,7 @@ setup_file() {
     "$SOTTO" data import -q tones -o tones.h5
     # two epochs: few enough to make mistakes
     "$SOTTO" train -q ds_cnn data.pack=tones.h5 'data.keywords=lo<b>&w,high' model.width=8 \
-        train.epochs=2 train.batch=20 train.warmup_epochs=0 -o 'r<i>&"n'
+        data.unknown_share=0.5 train.epochs=2 train.batch=20 train.warmup_epochs=0 -o 'r<i>&"n'
     "$SOTTO" quantize -q 'r<i>&"n' --calibrate tones.h5 -o run.int8.h5
     cp -r 'r<i>&"n' other
     printf '[problem]\ntask = lights </table><script>\n\n[gates]\naccuracy = >= 0.9\n' >>'r<i>&"n/config.ini'
@@ -43,7 +43,7 @@ same() { # A B: numbers that agree to rounding in double
 }
 
 @test "names of classes and paths, and what a config says, stay text" {
-    run ! grep -Eq '<i>|lo<b>|</table><' page.html
+    run ! grep -Eq '<i>|lo<b>|</table><script' page.html
     grep -q 'r&#60;i&#62;&#38;&#34;n</h1>' page.html
     grep -q '<td>lo&#60;b&#62;&#38;w</td>' page.html
     grep -q '<td>lights &#60;/table&#62;&#60;script&#62;</td>' page.html
@@ -63,6 +63,11 @@ same() { # A B: numbers that agree to rounding in double
     same "$(values int8-accuracy | sed -n 3p | cut -d' ' -f 1-3)" \
         "$(jq -r '[.correct_fixed, .n, .accuracy_fixed] | join(" ")' "$out/int8.json")"
     [ "$(jq .accuracy report.json)" = "$(jq .accuracy "$out/float.json")" ]
+}
+
+@test "clips by class and split are those that the run was trained with" {
+    jq -r '.data | [.training, .validation, .test] | join(" ")' other/manifest.json >"$out/want"
+    same "$(values data-counts | tail -n 1)" "$(cat "$out/want")"
 }
 
 @test "boards and layers are those of sotto estimate" {
