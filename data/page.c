@@ -36,6 +36,7 @@ static const char style[] =
     ".grid{stroke:var(--line)}"
     "pre{overflow-x:auto;background:var(--card);padding:.6rem;font-size:.8rem}\n"
     "@media print{body{max-width:none;padding:0;font-size:11pt}.scroll{overflow:visible}"
+    "table{font-size:7.5pt}th,td{padding:.1rem .25rem;white-space:normal}"
     "audio{display:none}h2{break-after:avoid}tr{break-inside:avoid}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 
