@@ -92,12 +92,24 @@ static base_status parse(sweep_param *p, base_err *err)
     return base_hint(err, "for example log 1e-4 1e-1, or 8 16 24");
 }
 
+/* A name that is nearly that of a setting is taken for no parameter. */
+static base_status no_slip(const char *key, base_err *err)
+{
+    const char *names[BASE_COUNT(keys)];
+    for (size_t i = 0; i < BASE_COUNT(keys); i++) names[i] = keys[i].name;
+    const char *near = strchr(key, '.') ? NULL : base_nearest(key, names, BASE_COUNT(keys));
+    if (!near) return BASE_OK;
+    base_fail(err, BASE_USAGE, "%.60s is no setting of a sweep", key);
+    return base_hint(err, "did you mean %s? A parameter needs another name", near);
+}
+
 static base_status set(void *settings, const char *key, const char *value, base_err *err)
 {
     sweep_space *s = settings;
     for (size_t i = 0; i < BASE_COUNT(keys); i++)
         if (strcmp(keys[i].name, key) == 0)
             return config_table_set(keys, BASE_COUNT(keys), s, key, value, err);
+    BASE_TRY(no_slip(key, err));
     sweep_param p = {0};
     if (strcmp(key, "features") == 0) key = "features.preset";
     if (strlen(key) >= sizeof p.key || strlen(value) >= sizeof p.text)

@@ -35,6 +35,9 @@ setup() {
     run --separate-stderr "$SOTTO" sweep new fake.ini sweep.x="log 0 1" -o s
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"sweep.x = 'log 0 1'"* ]]
+    run --separate-stderr "$SOTTO" sweep new fake.ini sweep.trails=5 -o s
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"trails is no setting of a sweep"*"did you mean trials?"* ]]
     run --separate-stderr "$SOTTO" sweep ls nowhere
     [ "$status" -eq 3 ]
     "$SOTTO" sweep new fake.ini -o s
