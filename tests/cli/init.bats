@@ -56,8 +56,8 @@ setup_file() { : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program
 }
 
 @test "on a terminal it asks, and asks again after a wrong answer" {
-    script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
     command -v script >/dev/null || skip "script (util-linux) is not installed"
+    script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be had here"
     cd "$out"
     { # task keywords business proxy before after retraining board rate accuracy(2) flash ...
         printf 'to a lamp\n\ncalls\n\n\nreturns\nmonthly\nbluepil\nbluepill\n20\n'
