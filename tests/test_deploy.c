@@ -5,6 +5,7 @@
  */
 #include "quantize/internal.h"
 #include "tests/q8_nets.h"
+#include "tests/shell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,18 +245,6 @@ static const char script[] =
     "}\n"
     "SECTIONS { .text : { LONG(0x20080000) LONG(reset | 1) KEEP(*(.text*)) *(.rodata*) } > F\n"
     ".bss : { *(.data*) *(.bss*) *(COMMON) } > R /DISCARD/ : { *(.ARM*) } }\n";
-
-static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
-static int sh(const char *fmt, ...)
-{
-    char command[1024];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(command, sizeof command, fmt, args);
-    va_end(args);
-    const int status = system(command);
-    return status == -1 ? -1 : status / 256;
-}
 
 static void write_text(const char *dir, const char *name, const char *text)
 {

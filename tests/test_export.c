@@ -3,6 +3,7 @@
  * a table or a result that is not what it was.
  */
 #include "tests/q8_nets.h"
+#include "tests/shell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,18 +20,6 @@ typedef struct fixture {
     char dir[64];
     bool gcc, clang, arm, qemu;
 } fixture;
-
-static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
-static int sh(const char *fmt, ...)
-{
-    char command[1024];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(command, sizeof command, fmt, args);
-    va_end(args);
-    const int status = system(command);
-    return status == -1 ? -1 : status / 256;
-}
 
 static int set_up(void **state)
 {

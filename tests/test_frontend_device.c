@@ -7,6 +7,7 @@
 #include "quantize/frontend.h"
 #include "quantize/machine.h"
 #include "tests/q8_nets.h"
+#include "tests/shell.h"
 
 #include <glob.h>
 #include <math.h>
@@ -221,18 +222,6 @@ static void write_program(const char *dir)
 }
 
 /* ---- in the emulator ---- */
-
-static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
-static int sh(const char *fmt, ...)
-{
-    char command[2000];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(command, sizeof command, fmt, args);
-    va_end(args);
-    const int status = system(command);
-    return status == -1 ? -1 : status / 256;
-}
 
 static bool is_there(const char *command)
 {

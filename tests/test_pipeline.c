@@ -5,6 +5,7 @@
 #include "quantize/runtime/listener.h"
 #include "quantize/stream.h"
 #include "tests/q8_nets.h"
+#include "tests/shell.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,18 +65,6 @@ typedef struct fixture {
     int16_t *pcm16;
     int skip; /* samples of it that the host leaves out */
 } fixture;
-
-static int sh(const char *fmt, ...) BASE_PRINTF(1, 2);
-static int sh(const char *fmt, ...)
-{
-    char command[1024];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(command, sizeof command, fmt, args);
-    va_end(args);
-    const int status = system(command);
-    return status == -1 ? -1 : status / 256;
-}
 
 static void put_file(const fixture *f, const char *name, const void *bytes, size_t n)
 {
