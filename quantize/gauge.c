@@ -49,6 +49,11 @@ static bool is_of_stream(const char *name)
     return strcmp(name, "fa_per_hour") == 0 || strcmp(name, "frr") == 0;
 }
 
+bool quant_gauge_is_of_board(const char *name)
+{
+    return !is_of_clips(name) && !is_of_stream(name);
+}
+
 /* ---- clips ---- */
 
 static base_status count(const gauge *s, const quant_subject *subject, const data_pack *pack,
@@ -161,27 +166,38 @@ static base_status read_clips(const gauge *s, const char *name, quant_reading *r
 
 /* ---- the board ---- */
 
-/* As `sotto estimate` has it without options. */
-static base_status estimate(gauge *s, base_err *err)
+/* The board; *known: whether one is given. */
+static base_status load_board(gauge *s, bool *known, base_err *err)
 {
-    char *file = NULL;
-    if (!s->g->board || !s->g->board[0]) {
-        snprintf(s->no_board, sizeof s->no_board, "target.board is not given");
-        return BASE_OK;
-    }
-    BASE_TRY(quant_target_load(s->g->board, &s->target, err));
-    BASE_TRY(nn_model_path(s->g->int8 ? s->g->int8 : s->g->model, &file, err));
-    base_status status = quant_workload_of_model(file, &s->work, err);
-    free(file);
-    if (status == BASE_OK) status = quant_workload_listen(&s->work, 0, err);
-    if (status != BASE_OK) return status;
+    *known = s->g->board && s->g->board[0];
+    if (*known) return quant_target_load(s->g->board, &s->target, err);
+    snprintf(s->no_board, sizeof s->no_board, "target.board is not given");
+    return BASE_OK;
+}
+
+/* As `sotto estimate` has s->work without options. */
+static base_status estimate_work(gauge *s, base_err *err)
+{
+    BASE_TRY(quant_workload_listen(&s->work, 0, err));
     const quant_use use = {.runtime = QUANT_SOTTO,
                            .features = s->work.knows_features ? &s->work.features : NULL,
                            .frames = s->work.frames,
                            .front = s->work.front.kept ? &s->work.front : NULL};
-    status = quant_estimate_run(&s->work.deployed, &s->target, use, &s->estimate, err);
+    base_status status = quant_estimate_run(&s->work.deployed, &s->target, use, &s->estimate, err);
     s->estimated = status == BASE_OK;
     return status;
+}
+
+static base_status estimate(gauge *s, base_err *err)
+{
+    char *file = NULL;
+    bool known;
+    BASE_TRY(load_board(s, &known, err));
+    if (!known) return BASE_OK;
+    BASE_TRY(nn_model_path(s->g->int8 ? s->g->int8 : s->g->model, &file, err));
+    base_status status = quant_workload_of_model(file, &s->work, err);
+    free(file);
+    return status == BASE_OK ? estimate_work(s, err) : status;
 }
 
 /* A figure times a factor, with the interval of its error. */
@@ -303,7 +319,7 @@ static base_status measure(gauge *s, const char *const *names, size_t n, base_er
         clips |= of_clips;
         int8 |= begins(names[i], "accuracy_");
         stream |= of_stream;
-        board |= !of_clips && !of_stream;
+        board |= quant_gauge_is_of_board(names[i]);
     }
     if (board) BASE_TRY(estimate(s, err));
     if (clips) BASE_TRY(count_clips(s, int8, err));
@@ -333,5 +349,22 @@ base_status quant_gauge_read(const quant_gauge *g, const char *const *names, siz
     base_free(s.fixed);
     quant_subject_free(&s.model);
     quant_subject_free(&s.int8);
+    return status;
+}
+
+base_status quant_gauge_graph(const quant_gauge *g, nn_graph *graph, const dsp_config *features,
+                              const char *const *names, size_t n, quant_reading *readings,
+                              base_err *err)
+{
+    gauge s = {.g = g};
+    bool known;
+    base_status status = quant_workload_of_graph(graph, &s.work, err);
+    if (status == BASE_OK) status = load_board(&s, &known, err);
+    s.work.features = *features;
+    s.work.knows_features = true;
+    if (status == BASE_OK && known) status = estimate_work(&s, err);
+    for (size_t i = 0; i < n && status == BASE_OK; i++) readings[i] = read_board(&s, names[i]);
+    if (s.estimated) quant_estimate_free(&s.estimate);
+    quant_workload_free(&s.work);
     return status;
 }

@@ -47,4 +47,11 @@ typedef struct quant_reading {
 base_status quant_gauge_read(const quant_gauge *g, const char *const *names, size_t n,
                              quant_reading *readings, double *threshold, base_err *err);
 
+/* Those of them that a board has, of an untrained graph as its int8 model would have them. Owns the
+ * graph in every case; of *g only what belongs to the board is looked at. */
+bool quant_gauge_is_of_board(const char *name);
+base_status quant_gauge_graph(const quant_gauge *g, nn_graph *graph, const dsp_config *features,
+                              const char *const *names, size_t n, quant_reading *readings,
+                              base_err *err);
+
 #endif

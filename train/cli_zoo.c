@@ -7,17 +7,6 @@
 
 enum { MAX_NET = 1 << 20 };
 
-/* Keywords and the two classes that come with them. */
-static base_status count_classes(const data_config *d, int *classes, base_err *err)
-{
-    char **words;
-    size_t n;
-    BASE_TRY(data_words_parse(d->keywords, &words, &n, err));
-    free(words);
-    *classes = (int)n + (d->unknown_share > 0) + (d->silence_share > 0);
-    return BASE_OK;
-}
-
 bool cli_is_net(const char *what)
 {
     size_t n = strlen(what);
@@ -66,6 +55,6 @@ base_status cli_graph(cli *c, const char *what, int classes, nn_graph **g, base_
     *g = NULL;
     if (cli_is_net(what)) return graph_of_file(c, what, classes, g, err);
     BASE_TRY(settings_of(c, what, &s, err));
-    if (classes <= 0) BASE_TRY(count_classes(&s.data, &classes, err));
+    if (classes <= 0) BASE_TRY(train_setup_classes(&s, &classes, err));
     return train_graph_new(&s, classes, g, err);
 }

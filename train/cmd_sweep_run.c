@@ -1,8 +1,8 @@
 /* sotto sweep run: trains the trials of a sweep in processes of their own. */
 #include "data/process.h"
 #include "train/cli.h"
+#include "train/cmd_sweep.h"
 #include "train/rundir.h"
-#include "train/sweep.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +17,7 @@ enum {
     AGAIN = 75,
     INTERRUPTED = 130,
     KILLED = 128 + SIGKILL,
-    WORDS = SWEEP_PARAMS + 12
+    WORDS = SWEEP_PARAMS + 14
 };
 
 typedef struct worker {
@@ -26,9 +26,9 @@ typedef struct worker {
     char program[PATH_MAX], name[128], threads[16];
 } worker;
 
-/* The command line of a trial; arena owns its words. */
-static void command_of(const worker *w, const sweep_trial *t, const char *run, base_arena *arena,
-                       const char *argv[WORDS])
+/* The command line of a trial up to its rung; arena owns its words. */
+static void command_of(const worker *w, const sweep *s, const sweep_trial *t, const char *run,
+                       base_arena *arena, const char *argv[WORDS])
 {
     int n = 0;
     bool resume = rundir_is_run(run);
@@ -39,6 +39,10 @@ static void command_of(const worker *w, const sweep_trial *t, const char *run, b
     argv[n++] = "json";
     argv[n++] = "--threads";
     argv[n++] = w->threads;
+    if (t->rung < s->n_rungs - 1) {
+        argv[n++] = "--until";
+        argv[n++] = base_arena_printf(arena, "%lld", (long long)s->rungs[t->rung]);
+    }
     argv[n++] = resume ? "--resume" : "-o";
     argv[n++] = run;
     if (!resume) {
@@ -49,6 +53,20 @@ static void command_of(const worker *w, const sweep_trial *t, const char *run, b
             base_arena_printf(arena, "%s=%s", key, json_string_value(v));
     }
     argv[n] = NULL;
+}
+
+/* One line about a trial that was told of. */
+static void say_results(cli *c, const sweep *s, int64_t id)
+{
+    char name[64];
+    int sign;
+    base_str text = {0};
+    const sweep_trial *t = &s->trials[id - 1];
+    if (s->n_rungs > 1) base_str_add(&text, "  epoch %lld", (long long)sweep_epochs(s, t));
+    for (int k = 0; sweep_objective(&s->space, k, name, &sign); k++)
+        base_str_add(&text, "  %s %.4g", name, sweep_result(t, name));
+    cli_say(c, "trial %lld: %s%s", (long long)id, sweep_state_name(t->state), text.s ? text.s : "");
+    base_str_free(&text);
 }
 
 /* What came out goes into the journal. */
@@ -71,42 +89,51 @@ static base_status record(const worker *w, int64_t id, int code, base_str *out, 
         status = sweep_fail(&s, id, reason.s ? reason.s : "out of memory", err);
         base_str_free(&reason);
     }
+    if (status == BASE_OK) say_results(w->c, &s, id);
     sweep_close(&s);
     return status;
 }
 
-/* One trial; *more: whether there was one. */
+/* Train a trial that is held, and record it. */
+static base_status train_trial(const worker *w, int64_t id, const char *const *argv, base_err *err)
+{
+    base_str out = {0}, errors = {0};
+    int code;
+    const data_process p = {
+        .argv = argv, .out = &out, .errors = &errors, .stop = cli_interrupt(w->c)};
+    base_status status = data_process_run(&p, &code, err);
+    if (status == BASE_OK && code == INTERRUPTED)
+        status = base_fail(err, BASE_INTERRUPTED, "trial %lld was stopped", (long long)id);
+    else if (status == BASE_OK && code == AGAIN)
+        status = base_fail(err, BASE_AGAIN, "trial %lld is still being trained", (long long)id);
+    else if (status == BASE_OK)
+        status = record(w, id, code, &out, &errors, err);
+    base_str_free(&out);
+    base_str_free(&errors);
+    return status;
+}
+
+/* One trial, or waiting for another worker's; *more: whether there was one. */
 static base_status work(const worker *w, bool *more, base_err *err)
 {
     sweep s;
     int lock;
     int64_t id;
     BASE_TRY(sweep_open(w->dir, &s, err));
+    s.judge = cmd_sweep_judge;
     base_status status = sweep_ask(&s, w->name, &lock, &id, err);
     base_arena *arena = base_arena_new();
     const char *argv[WORDS];
-    *more = status == BASE_OK && id > 0;
+    const int64_t busy = s.busy > 0 && s.trials[s.busy - 1].locked ? s.busy : 0;
+    *more = status == BASE_OK && (id > 0 || busy > 0);
     if (!arena) status = base_nomem(err, 1);
-    if (*more && arena)
-        command_of(w, &s.trials[id - 1],
+    if (id > 0 && status == BASE_OK)
+        command_of(w, &s, &s.trials[id - 1],
                    base_arena_printf(arena, "%s/trials/%lld", w->dir, (long long)id), arena, argv);
     sweep_close(&s);
-    if (*more && status == BASE_OK) {
-        base_str out = {0}, errors = {0};
-        int code;
-        const data_process p = {
-            .argv = argv, .out = &out, .errors = &errors, .stop = cli_interrupt(w->c)};
-        status = data_process_run(&p, &code, err);
-        if (status == BASE_OK && code == INTERRUPTED)
-            status = base_fail(err, BASE_INTERRUPTED, "trial %lld was stopped", (long long)id);
-        else if (status == BASE_OK && code == AGAIN)
-            status = base_fail(err, BASE_AGAIN, "trial %lld is still being trained", (long long)id);
-        else if (status == BASE_OK)
-            status = record(w, id, code, &out, &errors, err);
-        base_str_free(&out);
-        base_str_free(&errors);
-    }
-    if (*more) close(lock);
+    if (*more && status == BASE_OK)
+        status = id > 0 ? train_trial(w, id, argv, err) : sweep_wait(w->dir, busy, err);
+    if (id > 0 && lock >= 0) close(lock);
     base_arena_free(arena);
     return status;
 }
@@ -160,8 +187,12 @@ base_status cmd_sweep_run(cli *c, int argc, char **argv, base_err *err)
     const cli_spec spec = {
         .usage = "SWEEP",
         .about = "Trains SWEEP/trials/1, 2, ... until the sweep has had all its trials; begins\n"
-                 "with those whose worker died. Several of these may run at once, also on other\n"
-                 "machines that see the folder. What `sotto train` reports are the results.",
+                 "with those whose worker died, and waits for those of others. Several of these "
+                 "may run at once, also on other\n"
+                 "machines that see the folder. What `sotto train` reports are the results, with\n"
+                 "flash_kb, ram_kb, latency_ms, energy_uj, duty_percent and current_ma of\n"
+                 "target.board, which are known before: trials over a limit of [gates] are\n"
+                 "rejected untrained. With stopping = asha only the best train on.",
         .min_args = 1,
         .max_args = 1,
         .takes = CLI_THREADS};

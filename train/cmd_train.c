@@ -146,16 +146,23 @@ static base_status simulate(void *ctx, const train_setup *s, const train_int8 **
     return BASE_OK;
 }
 
-static base_status train(cli *c, const train_setup *s, const config *cfg, bool resume,
-                         const char *command, base_err *err)
+/* What the command line asks for besides the config. */
+typedef struct request {
+    int resume, print, until;
+    const char *command;
+} request;
+
+static base_status train(cli *c, const train_setup *s, const config *cfg, const request *q,
+                         base_err *err)
 {
     base_str text = {0};
     config_print(cfg, &text);
     if (text.failed) return base_nomem(err, text.len);
-    train_output out = {.dir = resume ? c->args[0] : c->output,
+    train_output out = {.dir = q->resume ? c->args[0] : c->output,
                         .config_text = text.s,
-                        .command = command,
-                        .resume = resume};
+                        .command = q->command,
+                        .until = q->until,
+                        .resume = q->resume != 0};
     talk t = {.c = c};
     train_hooks hooks = {.ctx = &t,
                          .step = on_step,
@@ -170,18 +177,21 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
     cli_progress_end(c);
     quant_training_close(&t.training);
     if (status == BASE_OK) put_result(c, out.dir, &r);
+    if (status == BASE_OK && r.epochs < train_setup_epochs(s))
+        cli_say(c, "left after epoch %lld of %lld; go on with: sotto train --resume %s",
+                (long long)r.epochs, (long long)train_setup_epochs(s), out.dir);
     base_str_free(&text);
     return status;
 }
 
-static base_status run(cli *c, bool resume, bool print, const char *command, base_err *err)
+static base_status run(cli *c, const request *q, base_err *err)
 {
     train_setup s = train_setup_default();
     config *cfg;
     BASE_TRY(train_config_new(&s, &cfg, err));
-    base_status status = read_config(c, cfg, &s, resume, err);
+    base_status status = read_config(c, cfg, &s, q->resume != 0, err);
     if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK && print) {
+    if (status == BASE_OK && q->print) {
         base_str text = {0};
         config_print(cfg, &text);
         status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
@@ -190,7 +200,7 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
         base_str_free(&text);
     } else if (status == BASE_OK) {
         train_config_absolute(cfg, &s);
-        status = train(c, &s, cfg, resume, command, err);
+        status = train(c, &s, cfg, q, err);
     }
     config_free(cfg);
     return status;
@@ -198,11 +208,14 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
 
 base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
 {
-    int resume = 0, print = 0;
+    request q = {0};
     const struct poptOption options[] = {
-        {"resume", '\0', POPT_ARG_NONE, &resume, 0, "go on with the run in the folder given", NULL},
-        {"print-config", '\0', POPT_ARG_NONE, &print, 0, "show the resolved config, train nothing",
+        {"resume", '\0', POPT_ARG_NONE, &q.resume, 0, "go on with the run in the folder given",
          NULL},
+        {"print-config", '\0', POPT_ARG_NONE, &q.print, 0,
+         "show the resolved config, train nothing", NULL},
+        {"until", '\0', POPT_ARG_INT, &q.until, 0,
+         "stop after it, to be resumed; the schedule is that of all epochs (0: the last)", "EPOCH"},
         POPT_TABLEEND};
     const cli_spec spec = {.usage = "[CONFIG.ini|NAME|RUN]",
                            .about =
@@ -219,13 +232,17 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
     base_status status = BASE_OK;
     if (!cli_parse(c, argc, argv, &spec, options, err))
         status = err->status;
-    else if (resume && c->nargs == 0)
+    else if (cli_check_range("--until", q.until, 0, 1000000, err) != BASE_OK)
+        status = err->status;
+    else if (q.resume && c->nargs == 0)
         status = base_fail(err, BASE_USAGE, "--resume needs the folder of a run");
-    else if (!resume && !print && !c->output) {
+    else if (!q.resume && !q.print && !c->output) {
         status = base_fail(err, BASE_USAGE, "-o is missing: the run directory to make");
         base_hint(err, "for example -o runs/first");
-    } else
-        status = run(c, resume != 0, print != 0, command.s, err);
+    } else {
+        q.command = command.s;
+        status = run(c, &q, err);
+    }
     base_str_free(&command);
     return status;
 }

@@ -266,11 +266,17 @@ config_section train_section(train_settings *s)
 
 /* ---- [features] ---- */
 
-static base_status features_set(void *s, const char *key, const char *value, base_err *err)
+/* No preset has a normalize of its own: what was set of that stays. */
+static base_status features_set(void *settings, const char *key, const char *value, base_err *err)
 {
+    dsp_config *s = settings;
+    const int normalize = s->normalize;
     if (strcmp(key, "preset") != 0) return dsp_config_set(s, key, value, err);
     base_err inner = {0};
-    if (dsp_preset(value, s, &inner) == BASE_OK) return BASE_OK;
+    if (dsp_preset(value, s, &inner) == BASE_OK) {
+        s->normalize = normalize;
+        return BASE_OK;
+    }
     base_fail(err, inner.status, "preset = '%.60s': %.300s", value, inner.message);
     return inner.hint[0] ? base_hint(err, "%s", inner.hint) : err->status;
 }
@@ -289,7 +295,7 @@ static const char *features_key(size_t i)
 
 static const char *features_help(size_t i)
 {
-    return i == 0 ? "all of [features] at once, by name" : dsp_config_help(i - 1);
+    return i == 0 ? "all of [features] at once but normalize, by name" : dsp_config_help(i - 1);
 }
 
 static void features_takes(size_t i, base_str *out)

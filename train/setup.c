@@ -119,9 +119,7 @@ base_status train_config_named(config *cfg, train_setup *s, const char *name,
     if (strcmp(features, zoo_features(model, before)) == 0) return BASE_OK;
     for (int i = 0; i < n; i++)
         if (strncmp(overrides[i], "features.preset=", 16) == 0) return BASE_OK;
-    int normalize = s->features.normalize; /* no preset has any */
     BASE_TRY(set(cfg, "features.preset", features, err));
-    s->features.normalize = normalize;
     return override(cfg, overrides, n, err);
 }
 
@@ -141,6 +139,24 @@ void train_config_absolute(config *cfg, const train_setup *s)
         base_err refused = {0};
         config_override(cfg, assignment, &refused);
     }
+}
+
+/* ---- what follows from the settings ---- */
+
+base_status train_setup_classes(const train_setup *s, int *classes, base_err *err)
+{
+    char **words;
+    size_t n;
+    BASE_TRY(data_words_parse(s->data.keywords, &words, &n, err));
+    free(words);
+    *classes = (int)n + (s->data.unknown_share > 0) + (s->data.silence_share > 0);
+    return BASE_OK;
+}
+
+int64_t train_setup_epochs(const train_setup *s)
+{
+    const int64_t in_float = s->train.qat && s->train.init[0] ? 0 : s->train.epochs;
+    return in_float + (s->train.qat ? s->quantize.epochs : 0);
 }
 
 /* ---- the graph ---- */

@@ -50,6 +50,11 @@ base_status train_config_named(config *cfg, train_setup *s, const char *name,
  * cannot hold stays as it is. */
 void train_config_absolute(config *cfg, const train_setup *s);
 
+/* Keywords and the two classes that come with them. */
+base_status train_setup_classes(const train_setup *s, int *classes, base_err *err);
+/* Epochs of the whole run, those in float and those with simulated int8. */
+int64_t train_setup_epochs(const train_setup *s);
+
 /* The graph of [model] for [features] and a number of classes: from model.file or the zoo, ending
  * in the logits. BASE_USAGE when it does not take these features or give these classes. */
 base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, base_err *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const methods[] = {"random", "grid", "tpe", NULL};
+static const char *const stoppings[] = {"none", "asha", NULL};
 
 static const config_key keys[] = {
     {.name = "method",
@@ -13,9 +14,26 @@ static const config_key keys[] = {
      .offset = offsetof(sweep_space, method),
      .choices = methods},
     {.name = "trials",
-     .help = "trials of the whole sweep; grid: at most",
+     .help = "trials of the whole sweep, rejected ones apart; grid: at most",
      .type = CONFIG_INT,
      .offset = offsetof(sweep_space, trials),
+     .lo = 1,
+     .hi = 100000},
+    {.name = "stopping",
+     .help = "of what does worse than others with as many epochs",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(sweep_space, stopping),
+     .choices = stoppings},
+    {.name = "reduction",
+     .help = "asha: one trial of so many goes on, for as many times the epochs",
+     .type = CONFIG_INT,
+     .offset = offsetof(sweep_space, reduction),
+     .lo = 2,
+     .hi = 100},
+    {.name = "min_epochs",
+     .help = "asha: epochs of every trial",
+     .type = CONFIG_INT,
+     .offset = offsetof(sweep_space, min_epochs),
      .lo = 1,
      .hi = 100000},
     {.name = "seed",
@@ -38,7 +56,11 @@ static const config_key keys[] = {
 
 sweep_space sweep_space_default(void)
 {
-    return (sweep_space){.method = SWEEP_RANDOM, .trials = 20, .maximize = "val_accuracy"};
+    return (sweep_space){.method = SWEEP_RANDOM,
+                         .trials = 20,
+                         .reduction = 3,
+                         .min_epochs = 1,
+                         .maximize = "val_accuracy"};
 }
 
 /* ---- the section ---- */

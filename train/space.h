@@ -15,6 +15,7 @@ enum { SWEEP_PARAMS = 16, SWEEP_TEXT = 200 };
 
 typedef enum sweep_kind { SWEEP_CHOICE, SWEEP_UNIFORM, SWEEP_LOG, SWEEP_INT } sweep_kind;
 typedef enum sweep_method { SWEEP_RANDOM, SWEEP_GRID, SWEEP_TPE } sweep_method;
+typedef enum sweep_stopping { SWEEP_STOP_NONE, SWEEP_STOP_ASHA } sweep_stopping;
 
 typedef struct sweep_param {
     char key[64], text[SWEEP_TEXT]; /* as written: "train.lr", "log 1e-4 1e-1" */
@@ -24,7 +25,9 @@ typedef struct sweep_param {
 } sweep_param;
 
 typedef struct sweep_space {
-    int method; /* sweep_method */
+    int method;   /* sweep_method */
+    int stopping; /* sweep_stopping, with asha (asha.h): */
+    int64_t reduction, min_epochs;
     int64_t trials, seed;
     char maximize[SWEEP_TEXT], minimize[SWEEP_TEXT]; /* results by name; the first is what guides */
     sweep_param params[SWEEP_PARAMS];

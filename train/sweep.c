@@ -9,7 +9,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { MAX_JOURNAL = 1 << 28 };
+enum { MAX_JOURNAL = 1 << 28, MOST_REJECTED = 10, ENOUGH = 10 };
+
+const char *sweep_state_name(sweep_state s)
+{
+    static const char *const names[] = {[SWEEP_ASKED] = "asked",
+                                        [SWEEP_TOLD] = "told",
+                                        [SWEEP_FAILED] = "failed",
+                                        [SWEEP_REJECTED] = "rejected",
+                                        [SWEEP_PAUSED] = "paused"};
+    return names[s];
+}
 
 /* ---- reading ---- */
 
@@ -19,33 +29,58 @@ static base_status damaged(sweep *s, int line)
     return BASE_OK;
 }
 
+/* A trial's first event: ask or reject. */
+static base_status add_trial(sweep *s, json_t *o, bool rejected, base_err *err)
+{
+    if (!base_grow((void **)&s->trials, &s->cap, s->n + 1, sizeof *s->trials)) {
+        json_decref(o);
+        return base_nomem(err, sizeof *s->trials);
+    }
+    s->trials[s->n++] = (sweep_trial){.state = rejected ? SWEEP_REJECTED : SWEEP_ASKED,
+                                      .asked = o,
+                                      .takes = 1,
+                                      .locked = json_is_true(json_object_get(o, "locked")),
+                                      .ended = rejected ? json_incref(o) : NULL};
+    return BASE_OK;
+}
+
+/* Whether a later event of t makes sense; it is applied then. */
+static bool apply(sweep_trial *t, const char *event, json_t *o)
+{
+    const bool asked = t->state == SWEEP_ASKED;
+    const bool tell = strcmp(event, "tell") == 0, fail = strcmp(event, "fail") == 0;
+    if (asked && (tell || fail)) {
+        t->state = tell ? SWEEP_TOLD : SWEEP_FAILED;
+        t->ended = json_incref(o);
+        if (tell) t->told[t->rung] = json_incref(o);
+    } else if (asked && strcmp(event, "report") == 0) {
+        t->state = SWEEP_PAUSED;
+        t->told[t->rung] = json_incref(o);
+    } else if (t->state == SWEEP_PAUSED && strcmp(event, "promote") == 0 &&
+               t->rung + 1 < SWEEP_RUNGS) {
+        t->state = SWEEP_ASKED;
+        t->locked = json_is_true(json_object_get(o, "locked"));
+        t->rung++;
+        t->takes = 1;
+    } else if (strcmp(event, "take") == 0) {
+        t->takes++;
+    } else
+        return false;
+    return true;
+}
+
 /* One event; takes over the reference. */
 static base_status add_event(sweep *s, json_t *o, int line, base_err *err)
 {
     const char *event = json_string_value(json_object_get(o, "event"));
     int64_t id = json_integer_value(json_object_get(o, "id"));
-    bool ask = event && strcmp(event, "ask") == 0 && id == (int64_t)s->n + 1 &&
-               json_is_object(json_object_get(o, "values"));
-    if (ask) {
-        if (!base_grow((void **)&s->trials, &s->cap, s->n + 1, sizeof *s->trials)) {
-            json_decref(o);
-            return base_nomem(err, sizeof *s->trials);
-        }
-        s->trials[s->n++] = (sweep_trial){
-            .asked = o, .takes = 1, .locked = json_is_true(json_object_get(o, "locked"))};
-        return BASE_OK;
-    }
-    sweep_trial *t = event && id > 0 && (size_t)id <= s->n ? &s->trials[id - 1] : NULL;
-    bool tell = t && strcmp(event, "tell") == 0, fail = t && strcmp(event, "fail") == 0;
-    if ((tell || fail) && !t->ended) {
-        t->state = tell ? SWEEP_TOLD : SWEEP_FAILED;
-        t->ended = o;
-        return BASE_OK;
-    }
-    bool take = t && strcmp(event, "take") == 0;
-    if (take) t->takes++;
+    const bool rejected = event && strcmp(event, "reject") == 0;
+    if (event && (rejected || strcmp(event, "ask") == 0) && id == (int64_t)s->n + 1 &&
+        json_is_object(json_object_get(o, "values")))
+        return add_trial(s, o, rejected, err);
+    const bool good = event && id > 0 && (size_t)id <= s->n && apply(&s->trials[id - 1], event, o);
     json_decref(o);
-    return take ? BASE_OK : damaged(s, line);
+    return good ? BASE_OK : damaged(s, line);
 }
 
 static base_status read_journal(sweep *s, const char *path, base_err *err)
@@ -79,6 +114,7 @@ static base_status read_space(sweep *s, base_err *err)
         config_free(cfg);
     }
     s->space = setup.sweep;
+    s->n_rungs = sweep_rungs(&s->space, train_setup_epochs(&setup), s->rungs);
     free(path);
     return status;
 }
@@ -118,6 +154,7 @@ void sweep_close(sweep *s)
     for (size_t i = 0; i < s->n; i++) {
         json_decref(s->trials[i].asked);
         json_decref(s->trials[i].ended);
+        for (int k = 0; k < SWEEP_RUNGS; k++) json_decref(s->trials[i].told[k]);
     }
     free(s->trials);
     free(s->dir);
@@ -170,14 +207,27 @@ static base_status append(sweep *s, json_t *o, base_err *err)
     return base_fail(err, BASE_FAILED, "cannot write '%s/journal.jsonl': %s", s->dir, why);
 }
 
+/* Result at a rung by name, or cost; NAN: neither. */
+static double result_at(const sweep_trial *t, int rung, const char *name)
+{
+    const json_t *v = json_object_get(json_object_get(t->told[rung], "results"), name);
+    if (!v) v = json_object_get(json_object_get(t->asked, "costs"), name);
+    return json_is_number(v) ? json_number_value(v) : (double)NAN;
+}
+
 /* ---- asking ---- */
+
+static char *lock_path(const char *dir, int64_t id)
+{
+    char name[64];
+    snprintf(name, sizeof name, "trials/%lld.lock", (long long)id);
+    return base_path(dir, name);
+}
 
 /* Hold the trial: *lock, or -1 when somebody does. */
 static base_status hold(const sweep *s, int64_t id, int *lock, base_err *err)
 {
-    char name[64];
-    snprintf(name, sizeof name, "trials/%lld.lock", (long long)id);
-    char *path = base_path(s->dir, name);
+    char *path = lock_path(s->dir, id);
     if (!path) return base_nomem(err, 1);
     *lock = open(path, O_RDWR | O_CREAT, 0666);
     base_status status =
@@ -187,6 +237,21 @@ static base_status hold(const sweep *s, int64_t id, int *lock, base_err *err)
         close(*lock);
         *lock = -1;
     }
+    free(path);
+    return status;
+}
+
+base_status sweep_wait(const char *dir, int64_t id, base_err *err)
+{
+    char *path = lock_path(dir, id);
+    if (!path) return base_nomem(err, 1);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    base_status status = BASE_OK;
+    if (fd < 0 || flock(fd, LOCK_SH) != 0)
+        status = errno == EINTR ? base_fail(err, BASE_INTERRUPTED, "interrupted")
+                                : base_fail(err, BASE_FAILED, "cannot wait for '%s': %s", path,
+                                            strerror(errno));
+    if (fd >= 0) close(fd);
     free(path);
     return status;
 }
@@ -205,25 +270,106 @@ static base_status take_over(sweep *s, const char *worker, int *lock, int64_t *i
     return BASE_OK;
 }
 
-/* Places and scores of all trials so far, for TPE. */
+/* Values of all objectives at a rung, of each trial that was told there, and their indices.
+ * *points and *index are the caller's to free. */
+static base_status results_at(const sweep *s, int rung, double **points, size_t **index, size_t *n,
+                              size_t *m, base_err *err)
+{
+    char name[64];
+    int sign;
+    for (*m = 0; sweep_objective(&s->space, (int)*m, name, &sign);) ++*m;
+    *n = 0;
+    *points = calloc(s->n * *m + 1, sizeof **points);
+    *index = calloc(s->n + 1, sizeof **index);
+    if (!*points || !*index) return base_nomem(err, s->n * *m * sizeof **points);
+    for (size_t i = 0; i < s->n; i++) {
+        if (!s->trials[i].told[rung]) continue;
+        for (size_t k = 0; k < *m; k++) {
+            sweep_objective(&s->space, (int)k, name, &sign);
+            (*points)[*n * *m + k] = sign * result_at(&s->trials[i], rung, name);
+        }
+        (*index)[(*n)++] = i;
+    }
+    return BASE_OK;
+}
+
+/* A paused trial that is among the best of its rung: *best, or none. */
+static base_status best_paused(const sweep *s, int rung, size_t skip, size_t *best, base_err *err)
+{
+    double *points = NULL;
+    size_t *index = NULL, *order = NULL, n, m;
+    base_status status = results_at(s, rung, &points, &index, &n, &m, err);
+    if (status == BASE_OK && !(order = calloc(n + 1, sizeof *order)))
+        status = base_nomem(err, n * sizeof *order);
+    if (status == BASE_OK) status = sweep_rank(points, n, m, order, err);
+    for (size_t i = 0; status == BASE_OK && i < n / (size_t)s->space.reduction; i++) {
+        const sweep_trial *t = &s->trials[index[order[i]]];
+        if (t->state != SWEEP_PAUSED || t->rung != rung || skip-- > 0) continue;
+        *best = index[order[i]];
+        break;
+    }
+    free(points);
+    free(index);
+    free(order);
+    return status;
+}
+
+/* From the highest rung down, one of the best that are paused goes on. */
+static base_status promote(sweep *s, const char *worker, int *lock, int64_t *id, base_err *err)
+{
+    for (int rung = s->n_rungs - 2; rung >= 0; rung--) {
+        for (size_t skip = 0;; skip++) {
+            size_t i = s->n;
+            BASE_TRY(best_paused(s, rung, skip, &i, err));
+            if (i == s->n) break;
+            if (lock) BASE_TRY(hold(s, (int64_t)i + 1, lock, err));
+            if (lock && *lock < 0) { /* somebody has just waited for it */
+                s->busy = (int64_t)i + 1;
+                continue;
+            }
+            *id = (int64_t)i + 1;
+            return append(s,
+                          json_pack("{s:s,s:I,s:s,s:b,s:I}", "event", "promote", "id",
+                                    (json_int_t)*id, "worker", worker, "locked", lock != NULL,
+                                    "epochs", (json_int_t)s->rungs[rung + 1]),
+                          err);
+        }
+    }
+    return BASE_OK;
+}
+
+/* The highest rung with enough results to tell good values from bad ones, else the first. */
+static int telling_rung(const sweep *s)
+{
+    for (int rung = s->n_rungs - 1; rung > 0; rung--) {
+        int told = 0;
+        for (size_t i = 0; i < s->n; i++) told += s->trials[i].told[rung] != NULL;
+        if (told >= ENOUGH) return rung;
+    }
+    return 0;
+}
+
+/* Places and scores of all trials so far, for TPE: those that came to the rung, those on their way
+ * to it, and those that failed or were rejected. */
 static base_status propose(const sweep *s, int64_t id, double *at, base_err *err)
 {
     size_t dims = (size_t)s->space.n, n = 0;
     double *points = calloc(s->n * dims + 1, sizeof *points);
     double *scores = calloc(s->n + 1, sizeof *scores);
-    int sign = 1;
+    int sign = 1, rung = telling_rung(s);
     char name[64];
     sweep_objective(&s->space, 0, name, &sign);
     for (size_t i = 0; points && scores && i < s->n; i++) {
-        const json_t *values = json_object_get(s->trials[i].asked, "values");
-        bool whole = true;
+        const sweep_trial *t = &s->trials[i];
+        const json_t *values = json_object_get(t->asked, "values");
+        bool whole = t->state != SWEEP_PAUSED || t->told[rung];
         for (size_t k = 0; k < dims; k++) {
             const sweep_param *p = &s->space.params[k];
             const char *v = json_string_value(json_object_get(values, p->key));
             whole = whole && v && sweep_place(p, v, &points[n * dims + k]);
         }
         if (!whole) continue;
-        double score = sign * sweep_result(&s->trials[i], name);
+        double score = t->told[rung] ? sign * result_at(t, rung, name) : (double)-INFINITY;
         scores[n++] = isfinite(score) ? score : (double)-INFINITY;
     }
     base_status status = points && scores ? sweep_tpe(&s->space, id, points, scores, n, at, err)
@@ -233,49 +379,87 @@ static base_status propose(const sweep *s, int64_t id, double *at, base_err *err
     return status;
 }
 
-static base_status ask_new(sweep *s, const char *worker, int *lock, int64_t *id, base_err *err)
+/* Values of the trial that comes next. */
+static base_status choose(const sweep *s, json_t **values, base_err *err)
 {
-    int64_t next = (int64_t)s->n + 1, last = s->space.trials;
-    int64_t grid = s->space.method == SWEEP_GRID ? sweep_grid_size(&s->space) : last;
-    if (next > last || next > grid) return BASE_OK;
     double at[SWEEP_PARAMS];
+    const int64_t next = (int64_t)s->n + 1;
     if (s->space.method == SWEEP_GRID)
         sweep_grid(&s->space, next - 1, at);
     else if (s->space.method == SWEEP_RANDOM)
         sweep_random(&s->space, next, at);
     else
         BASE_TRY(propose(s, next, at, err));
-    json_t *values = json_object();
+    *values = json_object();
     for (int k = 0; k < s->space.n; k++) {
         base_str text = {0};
         sweep_value(&s->space.params[k], at[k], &text);
-        json_object_set_new(values, s->space.params[k].key, json_string(text.s));
+        json_object_set_new(*values, s->space.params[k].key, json_string(text.s));
         base_str_free(&text);
     }
-    if (lock) {
-        base_status status = hold(s, next, lock, err);
-        if (status == BASE_OK && *lock < 0)
+    return BASE_OK;
+}
+
+/* Whether the sweep has had all its trials. */
+static bool is_full(const sweep *s)
+{
+    const int64_t rejected = (int64_t)sweep_count(s, SWEEP_REJECTED), n = (int64_t)s->n;
+    return n - rejected >= s->space.trials || rejected >= MOST_REJECTED * s->space.trials ||
+           (s->space.method == SWEEP_GRID && n >= sweep_grid_size(&s->space));
+}
+
+/* The event of the next trial; *reason is "" when it is asked for. */
+static base_status next_event(const sweep *s, const char *worker, bool locked, json_t **event,
+                              char reason[SWEEP_TEXT], base_err *err)
+{
+    json_t *values = NULL, *costs = NULL;
+    reason[0] = '\0';
+    BASE_TRY(choose(s, &values, err));
+    if (s->judge && s->judge(s, values, &costs, reason, err) != BASE_OK) {
+        json_decref(values);
+        return err->status;
+    }
+    *event = json_pack("{s:s,s:I,s:s,s:b,s:o,s:o*}", "event", reason[0] ? "reject" : "ask", "id",
+                       (json_int_t)s->n + 1, "worker", worker, "locked", locked, "values", values,
+                       "costs", costs);
+    if (*event && reason[0]) json_object_set_new(*event, "reason", json_string(reason));
+    return *event ? BASE_OK : base_nomem(err, 1);
+}
+
+static base_status ask_new(sweep *s, const char *worker, int *lock, int64_t *id, base_err *err)
+{
+    while (!is_full(s)) {
+        char reason[SWEEP_TEXT];
+        json_t *event;
+        const int64_t next = (int64_t)s->n + 1;
+        BASE_TRY(next_event(s, worker, lock != NULL, &event, reason, err));
+        base_status status = lock && !reason[0] ? hold(s, next, lock, err) : BASE_OK;
+        if (status == BASE_OK && lock && !reason[0] && *lock < 0)
             status = base_fail(err, BASE_AGAIN, "'%s/trials/%lld.lock' is held", s->dir,
                                (long long)next);
         if (status != BASE_OK) {
-            json_decref(values);
+            json_decref(event);
             return status;
         }
+        BASE_TRY(append(s, event, err));
+        if (reason[0]) continue;
+        *id = next;
+        break;
     }
-    *id = next;
-    return append(s,
-                  json_pack("{s:s,s:I,s:s,s:b,s:o}", "event", "ask", "id", (json_int_t)next,
-                            "worker", worker, "locked", lock != NULL, "values", values),
-                  err);
+    return BASE_OK;
 }
 
 base_status sweep_ask(sweep *s, const char *worker, int *lock, int64_t *id, base_err *err)
 {
-    *id = 0;
+    *id = s->busy = 0;
     if (lock) *lock = -1;
     base_status status = lock ? take_over(s, worker, lock, id, err) : BASE_OK;
+    if (status == BASE_OK && *id == 0) status = promote(s, worker, lock, id, err);
     if (status == BASE_OK && *id == 0) status = ask_new(s, worker, lock, id, err);
     if (status != BASE_OK && lock && *lock >= 0) close(*lock);
+    for (size_t i = 0; *id == 0 && i < s->n; i++)
+        if (s->trials[i].state == SWEEP_ASKED && (s->busy == 0 || s->trials[i].locked))
+            s->busy = (int64_t)i + 1;
     return status;
 }
 
@@ -286,8 +470,8 @@ static base_status check_open(const sweep *s, int64_t id, base_err *err)
         return base_hint(err, "`sotto sweep ls %.100s` shows those there are", s->dir);
     }
     if (s->trials[id - 1].state == SWEEP_ASKED) return BASE_OK;
-    return base_fail(err, BASE_USAGE, "trial %lld of '%s' has ended already", (long long)id,
-                     s->dir);
+    return base_fail(err, BASE_USAGE, "trial %lld of '%s' is not being worked on: it is %s",
+                     (long long)id, s->dir, sweep_state_name(s->trials[id - 1].state));
 }
 
 base_status sweep_tell(sweep *s, int64_t id, json_t *results, base_err *err)
@@ -297,9 +481,12 @@ base_status sweep_tell(sweep *s, int64_t id, json_t *results, base_err *err)
         json_decref(results);
         return status;
     }
-    return append(
-        s, json_pack("{s:s,s:I,s:o}", "event", "tell", "id", (json_int_t)id, "results", results),
-        err);
+    const int rung = s->trials[id - 1].rung;
+    const bool last = rung >= s->n_rungs - 1;
+    json_t *o = json_pack("{s:s,s:I,s:o}", "event", last ? "tell" : "report", "id", (json_int_t)id,
+                          "results", results);
+    if (o && s->n_rungs > 1) json_object_set_new(o, "epochs", json_integer(s->rungs[rung]));
+    return append(s, o, err);
 }
 
 base_status sweep_fail(sweep *s, int64_t id, const char *reason, base_err *err)
@@ -314,8 +501,24 @@ base_status sweep_fail(sweep *s, int64_t id, const char *reason, base_err *err)
 
 double sweep_result(const sweep_trial *t, const char *name)
 {
-    const json_t *v = json_object_get(json_object_get(t->ended, "results"), name);
-    return json_is_number(v) ? json_number_value(v) : (double)NAN;
+    int rung = SWEEP_RUNGS - 1;
+    while (rung > 0 && !t->told[rung]) rung--;
+    return result_at(t, rung, name);
+}
+
+int64_t sweep_epochs(const sweep *s, const sweep_trial *t)
+{
+    int64_t epochs = 0;
+    for (int k = 0; k < s->n_rungs; k++)
+        if (t->told[k]) epochs = s->rungs[k];
+    return epochs;
+}
+
+size_t sweep_count(const sweep *s, sweep_state state)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) n += s->trials[i].state == state;
+    return n;
 }
 
 const char *sweep_objective(const sweep_space *s, int i, char name[64], int *sign)
@@ -340,6 +543,7 @@ static bool dominates(const sweep *s, const sweep_trial *a, const sweep_trial *b
     char name[64];
     int sign;
     bool better = false;
+    if (a->state != SWEEP_TOLD) return false;
     for (int i = 0; sweep_objective(&s->space, i, name, &sign); i++) {
         double x = sign * sweep_result(a, name), y = sign * sweep_result(b, name);
         if (!(x >= y)) return false;
@@ -352,6 +556,7 @@ bool sweep_on_front(const sweep *s, size_t i)
 {
     char name[64];
     int sign;
+    if (s->trials[i].state != SWEEP_TOLD) return false;
     for (int k = 0; sweep_objective(&s->space, k, name, &sign); k++)
         if (isnan(sweep_result(&s->trials[i], name))) return false;
     for (size_t j = 0; j < s->n; j++)

@@ -26,7 +26,8 @@ typedef struct trainer {
     int64_t steps;    /* batches of an epoch */
     bool float_part;  /* epochs in float that others in int8 follow */
     int64_t first;    /* epochs of the run before those of this session, */
-    int64_t total;    /* and of the whole run */
+    int64_t total;    /* and of the whole run, */
+    int64_t until;    /* of which this process does so many */
     double started;   /* of this process */
     double before;    /* seconds trained by earlier ones */
     double saved_at;
@@ -253,7 +254,7 @@ static base_status stopped(trainer *t, base_err *err)
 
 static base_status train_epochs(trainer *t, base_err *err)
 {
-    while (t->c.epoch < t->s.setup->train.epochs) {
+    while (t->c.epoch < t->s.setup->train.epochs && t->first + t->c.epoch < t->until) {
         base_status status = train_steps(t, err);
         if (status == BASE_INTERRUPTED) return stopped(t, err);
         BASE_TRY(status);
@@ -283,11 +284,16 @@ static base_status fit_epochs(trainer *t, base_err *err)
 
 /* ---- the run ---- */
 
-/* The weights that are kept, as a file of this name; *best: those of the best epoch. */
-static base_status keep_model(const trainer *t, const char *name, bool *best, base_err *err)
+/* Whether the weights that are kept are those of the best epoch, else the last ones. */
+static bool keeps_best(const trainer *t)
 {
-    *best = t->s.setup->train.keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
-    if (!*best) return save_model(t, name, err);
+    return t->s.setup->train.keep == TRAIN_KEEP_BEST && t->c.best_epoch > 0;
+}
+
+/* The weights that are kept, as a file of this name. */
+static base_status keep_model(const trainer *t, const char *name, base_err *err)
+{
+    if (!keeps_best(t)) return save_model(t, name, err);
     char *from = rundir_file(&t->run, "best.h5"), *to = rundir_file(&t->run, name), *bytes = NULL;
     size_t n;
     base_status status = from && to ? BASE_OK : base_nomem(err, 1);
@@ -299,11 +305,11 @@ static base_status keep_model(const trainer *t, const char *name, bool *best, ba
     return status;
 }
 
-static base_status finish(trainer *t, train_result *r, base_err *err)
+/* What has come out so far; *best: it is the best epoch's. */
+static base_status sum_up(trainer *t, train_result *r, bool *best, base_err *err)
 {
     const train_settings *set = &t->s.setup->train;
-    bool best;
-    BASE_TRY(keep_model(t, "model.h5", &best, err));
+    *best = keeps_best(t);
     r->epochs = t->first + t->c.epoch;
     r->best_epoch = t->c.best_epoch;
     r->seconds = t->before + base_seconds() - t->started;
@@ -314,14 +320,33 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
     r->val_clips = t->s.n_val;
     r->val_accuracy = t->c.best_accuracy;
     double loss;
-    if (!best)
-        BASE_TRY(session_validate(&t->s, session_weights(&t->s), &loss, &r->val_accuracy, err));
+    return *best ? BASE_OK
+                 : session_validate(&t->s, session_weights(&t->s), &loss, &r->val_accuracy, err);
+}
+
+static base_status finish(trainer *t, train_result *r, base_err *err)
+{
+    bool best;
+    BASE_TRY(keep_model(t, "model.h5", err));
+    BASE_TRY(sum_up(t, r, &best, err));
     char text[256];
     snprintf(text, sizeof text,
              "{\"epochs\":%lld,\"kept_epoch\":%lld,\"val_accuracy\":%.17g,\"seconds\":%.3f}\n",
              (long long)r->epochs, (long long)(best ? r->best_epoch : r->epochs),
              isfinite(r->val_accuracy) ? r->val_accuracy : 0, r->seconds);
     return rundir_end(&t->run, RUN_DONE, text, err);
+}
+
+/* The end of this process's share, with the checkpoint that the next one begins at. */
+static base_status leave(trainer *t, train_result *r, base_err *err)
+{
+    bool best;
+    char text[96];
+    BASE_TRY(save_checkpoint(t, err));
+    BASE_TRY(sum_up(t, r, &best, err));
+    snprintf(text, sizeof text, "paused after epoch %lld of %lld\n", (long long)r->epochs,
+             (long long)t->total);
+    return rundir_end(&t->run, RUN_INTERRUPTED, text, err);
 }
 
 static base_status make_provenance(trainer *t, base_err *err)
@@ -455,9 +480,8 @@ static base_status open_session(trainer *t, base_err *err)
 /* From float to int8, of the model that the float epochs have given. */
 static base_status turn_to_int8(trainer *t, base_err *err)
 {
-    bool best;
     char *path = rundir_file(&t->run, FLOAT_FILE);
-    base_status status = path ? keep_model(t, FLOAT_FILE, &best, err) : base_nomem(err, 1);
+    base_status status = path ? keep_model(t, FLOAT_FILE, err) : base_nomem(err, 1);
     if (status == BASE_OK) status = follow_float(t, path, err);
     free(path);
     BASE_TRY(status);
@@ -473,7 +497,7 @@ static base_status train_parts(trainer *t, bool resume, base_err *err)
 {
     BASE_TRY(start(t, resume, err));
     BASE_TRY(t->setup.train.fit != FIT_NO ? fit_epochs(t, err) : train_epochs(t, err));
-    if (!t->float_part) return BASE_OK;
+    if (!t->float_part || t->first + t->c.epoch >= t->until) return BASE_OK;
     BASE_TRY(turn_to_int8(t, err));
     return train_epochs(t, err);
 }
@@ -484,7 +508,8 @@ static base_status run_open_session(trainer *t, const train_output *out, train_r
     BASE_TRY(open_run(t, out, err));
     base_err e = {0};
     base_status status = train_parts(t, out->resume, &e);
-    if (status == BASE_OK) status = finish(t, result, &e);
+    if (status == BASE_OK)
+        status = t->first + t->c.epoch < t->total ? leave(t, result, &e) : finish(t, result, &e);
     if (status != BASE_OK) {
         char line[sizeof e.message + 1];
         snprintf(line, sizeof line, "%s\n", e.message);
@@ -499,10 +524,10 @@ static base_status run_open_session(trainer *t, const train_output *out, train_r
 static base_status choose_part(trainer *t, const train_output *out, base_err *err)
 {
     const train_settings *set = &t->setup.train;
+    t->total = train_setup_epochs(&t->setup);
+    t->until = out->until > 0 && out->until < t->total ? out->until : t->total;
     if (set->qat && set->init[0]) settings_of_int8(&t->setup);
-    t->total = set->epochs;
     if (!set->qat || set->init[0]) return BASE_OK;
-    t->total += t->setup.quantize.epochs;
     t->float_part = true;
     if (!out->resume) return BASE_OK;
     char *path = base_path(out->dir, FLOAT_FILE);

@@ -56,6 +56,8 @@ typedef struct train_output {
     const char *dir;         /* the run directory, made by train_run */
     const char *config_text; /* config.ini: resolved, reads back to the setup */
     const char *command;     /* the command line, for the manifest; may be NULL */
+    int64_t until;           /* epochs of the whole run after which it is left to be resumed, by the
+                              * schedule of all of them; 0: trained to the end */
     bool resume;             /* the directory is there: go on from its checkpoint, or from the
                               * start when there is none yet */
 } train_output;
@@ -63,7 +65,7 @@ typedef struct train_output {
 /* Train a run; with train.qat quantize.epochs with simulated int8, from train.init on or, without,
  * from what training in float before gives (file float.h5 in the run's folder). Whatever is wrong
  * with settings or data is found before the directory is made; afterwards it ends in DONE, FAILED
- * or INTERRUPTED. BASE_INTERRUPTED when *stop became nonzero, after a checkpoint; BASE_MISMATCH
+ * or INTERRUPTED (also when out->until was reached: BASE_OK then). BASE_INTERRUPTED when *stop became nonzero, after a checkpoint; BASE_MISMATCH
  * when the loss is no longer finite. */
 base_status train_run(const train_setup *s, const train_output *out, const train_hooks *hooks,
                       train_result *result, base_err *err);
