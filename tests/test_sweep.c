@@ -115,9 +115,11 @@ static void tpe_beats_random(void **state)
     assert_true(wins >= 29);
 }
 
-static const char config_text[] = "[sweep]\ntrials = 40\nmaximize = y\nx = uniform 0 1\n";
+static const char plain[] = "[sweep]\ntrials = 40\nmaximize = y\nx = uniform 0 1\n";
+static const char asha[] = "[train]\nepochs = 4\n[sweep]\ntrials = 20\nmaximize = y\n"
+                           "stopping = asha\nreduction = 2\nx = uniform 0 1\n";
 
-static void make(char dir[64])
+static void make(char dir[64], const char *config_text)
 {
     base_err err = {0};
     snprintf(dir, 64, "/tmp/test_sweep.XXXXXX");
@@ -137,7 +139,7 @@ static void a_torn_line_is_named_and_survived(void **state)
 {
     (void)state;
     char dir[64], path[96];
-    make(dir);
+    make(dir, plain);
     base_err err = {0};
     sweep s;
     int64_t id;
@@ -172,8 +174,13 @@ static void fake_worker(const char *dir)
         int64_t id;
         if (sweep_open(dir, &s, &err) != BASE_OK) _exit(1);
         if (sweep_ask(&s, "fake", &lock, &id, &err) != BASE_OK) _exit(2);
+        const int64_t busy = s.busy;
         sweep_close(&s);
-        if (id == 0) _exit(0);
+        if (id == 0 && busy == 0) _exit(0);
+        if (id == 0) {
+            if (sweep_wait(dir, busy, &err) != BASE_OK) _exit(5);
+            continue;
+        }
         usleep(20000);
         if (sweep_open(dir, &s, &err) != BASE_OK) _exit(3);
         if (sweep_tell(&s, id, json_pack("{s:f}", "y", (double)id), &err) != BASE_OK) _exit(4);
@@ -189,12 +196,27 @@ static pid_t start(const char *dir)
     return pid;
 }
 
-/* 8 workers; 30 times one of them is killed and another one started. */
-static void killed_workers_lose_nothing(void **state)
+/* Lines of the journal that end a trial, or its share up to a rung. */
+static int count_ends(const char *dir)
 {
-    (void)state;
+    char path[96], *text;
+    int n = 0;
+    base_err err = {0};
+    snprintf(path, sizeof path, "%s/journal.jsonl", dir);
+    assert_int_equal(base_read_file(path, 1 << 20, &text, NULL, &err), BASE_OK);
+    static const char *const ends[] = {"\"tell\"", "\"report\""};
+    for (int e = 0; e < 2; e++)
+        for (const char *at = text; (at = strstr(at, ends[e])); at++) n++;
+    free(text);
+    return n;
+}
+
+/* 8 workers; 30 times one of them is killed and another one started. Every trial of n is told of
+ * once at every rung it came to. */
+static void kill_workers(const char *text, size_t n)
+{
     char dir[64];
-    make(dir);
+    make(dir, text);
     pid_t pid[8];
     int status, killed = 0;
     base_rng r = base_rng_at(1, BASE_RNG_TEST, 0, 0);
@@ -216,17 +238,27 @@ static void killed_workers_lose_nothing(void **state)
     base_err err = {0};
     sweep s;
     assert_int_equal(sweep_open(dir, &s, &err), BASE_OK);
-    int takes = 0;
-    assert_int_equal(s.n, 40);
+    int takes = 0, told = 0;
+    assert_int_equal(s.n, n);
     for (size_t i = 0; i < s.n; i++) {
-        assert_int_equal(s.trials[i].state, SWEEP_TOLD);
-        assert_true(sweep_result(&s.trials[i], "y") == (double)i + 1);
-        takes += s.trials[i].takes - 1;
+        const sweep_trial *t = &s.trials[i];
+        assert_true(t->state == SWEEP_TOLD || (t->state == SWEEP_PAUSED && s.n_rungs > 1));
+        assert_true(sweep_result(t, "y") == (double)i + 1);
+        for (int k = 0; k < s.n_rungs; k++) told += t->told[k] != NULL;
+        takes += t->takes - 1;
     }
-    print_message("%d workers killed, %d trials begun again\n", killed, takes);
+    assert_int_equal(count_ends(dir), told);
+    print_message("%d workers killed, %d trials begun again, %d told of\n", killed, takes, told);
     assert_true(killed > 0 && takes > 0);
     sweep_close(&s);
     drop(dir);
+}
+
+static void killed_workers_lose_nothing(void **state)
+{
+    (void)state;
+    kill_workers(plain, 40);
+    kill_workers(asha, 20);
 }
 
 int main(void)

@@ -60,3 +60,140 @@ setup() {
     [ "$(echo "$output" | jq '[.trials[] | select(.state == "told")] | length')" -eq 4 ]
     [ "$(find s/trials -name DONE | wc -l)" -eq 4 ]
 }
+
+# Settings of small trainings on the tones.
+tones() {
+    echo "data.pack=$BATS_FILE_TMPDIR/tones.h5 data.keywords=low,high train.batch=20" \
+        train.warmup_epochs=0
+}
+
+@test "a run left at epochs and resumed has the weights of one that was not" {
+    "$SOTTO" train -q ds_cnn $(tones) model.width=8 train.epochs=6 -o whole
+    "$SOTTO" train ds_cnn $(tones) model.width=8 train.epochs=6 --until 2 -o parts --format json \
+        >first.json 2>talk
+    grep -q 'left after epoch 2 of 6; go on with: sotto train --resume parts' talk
+    [ "$(jq .epochs first.json)" -eq 2 ]
+    [ "$("$SOTTO" runs ls parts --format json | jq -r .runs[0].state)" = interrupted ]
+    [ ! -e parts/model.h5 ]
+    "$SOTTO" train -q --resume parts --until 2 --format json >again.json
+    [ "$(jq .val_accuracy again.json)" = "$(jq .val_accuracy first.json)" ]
+    "$SOTTO" train -q --resume parts --until 5
+    [ "$(wc -l <parts/metrics.jsonl)" -eq 5 ]
+    "$SOTTO" train -q --resume parts
+    [ -e parts/DONE ]
+    h5diff whole/model.h5 parts/model.h5 /weights
+    same='del(.seconds, .clips_per_s)'
+    diff <(jq -c "$same" whole/metrics.jsonl) <(jq -c "$same" parts/metrics.jsonl)
+    run --separate-stderr "$SOTTO" train -q --resume parts --until -1
+    [ "$status" -eq 2 ]
+}
+
+@test "a preset leaves normalize as it was" {
+    "$SOTTO" train ds_cnn features.preset=mfcc_25x10 --print-config >kept.ini
+    grep -qx 'normalize = feature' kept.ini
+    grep -qx 'preset = mfcc_25x10' kept.ini || grep -q 'mfcc = 10' kept.ini
+    printf '[features]\npreset = mfcc_25x10\n' >plain.ini
+    "$SOTTO" train plain.ini --print-config | grep -qx 'normalize = none'
+}
+
+@test "limits of [gates] reject before any training, by what the int8 model takes" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=1 target.board=arduino-nano-33-ble \
+        'gates.flash_kb<=24' 'gates.ram_kb<=8' sweep.method=grid sweep.minimize="ram_kb flash_kb" \
+        sweep.model.width="8 64 16" sweep.features="mfcc_49x10 mfcc_20x49" -o s
+    "$SOTTO" sweep run s -q
+    "$SOTTO" sweep ls s --format json >ls.json
+    [ "$(jq -c '[.told, .rejected, .failed]' ls.json)" = '[2,4,0]' ]
+    [ "$(find s/trials -name config.ini | wc -l)" -eq 2 ]
+    jq -e '[.trials[] | select(.state == "rejected") | .note] | .[1] | test("^flash_kb [0-9.]+ > 24$")' \
+        ls.json
+    jq -e '[.trials[] | select(.state == "rejected" and .front)] | length == 0' ls.json
+    # the same figures once it is trained and quantized
+    "$SOTTO" quantize s/trials/1 --calibrate "$BATS_FILE_TMPDIR/tones.h5" -o one.int8.h5 -q
+    "$SOTTO" estimate one.int8.h5 --target arduino-nano-33-ble --format json >estimate.json
+    for k in flash ram; do
+        [ "$(jq ".trials[0].${k}_kb * 1024" ls.json)" = "$(jq ".targets[0].whole_${k}_bytes" estimate.json)" ]
+    done
+    # the same through ask: only what fits is handed out
+    "$SOTTO" sweep new s/config.ini -o asked
+    while "$SOTTO" sweep ask asked >>handed; do :; done
+    [ "$(cut -d' ' -f1 handed | paste -sd,)" = "$(jq -r '[.trials[] | select(.state == "told") | .trial] | join(",")' ls.json)" ]
+    # a net that cannot be built is rejected as well
+    "$SOTTO" sweep new ds_cnn $(tones) sweep.method=grid sweep.model.width="0.5 8" -o odd
+    "$SOTTO" sweep ask odd | grep -qx '2 model.width=8'
+    "$SOTTO" sweep ls odd --format json | jq -e '.trials[0].note | test("model.width = 0.5")'
+}
+
+@test "asha trains the best on, through run and through ask and tell" {
+    asha=(sweep.stopping=asha sweep.reduction=2 train.epochs=4 sweep.trials=8)
+    "$SOTTO" sweep new ds_cnn $(tones) "${asha[@]}" model.width=8 sweep.train.lr="log 1e-5 1e-2" -o s
+    "$SOTTO" sweep run s -j 2
+    "$SOTTO" sweep ls s --format json >ls.json
+    [ "$(jq '.told + .paused' ls.json)" -eq 8 ]
+    [ "$(jq .epochs ls.json)" -lt "$(jq .epochs_unstopped ls.json)" ]
+    [ "$(jq .epochs_unstopped ls.json)" -eq 32 ]
+    for t in $(seq 8); do # what is told is what was trained
+        [ "$(wc -l <"s/trials/$t/metrics.jsonl")" -eq "$(jq ".trials[$((t - 1))].epochs" ls.json)" ]
+    done
+    [ "$(find s/trials -name DONE | wc -l)" -eq "$(jq .told ls.json)" ]
+    printf '[train]\nepochs = 4\n[sweep]\nstopping = asha\nreduction = 2\ntrials = 4\nmaximize = y\nx = uniform 0 1\n' >fake.ini
+    "$SOTTO" sweep new fake.ini -o f
+    [[ "$("$SOTTO" sweep ask f)" == "1 --until=1 x="* ]]
+    [[ "$("$SOTTO" sweep ask f)" == "2 --until=1 x="* ]]
+    "$SOTTO" sweep tell f 1 y=0.2
+    "$SOTTO" sweep tell f 2 y=0.7
+    [[ "$("$SOTTO" sweep ask f)" == "2 --until=2 x="* ]]
+    [[ "$("$SOTTO" sweep ask f)" == "3 --until=1 x="* ]]
+    [[ "$("$SOTTO" sweep ask f)" == "4 --until=1 x="* ]]
+    run --separate-stderr "$SOTTO" sweep ask f
+    [ "$status" -eq 75 ]
+    run --separate-stderr "$SOTTO" sweep tell f 1 y=0.3
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"it is paused"* ]]
+}
+
+@test "a training that is done but was not told of is told of, not trained again" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=2 model.width=8 sweep.trials=2 \
+        sweep.train.lr="log 1e-4 1e-2" -o s
+    "$SOTTO" sweep run s -q
+    before=$(sha256sum s/trials/*/metrics.jsonl)
+    tail -n 1 s/journal.jsonl | jq -c '[.id, .results.val_accuracy]' >told
+    sed -i '$d' s/journal.jsonl
+    "$SOTTO" sweep run s -q
+    [ "$(sha256sum s/trials/*/metrics.jsonl)" = "$before" ]
+    [ "$(tail -n 1 s/journal.jsonl | jq -c '[.id, .results.val_accuracy]')" = "$(cat told)" ]
+    [ "$(jq -r .event s/journal.jsonl | paste -sd,)" = ask,tell,ask,take,tell ]
+}
+
+# A worker with its training in a process group of its own.
+worker() {
+    setsid "$SOTTO" sweep run "$1" -q --threads 1 >/dev/null 2>>talk 3>&- &
+    pids[$2]=$!
+}
+
+@test "8 workers of real trainings, killed at random, alone or with their training" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=4 model.width=8 sweep.trials=12 \
+        sweep.stopping=asha sweep.reduction=2 sweep.train.lr="log 1e-5 1e-2" -o s
+    RANDOM=7
+    for i in 0 1 2 3 4 5 6 7; do worker s $i; done
+    for k in $(seq 16); do
+        sleep 0.1
+        i=$((RANDOM % 8))
+        if ((RANDOM % 2)); then
+            kill -9 -- "-${pids[$i]}" || true # parent, worker and training
+        else
+            pkill -9 -P "${pids[$i]}" || true # the worker: its training goes on
+        fi
+        wait "${pids[$i]}" || true
+        worker s $i
+    done
+    for i in 0 1 2 3 4 5 6 7; do wait "${pids[$i]}"; done
+    "$SOTTO" sweep ls s --format json >ls.json
+    [ "$(jq -c '[.told + .paused, .failed, .asked]' ls.json)" = '[12,0,0]' ]
+    jq -s -e 'map(select(.event == "take")) | length > 0' s/journal.jsonl
+    # once at every rung, and trained no further than told
+    [ -z "$(jq -r 'select(.event == "tell" or .event == "report") | "\(.id) \(.epochs)"' \
+        s/journal.jsonl | sort | uniq -d)" ]
+    for t in $(seq 12); do
+        [ "$(wc -l <"s/trials/$t/metrics.jsonl")" -eq "$(jq ".trials[$((t - 1))].epochs" ls.json)" ]
+    done
+}
