@@ -20,12 +20,12 @@ const char *quant_plot_terminal(const char *path)
 base_status quant_plot_check(const char *path, base_err *err)
 {
     if (!quant_plot_terminal(path)) {
-        base_fail(err, BASE_USAGE, "--plot %s: neither a .png nor a .svg file", path);
+        base_fail(err, BASE_USAGE, "'%s' is neither a .png nor a .svg file", path);
         return base_hint(err, "the picture is drawn in the format that the name ends in");
     }
     if (data_process_found("gnuplot")) return BASE_OK;
-    base_fail(err, BASE_FAILED, "--plot %s: gnuplot is not installed", path);
-    return base_hint(err, "apt-get install gnuplot-nox, or leave --plot out");
+    base_fail(err, BASE_FAILED, "cannot draw '%s': gnuplot is not installed", path);
+    return base_hint(err, "apt-get install gnuplot-nox");
 }
 
 static void add_number(base_str *script, double v)

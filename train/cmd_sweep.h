@@ -12,4 +12,8 @@
 base_status cmd_sweep_judge(const sweep *s, const json_t *values, json_t **costs,
                             char reason[SWEEP_TEXT], base_err *err);
 
+/* A worker's command for a shell, by full paths: this program, the sweep, threads. BASE_DATA when
+ * there is no sweep in dir. */
+base_status cmd_sweep_worker(const char *dir, int threads, base_str *out, base_err *err);
+
 #endif
