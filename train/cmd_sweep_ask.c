@@ -1,6 +1,6 @@
 /* sotto sweep ask: the next trial. */
 #include "train/cli.h"
-#include "train/cmd_sweep.h"
+#include "train/cmd_worker.h"
 
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ base_status cmd_sweep_ask(cli *c, int argc, char **argv, base_err *err)
     int64_t id;
     char worker[32];
     snprintf(worker, sizeof worker, "shell:%ld", (long)getppid());
-    s.judge = cmd_sweep_judge;
+    s.judge = cmd_worker_judge;
     base_status status = sweep_ask(&s, worker, NULL, &id, err);
     if (status == BASE_OK && id == 0 && s.busy > 0 && s.n_rungs > 1)
         status = base_fail(err, BASE_AGAIN, "trial %lld of '%s' is still being worked on",

@@ -1,46 +1,8 @@
 /* sotto sweep parallel: a line of GNU parallel. */
 #include "train/cli.h"
-#include "train/cmd_sweep.h"
+#include "train/cmd_worker.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-/* One word of a shell's line, quoted where it must be. */
-static void add_word(base_str *out, const char *word)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./,:@-";
-    if (word[strspn(word, plain)] == '\0') {
-        base_str_add(out, "%s", word);
-        return;
-    }
-    base_str_add(out, "'");
-    for (; *word; word++)
-        if (*word == '\'')
-            base_str_add(out, "'\\''");
-        else
-            base_str_add_n(out, word, 1);
-    base_str_add(out, "'");
-}
-
-base_status cmd_sweep_worker(const char *dir, int threads, base_str *out, base_err *err)
-{
-    char program[PATH_MAX] = "", full[PATH_MAX];
-    sweep s;
-    BASE_TRY(sweep_open(dir, &s, err));
-    sweep_close(&s);
-    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0 || !realpath(dir, full))
-        return base_fail(err, BASE_FAILED, "cannot find the path of '%s': %s", dir,
-                         strerror(errno));
-    add_word(out, program);
-    base_str_add(out, " sweep run ");
-    add_word(out, full);
-    base_str_add(out, " --threads %d", threads);
-    return out->failed ? base_nomem(err, out->len) : BASE_OK;
-}
+#include <stdio.h>
 
 base_status cmd_sweep_parallel(cli *c, int argc, char **argv, base_err *err)
 {
@@ -60,13 +22,13 @@ base_status cmd_sweep_parallel(cli *c, int argc, char **argv, base_err *err)
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
     BASE_TRY(cli_check_range("--workers", workers, 1, 10000, err));
     base_str worker = {0}, where = {0};
-    base_status status = cmd_sweep_worker(c->args[0], 1, &worker, err);
+    base_status status = cmd_worker_command(c->args[0], 1, &worker, err);
     if (hosts) {
         base_str_add(&where, " --sshlogin ");
-        add_word(&where, hosts);
+        cmd_worker_word(&where, hosts);
     }
     base_str line = {0};
-    if (status == BASE_OK) add_word(&line, worker.s);
+    if (status == BASE_OK) cmd_worker_word(&line, worker.s);
     if (status == BASE_OK && (line.failed || where.failed)) status = base_nomem(err, line.len);
     if (status == BASE_OK)
         printf("seq %d | parallel -N0 -j %d --line-buffer%s %s\n", workers, workers,

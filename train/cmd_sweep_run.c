@@ -1,7 +1,7 @@
 /* sotto sweep run: trains the trials of a sweep in processes of their own. */
 #include "data/process.h"
 #include "train/cli.h"
-#include "train/cmd_sweep.h"
+#include "train/cmd_worker.h"
 #include "train/rundir.h"
 
 #include <errno.h>
@@ -120,7 +120,7 @@ static base_status work(const worker *w, bool *more, base_err *err)
     int lock;
     int64_t id;
     BASE_TRY(sweep_open(w->dir, &s, err));
-    s.judge = cmd_sweep_judge;
+    s.judge = cmd_worker_judge;
     base_status status = sweep_ask(&s, w->name, &lock, &id, err);
     base_arena *arena = base_arena_new();
     const char *argv[WORDS];

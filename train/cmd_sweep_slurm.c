@@ -1,7 +1,7 @@
 /* sotto sweep slurm: a job array of workers. */
 #include "data/process.h"
 #include "train/cli.h"
-#include "train/cmd_sweep.h"
+#include "train/cmd_worker.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static base_status write_script(const job *j, const char *dir, base_str *script,
 {
     char full[PATH_MAX];
     base_str worker = {0};
-    base_status status = cmd_sweep_worker(dir, j->cpus, &worker, err);
+    base_status status = cmd_worker_command(dir, j->cpus, &worker, err);
     if (status != BASE_OK || !realpath(dir, full)) {
         base_str_free(&worker);
         return status == BASE_OK ? base_fail(err, BASE_FAILED, "no path '%s'", dir) : status;

@@ -65,8 +65,8 @@ typedef struct train_output {
 /* Train a run; with train.qat quantize.epochs with simulated int8, from train.init on or, without,
  * from what training in float before gives (file float.h5 in the run's folder). Whatever is wrong
  * with settings or data is found before the directory is made; afterwards it ends in DONE, FAILED
- * or INTERRUPTED (also when out->until was reached: BASE_OK then). BASE_INTERRUPTED when *stop became nonzero, after a checkpoint; BASE_MISMATCH
- * when the loss is no longer finite. */
+ * or INTERRUPTED (also when out->until was reached: BASE_OK then). BASE_INTERRUPTED when *stop
+ * became nonzero, after a checkpoint; BASE_MISMATCH when the loss is no longer finite. */
 base_status train_run(const train_setup *s, const train_output *out, const train_hooks *hooks,
                       train_result *result, base_err *err);
 

@@ -135,6 +135,19 @@ tones() {
         [ "$(wc -l <"s/trials/$t/metrics.jsonl")" -eq "$(jq ".trials[$((t - 1))].epochs" ls.json)" ]
     done
     [ "$(find s/trials -name DONE | wc -l)" -eq "$(jq .told ls.json)" ]
+    # a shell loop comes to the same as one worker
+    "$SOTTO" sweep new s/config.ini -o one
+    "$SOTTO" sweep run one -q
+    "$SOTTO" sweep new s/config.ini -o loop
+    while t=$("$SOTTO" sweep ask loop); do
+        set -- $t
+        id=$1
+        shift
+        if [ -d runs/$id ]; then set -- --resume runs/$id $1; else set -- s/config.ini "$@" -o runs/$id; fi
+        "$SOTTO" sweep tell loop $id val_accuracy=$("$SOTTO" train -q --format json "$@" | jq .val_accuracy)
+    done
+    ends='select(.event == "tell" or .event == "report") | [.id, .epochs, .results.val_accuracy]'
+    diff <(jq -c "$ends" one/journal.jsonl) <(jq -c "$ends" loop/journal.jsonl)
     printf '[train]\nepochs = 4\n[sweep]\nstopping = asha\nreduction = 2\ntrials = 4\nmaximize = y\nx = uniform 0 1\n' >fake.ini
     "$SOTTO" sweep new fake.ini -o f
     [[ "$("$SOTTO" sweep ask f)" == "1 --until=1 x="* ]]
@@ -196,4 +209,49 @@ worker() {
     for t in $(seq 12); do
         [ "$(wc -l <"s/trials/$t/metrics.jsonl")" -eq "$(jq ".trials[$((t - 1))].epochs" ls.json)" ]
     done
+}
+
+@test "a job array of a real Slurm, a task cancelled and one requeued" {
+    run bash "$BATS_TEST_DIRNAME/../slurm.sh" 3>&-
+    echo "$output"
+    [ "$status" -ne 77 ] || skip "$output"
+    [ "$status" -eq 0 ]
+}
+
+@test "slurm and parallel: what they write is what a shell and sbatch take" {
+    mkdir "a b"
+    "$SOTTO" sweep new fake.ini -o "a b/s"
+    run --separate-stderr "$SOTTO" sweep slurm "a b/s" --print --workers 3 --cpus 2 --options "--time=10"
+    [ "$status" -eq 0 ]
+    echo "$output" | sh -n
+    [[ "$output" == *"#SBATCH --array=1-3"*"#SBATCH --cpus-per-task=2"*"#SBATCH --time=10"* ]]
+    [ ! -e "a b/s/slurm.sh" ]
+    run --separate-stderr env PATH=/nowhere "$SOTTO" sweep slurm "a b/s"
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"sbatch is not installed"* ]]
+    [ -s "a b/s/slurm.sh" ]
+    run --separate-stderr "$SOTTO" sweep parallel nowhere
+    [ "$status" -eq 3 ]
+    command -v parallel >/dev/null || skip "parallel is not installed"
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=1 model.width=8 sweep.trials=5 \
+        sweep.train.lr="log 1e-4 1e-2" -o "a b/t"
+    "$SOTTO" sweep parallel "a b/t" --workers 3 | sh
+    [ "$("$SOTTO" sweep ls "a b/t" --format json | jq .told)" -eq 5 ]
+    [ "$(jq -r 'select(.worker) | .worker' "a b/t/journal.jsonl" | sort -u | wc -l)" -gt 1 ]
+}
+
+@test "the front as a picture" {
+    "$SOTTO" sweep new fake.ini -o s
+    run --separate-stderr "$SOTTO" sweep plot s -o a.pdf
+    [ "$status" -eq 2 ]
+    command -v gnuplot >/dev/null || skip "gnuplot is not installed"
+    run --separate-stderr "$SOTTO" sweep plot s -o a.svg
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"has no trial with a y and a k yet"* ]]
+    for i in 1 2 3; do "$SOTTO" sweep ask s && "$SOTTO" sweep tell s $i y=0.$i k=$((i * i)); done
+    "$SOTTO" sweep plot s -o a.svg
+    grep -q '</svg>' a.svg
+    for label in 'front' '>1<' '>2<' '>3<'; do grep -q "$label" a.svg; done
+    "$SOTTO" sweep plot s --x y --y k -o b.png
+    [ "$(head -c 4 b.png | tail -c 3)" = PNG ]
 }

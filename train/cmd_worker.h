@@ -1,6 +1,6 @@
-/* What the commands of `sotto sweep` share. */
-#ifndef TRAIN_CMD_SWEEP_H
-#define TRAIN_CMD_SWEEP_H
+/* What the commands share that begin workers of a sweep. */
+#ifndef TRAIN_CMD_WORKER_H
+#define TRAIN_CMD_WORKER_H
 
 #include "train/sweep.h"
 
@@ -9,11 +9,13 @@
  * [gates]. Values that no net can be built of are rejected too. Keys without a section are the
  * caller's own.
  */
-base_status cmd_sweep_judge(const sweep *s, const json_t *values, json_t **costs,
-                            char reason[SWEEP_TEXT], base_err *err);
+base_status cmd_worker_judge(const sweep *s, const json_t *values, json_t **costs,
+                             char reason[SWEEP_TEXT], base_err *err);
 
+/* One word of a shell's line, quoted where it must be. */
+void cmd_worker_word(base_str *out, const char *word);
 /* A worker's command for a shell, by full paths: this program, the sweep, threads. BASE_DATA when
  * there is no sweep in dir. */
-base_status cmd_sweep_worker(const char *dir, int threads, base_str *out, base_err *err);
+base_status cmd_worker_command(const char *dir, int threads, base_str *out, base_err *err);
 
 #endif

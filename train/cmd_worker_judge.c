@@ -1,5 +1,5 @@
-/* The judge of sweeps: see train/cmd_sweep.h. */
-#include "train/cmd_sweep.h"
+/* The judge of sweeps: see train/cmd_worker.h. */
+#include "train/cmd_worker.h"
 
 #include "quantize/gauge.h"
 
@@ -69,8 +69,8 @@ static void check(const train_setup *setup, const json_t *costs, char reason[SWE
     }
 }
 
-base_status cmd_sweep_judge(const sweep *s, const json_t *values, json_t **costs,
-                            char reason[SWEEP_TEXT], base_err *err)
+base_status cmd_worker_judge(const sweep *s, const json_t *values, json_t **costs,
+                             char reason[SWEEP_TEXT], base_err *err)
 {
     train_setup setup;
     base_err why = {0};
