@@ -38,6 +38,22 @@ setup() {
     run --separate-stderr "$SOTTO" sweep new fake.ini sweep.trails=5 -o s
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"trails is no setting of a sweep"*"did you mean trials?"* ]]
+    run --separate-stderr "$SOTTO" sweep new ds_cnn sweep.train.lrr="1 2" -o s
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"unknown key 'train.lrr'"*"did you mean"* ]]
+    run --separate-stderr "$SOTTO" sweep new ds_cnn sweep.train.lr="1 200" sweep.stopping=asha \
+        sweep.min_epochs=150 -o s
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"min_epochs = 150 leaves nothing to stop of 150 epochs"* ]]
+    run --separate-stderr "$SOTTO" sweep new ds_cnn sweep.train.epochs="9 20" sweep.stopping=asha -o s
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"cannot vary train.epochs"* ]]
+    run --separate-stderr "$SOTTO" sweep new fake.ini sweep.stopping=asha sweep.maximize= sweep.minimize= -o s
+    [ "$status" -eq 2 ]
+    [ ! -e s ]
+    run --separate-stderr "$SOTTO" sweep new fake.ini 'gates.ram_kb<=4' -o warned
+    [ "$status" -eq 0 ]
+    [[ "$stderr" == *"ram_kb rejects nothing before training: target.board is not given"* ]]
     run --separate-stderr "$SOTTO" sweep ls nowhere
     [ "$status" -eq 3 ]
     "$SOTTO" sweep new fake.ini -o s
