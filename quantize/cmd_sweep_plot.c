@@ -40,8 +40,8 @@ static int group_of(const picture *p, size_t i)
 /* Ranges with a margin; false when there is nothing to draw. */
 static bool find_ranges(picture *p)
 {
-    p->x_lo = p->y_lo = INFINITY;
-    p->x_hi = p->y_hi = -INFINITY;
+    p->x_lo = p->y_lo = HUGE_VAL;
+    p->x_hi = p->y_hi = -HUGE_VAL;
     for (size_t i = 0; i < p->s->n; i++) {
         const double x = x_of(p, i), y = sweep_result(&p->s->trials[i], p->y);
         if (group_of(p, i) == REJECTED || !isfinite(x) || !isfinite(y)) continue;

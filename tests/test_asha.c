@@ -66,7 +66,7 @@ static int front_of(const double *points, size_t n, size_t m, size_t i)
 static double gap(const double *points, const size_t *order, const int *front, size_t m,
                   size_t place, size_t i)
 {
-    double least = INFINITY;
+    double least = HUGE_VAL;
     for (size_t p = 0; p < place; p++) {
         double sum = 0;
         if (front[order[p]] != front[i]) continue;

@@ -89,7 +89,7 @@ static double objective(const double *at)
 /* The best of 60 trials. */
 static double best_of(sweep_space s, bool tpe)
 {
-    double points[60 * 3], scores[60], best = -INFINITY;
+    double points[60 * 3], scores[60], best = -HUGE_VAL;
     for (size_t i = 0; i < 60; i++) {
         base_err err = {0};
         double *at = points + i * 3;

@@ -25,7 +25,7 @@ typedef struct ranking {
 static void scale(ranking *r, const double *points)
 {
     for (size_t k = 0; k < r->m; k++) {
-        double lo = INFINITY, hi = -INFINITY;
+        double lo = HUGE_VAL, hi = -HUGE_VAL;
         for (size_t i = 0; i < r->n; i++) {
             const double v = points[i * r->m + k];
             if (isfinite(v)) lo = fmin(lo, v), hi = fmax(hi, v);
@@ -81,7 +81,7 @@ static void rank(ranking *r, bool *front, bool *out, size_t *order)
     for (size_t done = 0; done < r->n;) {
         for (size_t i = 0; i < r->n; i++) {
             front[i] = !r->taken[i] && !is_dominated(r, out, i);
-            r->far[i] = INFINITY;
+            r->far[i] = HUGE_VAL;
         }
         for (size_t i; (i = next_of(r, front)) < r->n; order[done++] = i) {
             r->taken[i] = true;

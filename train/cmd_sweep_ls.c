@@ -31,7 +31,7 @@ static void put_best(cli *c, const sweep *s)
     int sign;
     if (!sweep_objective(&s->space, 0, name, &sign)) return;
     size_t best = s->n;
-    double high = -INFINITY;
+    double high = -HUGE_VAL;
     for (size_t i = 0; i < s->n; i++) {
         if (s->trials[i].state != SWEEP_TOLD) continue;
         double v = sign * sweep_result(&s->trials[i], name);
