@@ -139,7 +139,8 @@ static base_status put_speakers(const data_exploration *e, base_str *out, base_e
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < DATA_SPLITS; k++) {
                 if (v[i].count[k] == 0) continue;
-                values[k * n + lengths[k]++] = (double)v[i].count[k];
+                values[k * n + lengths[k]++] =
+                    (double)v[i].count[k] - 0.5; /* the middle of its bin */
                 most = fmax(most, (double)v[i].count[k]);
             }
         most = 4 * ceil(fmin(most, BINS) / 4);
@@ -147,7 +148,7 @@ static base_status put_speakers(const data_exploration *e, base_str *out, base_e
         page_section(out, "speakers", "Speakers");
         page_figures(out);
         page_strips(out, &(page_strips_spec){"Speakers by how many clips they have", "clips", names,
-                                             of, lengths, DATA_SPLITS, 0.5, most + 0.5, (int)most});
+                                             of, lengths, DATA_SPLITS, 0, most, (int)most});
         page_figures_end(out);
         page_paragraph(out, "Those with most clips:");
         put_voices(e, v, n, out);
@@ -422,15 +423,17 @@ static void say_map(const data_exploration *e, const data_explore_model *model, 
                        m->n);
     double kept = 0;
     for (size_t k = 0; k < h->n_axes; k++) kept += h->share[k];
-    if (m->tsne)
+    if (!m->tsne) return;
+    page_paragraph(out,
+                   "t-SNE (van der Maaten and Hinton, 2008) of %zu principal components (%.0f %% "
+                   "of the variance), perplexity %.0f; divergence %.2f nats before, %.2f after. "
+                   "Near points are alike; distances between clouds and their sizes say nothing.",
+                   h->n_axes, 100 * kept, m->perplexity, m->start, m->end);
+    if (isfinite(m->trust_tsne))
         page_paragraph(out,
-                       "t-SNE (van der Maaten and Hinton, 2008) of %zu principal components "
-                       "(%.0f %% of the variance), perplexity %.0f; divergence %.2f, %.2f nats at "
-                       "the end; trustworthiness %.3f (of the plane of the first two components: "
-                       "%.3f). Near points are alike; distances between clouds and their sizes "
-                       "say nothing.",
-                       h->n_axes, 100 * kept, m->perplexity, m->start, m->end, m->trust_tsne,
-                       m->trust_pca);
+                       "Trustworthiness at 12 neighbours (Venna and Kaski, 2001; 1: all true): "
+                       "%.3f, of the plane of the first two components %.3f.",
+                       m->trust_tsne, m->trust_pca);
 }
 
 static base_status put_map(const data_exploration *e, const data_explore_model *model,

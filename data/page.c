@@ -8,12 +8,12 @@
 
 /* The colours c0 .. c7 stay apart for people without one of the three kinds of cones (by the
  * matrices of Machado et al., "A physiologically-based model for simulation of color vision
- * deficiency", 2009: 10 of 100 or more in OKLab for any two of them) and from the ground (contrast
+ * deficiency", 2009: 9 of 100 or more in OKLab for any two of them) and from the ground (contrast
  * 3 or more). */
 static const char style[] =
     ":root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6570;--ground:#fff;--line:#d5dae0;"
-    "--card:#f5f7f9;--c0:#0b288b;--c1:#ab3004;--c2:#112803;--c3:#9577e9;--c4:#bd7d00;--c5:#0b9a9a;-"
-    "-c6:#700049;--c7:#5c626c;"
+    "--card:#f5f7f9;--c0:#6367d5;--c1:#721400;--c2:#007200;--c3:#56117c;--c4:#a18900;--c5:#0096b8;-"
+    "-c6:#d75782;--c7:#484e58;"
     "--hit:37,99,201;--miss:200,60,20}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--dim:#9aa5b1;--ground:#14171b;"
     "--line:#353c45;--card:#1d2228;--c0:#406ad1;--c1:#f9981f;--c2:#97f58c;--c3:#a88bff;"

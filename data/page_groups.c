@@ -83,7 +83,7 @@ static void put_strip(base_str *out, const page_strips_spec *s, size_t i)
     size_t count[MOST_BINS] = {0}, most = 0, n = 0;
     const int bins = s->bins < MOST_BINS ? s->bins : MOST_BINS;
     const double width = (s->hi - s->lo) / bins, y = TOP + (double)(i + 1) * STRIP;
-    const double wide = (WIDTH - LEFT - 12.0) / bins;
+    const double wide = (WIDTH - LEFT - 18.0) / bins;
     for (size_t k = 0; k < s->lengths[i]; k++) {
         const double v = s->values[i][k];
         if (!isfinite(v)) continue;
@@ -94,7 +94,7 @@ static void put_strip(base_str *out, const page_strips_spec *s, size_t i)
     for (int b = 0; b < bins; b++) most = count[b] > most ? count[b] : most;
     put_label(out, LEFT - 5, y - 4, "end", s->names[i]);
     base_str_add(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
-                 WIDTH - 12, y, y);
+                 WIDTH - 18, y, y);
     if (n == 0) return;
     base_str_add(out, "<path style=\"fill:var(--c0)\" d=\"M%d %.1f", LEFT, y);
     for (int b = 0; b < bins; b++)
@@ -116,14 +116,14 @@ void page_strips(base_str *out, const page_strips_spec *s)
     const int bottom = TOP + (int)s->n * STRIP;
     open_figure(out, s->title, WIDTH, bottom + AXIS, "");
     for (int k = 0; k <= 4; k++) {
-        const double x = LEFT + (WIDTH - LEFT - 12) * k / 4.0;
+        const double x = LEFT + (WIDTH - LEFT - 18) * k / 4.0;
         base_str_add(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x,
                      x, TOP, bottom);
         base_str_add(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.4g</text>", x,
                      bottom + 14, s->lo + (s->hi - s->lo) * k / 4);
     }
     for (size_t i = 0; i < s->n; i++) put_strip(out, s, i);
-    put_label(out, (LEFT + WIDTH - 12) / 2.0, bottom + 30, "middle", s->x);
+    put_label(out, (LEFT + WIDTH - 18) / 2.0, bottom + 30, "middle", s->x);
     base_str_add(out, "</svg><figcaption>");
     page_text(out, s->title);
     base_str_add(out, "; <span style=\"color:var(--c1)\">&#9612;</span>median</figcaption>"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 32 }; /* points a job moves */
+enum { ROWS = 32, LANES = 8 }; /* points a job moves; numbers side by side */
 
 static const double exaggeration = 12;
 
@@ -102,24 +102,41 @@ static base_status find_neighbours(tsne *t, base_err *err)
 
 /* ---- moving ---- */
 
+/* Sums over the other points, LANES of them at once. */
+typedef struct sums {
+    float w[LANES], ax[LANES], ay[LANES], bx[LANES], by[LANES];
+} sums;
+
+static inline void add_force(const tsne *t, size_t i, size_t j, size_t l, sums *s)
+{
+    const float dx = t->px[i] - t->px[j], dy = t->py[i] - t->py[j];
+    const float w = 1 / (1 + dx * dx + dy * dy), p = t->p[i * t->n + j];
+    s->w[l] += w;
+    s->ax[l] += p * w * dx;
+    s->ay[l] += p * w * dy;
+    s->bx[l] += w * w * dx;
+    s->by[l] += w * w * dy;
+}
+
+static float add_up(const float *v)
+{
+    float sum = 0;
+    for (int l = 0; l < LANES; l++) sum += v[l];
+    return sum;
+}
+
 static void forces(const tsne *t, size_t i)
 {
-    const float xi = t->px[i], yi = t->py[i], *p = t->p + i * t->n, *px = t->px, *py = t->py;
-    float sum = 0, ax = 0, ay = 0, bx = 0, by = 0;
-#pragma omp simd reduction(+ : sum, ax, ay, bx, by)
-    for (size_t j = 0; j < t->n; j++) {
-        const float dx = xi - px[j], dy = yi - py[j], w = 1 / (1 + dx * dx + dy * dy);
-        sum += w;
-        ax += p[j] * w * dx;
-        ay += p[j] * w * dy;
-        bx += w * w * dx;
-        by += w * w * dy;
-    }
-    t->sum[i] = (double)(sum - 1); /* itself */
-    t->pull[2 * i] = ax;
-    t->pull[2 * i + 1] = ay;
-    t->push[2 * i] = bx;
-    t->push[2 * i + 1] = by;
+    sums s = {0};
+    size_t j = 0;
+    for (; j + LANES <= t->n; j += LANES)
+        for (size_t l = 0; l < LANES; l++) add_force(t, i, j + l, l, &s);
+    for (; j < t->n; j++) add_force(t, i, j, 0, &s);
+    t->sum[i] = (double)(add_up(s.w) - 1); /* itself */
+    t->pull[2 * i] = add_up(s.ax);
+    t->pull[2 * i + 1] = add_up(s.ay);
+    t->push[2 * i] = add_up(s.bx);
+    t->push[2 * i + 1] = add_up(s.by);
 }
 
 static void forces_job(void *ctx, int job)
