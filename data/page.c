@@ -39,7 +39,7 @@ static const char style[] =
     "margin-top:.4rem}\n"
     "svg{display:block;width:100%;height:auto;font-size:12px}svg text{fill:var(--dim)}"
     ".grid{stroke:var(--line)}.wide{max-width:none;grid-column:1/-1}"
-    ".ghost{filter:grayscale(1);opacity:.18}.ring{fill:none;stroke:var(--ink);stroke-width:1.5}"
+    ".ghost{filter:grayscale(1);opacity:.28}.ring{fill:none;stroke:var(--ink);stroke-width:1.5}"
     ".narrow{grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr))}"
     ".map{shape-rendering:geometricPrecision;stroke:var(--card);stroke-width:.4}"
     "pre{overflow-x:auto;background:var(--card);padding:.6rem;font-size:.8rem}\n"

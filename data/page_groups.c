@@ -221,7 +221,7 @@ void page_map_groups(base_str *out, const page_map_spec *m)
         for (size_t i = 0; i < m->n; i++) n += m->group[i] == (int)k;
         open_figure(out, m->names[k], MAP_WIDTH, MAP_HEIGHT, "");
         base_str_add(out,
-                     "<use class=\"ghost\" href=\"#%s-all\"/><use class=\"map\" href=\"#%s-%zu\"/>"
+                     "<use class=\"ghost\" href=\"#%s-all\"/><use href=\"#%s-%zu\"/>"
                      "</svg><figcaption>",
                      m->id, m->id, k);
         page_text(out, m->names[k]);
