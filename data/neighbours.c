@@ -77,18 +77,24 @@ static double reach(const search *s, size_t i)
         const size_t o = s->index[i * s->k + j];
         sum += (double)fmaxf(s->distance[o * s->k + s->k - 1], s->distance[i * s->k + j]);
     }
-    return sum / (double)s->k + 1e-10; /* equal points are not infinitely dense */
+    return sum / (double)s->k;
 }
 
 base_status data_outlier_factors(const float *x, size_t n, size_t d, size_t k, int threads,
                                  double *factor, base_err *err)
 {
     search s = {x, n, d, k, base_alloc(n * k, sizeof *s.index), base_alloc(n * k, sizeof(float))};
-    double *away = base_alloc(n, sizeof *away);
+    double *away = base_alloc(n, sizeof *away), mean = 0;
     base_status status =
         s.index && s.distance && away ? BASE_OK : base_nomem(err, n * k * sizeof(float));
     if (status == BASE_OK) status = data_nearest(x, n, d, k, threads, s.index, s.distance, err);
-    for (size_t i = 0; i < n && status == BASE_OK; i++) away[i] = reach(&s, i);
+    for (size_t i = 0; i < n && status == BASE_OK; i++) {
+        away[i] = reach(&s, i);
+        mean += away[i] / (double)n;
+    }
+    /* equal points are not infinitely dense */
+    for (size_t i = 0; i < n && status == BASE_OK; i++)
+        away[i] = fmax(away[i], mean > 0 ? mean / 10 : 1);
     for (size_t i = 0; i < n && status == BASE_OK; i++) {
         double sum = 0; /* density is 1 / away */
         for (size_t j = 0; j < k; j++) sum += away[i] / away[s.index[i * k + j]];

@@ -14,7 +14,8 @@ base_status data_nearest(const float *x, size_t n, size_t d, size_t k, int threa
 
 /* Local outlier factor of each point among n > k >= 1 (Breunig et al., "LOF: identifying
  * density-based local outliers", SIGMOD 2000): how many times sparser it is around it than around
- * its k neighbours; near 1 inside of a cloud. */
+ * its k neighbours; near 1 inside of a cloud. No place counts as more than ten times as dense as
+ * the mean, so that heaps of equal points do not make all others outliers. */
 base_status data_outlier_factors(const float *x, size_t n, size_t d, size_t k, int threads,
                                  double *factor, base_err *err);
 

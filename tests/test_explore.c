@@ -113,6 +113,10 @@ static void test_outlier_factor_by_definition(void **state)
         assert_true(fabs(factor[i] - sum / NEAR / dense[i]) < 1e-4);
         assert_true(i == 0 || factor[i] < factor[0]);
     }
+    for (size_t i = 2 * NEAR; i < 4 * NEAR; i++) /* a heap of equal points is nobody's measure */
+        memcpy(x + i * DIM, x + 2 * NEAR * DIM, DIM * sizeof *x);
+    assert_int_equal(data_outlier_factors(x, POINTS, DIM, NEAR, 1, factor, NULL), BASE_OK);
+    for (size_t i = 1; i < POINTS; i++) assert_true(factor[i] < 20);
     memset(x, 0, sizeof x); /* all equal: none lies apart */
     assert_int_equal(data_outlier_factors(x, POINTS, DIM, NEAR, 1, factor, NULL), BASE_OK);
     for (size_t i = 0; i < POINTS; i++) assert_true(fabs(factor[i] - 1) < 1e-9);

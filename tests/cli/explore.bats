@@ -59,6 +59,17 @@ setup_file() {
     [ "$(grep -c '<use href="#tsne-s' "$out/1.html")" -eq 20 ]
 }
 
+@test "a run's embedding is mapped, and what it hears is told" {
+    "$SOTTO" train -q tc_resnet8 data.pack=tones.h5 'data.keywords=lo<b>&w,high' train.epochs=8 \
+        train.warmup_epochs=1 -o "$out/run" >/dev/null
+    "$SOTTO" data explore -q tones.h5 --words 'lo<b>&w,high' --run "$out/run" -o "$out/a.html" --format json \
+        >"$out/a.json"
+    grep -Eq 'clips by the [0-9]+ numbers that .*/run has before its last layer' "$out/a.html"
+    [ "$(grep -c 'heard as high</title>' "$out/a.html")" -gt 10 ]
+    "$SOTTO" data explore -q tones --words 'lo<b>&w,high' --threads 1 --run "$out/run" -o "$out/b.html" >/dev/null
+    grep -q 'heard as <b>' "$out/b.html"
+}
+
 @test "colours of a page stay apart for colour-blind readers, and from the ground" {
     perl -0777 -ne '
         sub linear { map { my $c = hex($_) / 255; $c <= 0.04045 ? $c / 12.92 : (($c + 0.055) / 1.055) ** 2.4 } $_[0] =~ /../g }
