@@ -127,21 +127,21 @@ static base_status find_embedding(court *c, base_err *err)
     return c->embedding->values ? BASE_OK : base_nomem(err, c->n * c->embedding->width * 4);
 }
 
-/* The rows of a batch in the embedding, which has those that were heard. */
+/* The rows of a batch in the embedding; they come in pieces, in order. */
 typedef struct rows {
     const court *c;
     const bool *heard;
-    size_t first;
+    size_t first, done;
 } rows;
 
 static void keep_rows(void *ctx, const nn_node *node, const nn_real *values, int batch)
 {
-    const rows *r = ctx;
+    rows *r = ctx;
     const embedding *e = r->c->embedding;
     if (!e || node != r->c->seen) return;
-    for (size_t i = 0; i < (size_t)batch; i++)
-        for (size_t k = 0; k < e->width && r->heard[i]; k++)
-            e->values[(r->first + i) * e->width + k] = (float)values[i * e->width + k];
+    for (size_t i = 0; i < (size_t)batch; i++, r->done++)
+        for (size_t k = 0; k < e->width && r->heard[r->done]; k++)
+            e->values[(r->first + r->done) * e->width + k] = (float)values[i * e->width + k];
 }
 
 /* A file that cannot be read is no verdict. */
@@ -160,7 +160,7 @@ static base_status judge_batch(const court *c, hands *h, size_t first, size_t n)
         dsp_frontend_run(h->frontend, h->clip, h->features);
         for (size_t k = 0; k < c->inputs; k++) h->x[i * c->inputs + k] = (nn_real)h->features[k];
     }
-    rows kept = {c, heard, first};
+    rows kept = {c, heard, first, 0};
     nn_net_observe(h->net, (const nn_real *const[]){h->x}, (int)n, h->y, keep_rows, &kept);
     for (size_t i = 0; i < n; i++) {
         const int word = data_recordings_at(c->r, first + i).word;

@@ -66,6 +66,9 @@ setup_file() {
         >"$out/a.json"
     grep -Eq 'clips by the [0-9]+ numbers that .*/run has before its last layer' "$out/a.html"
     [ "$(grep -c 'heard as high</title>' "$out/a.html")" -gt 10 ]
+    # clips that differ are at places that differ
+    [ "$(grep -o '<use href="#pca-s[0-9]" x="[0-9.]*" y="[0-9.]*"' "$out/a.html" | sort -u | wc -l)" -gt \
+        $(($(jq .mapped "$out/a.json") * 8 / 10)) ]
     "$SOTTO" data explore -q tones --words 'lo<b>&w,high' --threads 1 --run "$out/run" -o "$out/b.html" >/dev/null
     grep -q 'heard as <b>' "$out/b.html"
 }
