@@ -93,7 +93,8 @@ static base_status find_suspects(cli *c, const lint_choices *o, const data_recor
     BASE_TRY(parent_open(&run, o->run, err));
     double *median = base_alloc(words + 1, sizeof *median);
     cli_progress_begin(c, "listening", "clips", (int64_t)data_recordings_count(r));
-    base_status status = median ? suspects_judge(&run, r, &how, &v, err) : base_nomem(err, words);
+    base_status status =
+        median ? suspects_judge(&run, r, &how, &v, NULL, err) : base_nomem(err, words);
     cli_progress_end(c);
     if (status == BASE_OK) status = median_losses(r, v, median, err);
     if (status == BASE_OK) status = rank(r, run.model, v, median, (size_t)o->suspects, found, err);

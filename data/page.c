@@ -6,13 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The colours c0 .. c7 stay apart for people without one of the three kinds of cones (by the
+ * matrices of Machado et al., "A physiologically-based model for simulation of color vision
+ * deficiency", 2009: 9 of 100 or more in OKLab for any two of them) and from the ground (contrast
+ * 3 or more). */
 static const char style[] =
     ":root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6570;--ground:#fff;--line:#d5dae0;"
-    "--card:#f5f7f9;--c0:#2563c9;--c1:#c2410c;--c2:#15803d;--c3:#8b3fc4;--c4:#a16207;--c5:#0e7490;"
+    "--card:#f5f7f9;--c0:#6367d5;--c1:#721400;--c2:#007200;--c3:#56117c;--c4:#a18900;--c5:#0096b8;-"
+    "-c6:#d75782;--c7:#484e58;"
     "--hit:37,99,201;--miss:200,60,20}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--dim:#9aa5b1;--ground:#14171b;"
-    "--line:#353c45;--card:#1d2228;--c0:#78a9ff;--c1:#ff9b66;--c2:#63d48a;--c3:#cf9bff;"
-    "--c4:#e6c14f;--c5:#5fd0e0;--hit:90,150,255;--miss:255,120,70}}\n"
+    "--line:#353c45;--card:#1d2228;--c0:#406ad1;--c1:#f9981f;--c2:#97f58c;--c3:#a88bff;"
+    "--c4:#8b6d00;--c5:#35cccf;--c6:#d25587;--c7:#ecf2fb;--hit:90,150,255;--miss:255,120,70}}\n"
     "*{box-sizing:border-box}body{margin:0 auto;max-width:70rem;padding:1rem;color:var(--ink);"
     "background:var(--ground);font:16px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem;margin:.5rem 0;overflow-wrap:anywhere}"
@@ -33,7 +38,10 @@ static const char style[] =
     "image-rendering:pixelated;border-radius:.25rem}audio{display:block;width:100%;height:2.2rem;"
     "margin-top:.4rem}\n"
     "svg{display:block;width:100%;height:auto;font-size:12px}svg text{fill:var(--dim)}"
-    ".grid{stroke:var(--line)}"
+    ".grid{stroke:var(--line)}.wide{max-width:none;grid-column:1/-1}"
+    ".ghost{filter:grayscale(1);opacity:.28}.ring{fill:none;stroke:var(--ink);stroke-width:1.5}"
+    ".narrow{grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr))}"
+    ".map{shape-rendering:geometricPrecision;stroke:var(--card);stroke-width:.4}"
     "pre{overflow-x:auto;background:var(--card);padding:.6rem;font-size:.8rem}\n"
     "@media print{body{max-width:none;padding:0;font-size:11pt}.scroll{overflow:visible}"
     "table{font-size:7.5pt}th,td{padding:.1rem .25rem;white-space:normal}"
@@ -172,6 +180,10 @@ void page_table_end(base_str *out)
 void page_figures(base_str *out)
 {
     base_str_add(out, "<div class=\"figures\">\n");
+}
+void page_figures_narrow(base_str *out)
+{
+    base_str_add(out, "<div class=\"figures narrow\">\n");
 }
 void page_figures_end(base_str *out)
 {

@@ -33,6 +33,8 @@ void page_table_end(base_str *out);
 
 /* ---- charts ---- */
 
+enum { PAGE_COLOURS = 8 };
+
 typedef struct page_series {
     const char *name;         /* in the legend; NULL: not there */
     const double *x, *y;      /* n each; what is not finite is left out */
@@ -48,10 +50,50 @@ typedef struct page_axes {
     bool percent;          /* y is a fraction */
 } page_axes;
 
-/* Nothing when there is no finite point. Colours go round after six series. */
+/* Nothing when there is no finite point. Colours go round after PAGE_COLOURS series. */
 void page_chart(base_str *out, const page_axes *axes, const page_series *series, size_t n);
+
+/* Counts as bars that lie one above the other, each made of n_parts pieces: counts is n x n_parts.
+ */
+typedef struct page_bars_spec {
+    const char *title;
+    const char *const *names, *const *parts;
+    const int64_t *counts;
+    size_t n, n_parts;
+} page_bars_spec;
+void page_bars(base_str *out, const page_bars_spec *bars);
+
+/* Histograms of some groups one above the other, each as high as its largest bin, with the median
+ * marked. */
+typedef struct page_strips_spec {
+    const char *title, *x;
+    const char *const *names;
+    const double *const *values; /* of each group: lengths[i]; what is not finite is left out */
+    const size_t *lengths;
+    size_t n;
+    double lo, hi; /* of the axis; what lies outside is counted in the first and the last bin */
+    int bins;
+} page_strips_spec;
+void page_strips(base_str *out, const page_strips_spec *strips);
+
+/* Points of some groups on a plane without units; groups differ in colour and shape. */
+typedef struct page_map_spec {
+    const char *id, *title; /* id: of this map on the page */
+    const double *x, *y;
+    const int *group;         /* index into names */
+    const char *const *hover; /* what is said of a point */
+    const bool *ringed;       /* points to stand out */
+    size_t n;
+    const char *const *names; /* of groups */
+    size_t n_names;
+} page_map_spec;
+void page_map(base_str *out, const page_map_spec *map);
+/* The same map once for each group, which alone has its colour. After page_map. */
+void page_map_groups(base_str *out, const page_map_spec *map);
+
 /* Charts and other figures side by side where there is room. */
 void page_figures(base_str *out);
+void page_figures_narrow(base_str *out); /* of less width */
 void page_figures_end(base_str *out);
 
 /* ---- media ---- */
@@ -59,7 +101,11 @@ void page_figures_end(base_str *out);
 /* rows x columns values, the first row at the bottom, as a PNG from the smallest (dark) to the
  * largest (light). */
 void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns);
+/* Differences: blue below 0, red above. */
+void page_picture_signed(base_str *out, const char *alt, const float *v, int rows, int columns);
 /* n samples, 16 bits, one channel, with the means to play them. */
 void page_sound(base_str *out, const int16_t *pcm, size_t n, int rate);
+/* The same in half the space: 8 bits by mu-law (ITU-T G.711), noise 38 dB below the sound. */
+void page_sound_small(base_str *out, const int16_t *pcm, size_t n, int rate);
 
 #endif

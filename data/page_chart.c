@@ -3,7 +3,15 @@
 
 #include <math.h>
 
-enum { WIDTH = 420, HEIGHT = 270, LEFT = 52, RIGHT = 14, TOP = 12, BOTTOM = 42, COLOURS = 6 };
+enum {
+    WIDTH = 420,
+    HEIGHT = 270,
+    LEFT = 52,
+    RIGHT = 14,
+    TOP = 12,
+    BOTTOM = 42,
+    COLOURS = PAGE_COLOURS
+};
 
 /* What an axis spans, and how far apart its ticks are (log: decades). */
 typedef struct span {

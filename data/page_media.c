@@ -64,11 +64,16 @@ static void add_stored(base_str *out, const char *s, size_t n)
     add_u32(out, b << 16 | a);
 }
 
-/* 256 colours from dark blue over red to light yellow, linear between these. */
-static void add_palette(base_str *out)
+typedef const uint8_t page_palette[5][3];
+
+static page_palette sizes = {
+    {5, 5, 30}, {70, 20, 110}, {185, 50, 95}, {250, 140, 60}, {253, 250, 190}};
+static page_palette signs = {
+    {10, 50, 130}, {80, 150, 210}, {240, 240, 240}, {235, 120, 80}, {140, 10, 40}};
+
+/* 256 colours, linear between those of a palette. */
+static void add_palette(base_str *out, page_palette stop)
 {
-    static const uint8_t stop[5][3] = {
-        {5, 5, 30}, {70, 20, 110}, {185, 50, 95}, {250, 140, 60}, {253, 250, 190}};
     char rgb[256 * 3];
     for (int i = 0; i < 256; i++) {
         const int k = i * 4 / 256, part = i * 4 % 256;
@@ -78,15 +83,9 @@ static void add_palette(base_str *out)
     add_chunk(out, "PLTE", rgb, sizeof rgb);
 }
 
-static void add_pixels(base_str *out, const float *v, int rows, int columns)
+static void add_pixels(base_str *out, const float *v, int rows, int columns, float lo, float hi)
 {
     base_str raw = {0}, data = {0};
-    float lo = INFINITY, hi = -INFINITY;
-    for (int i = 0; i < rows * columns; i++) {
-        if (!isfinite(v[i])) continue;
-        lo = fminf(lo, v[i]);
-        hi = fmaxf(hi, v[i]);
-    }
     for (int r = rows - 1; r >= 0; r--) {
         base_str_add_n(&raw, "", 1); /* no filter */
         for (int k = 0; k < columns; k++) {
@@ -104,7 +103,8 @@ static void add_pixels(base_str *out, const float *v, int rows, int columns)
     base_str_free(&data);
 }
 
-void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+static void put_picture(base_str *out, const char *alt, const float *v, int rows, int columns,
+                        page_palette palette, float lo, float hi)
 {
     base_str png = {0}, head = {0};
     add_u32(&head, (uint32_t)columns);
@@ -112,8 +112,8 @@ void page_picture(base_str *out, const char *alt, const float *v, int rows, int 
     base_str_add_n(&head, "\x08\x03\0\0", 5); /* 8 bits, palette */
     base_str_add_n(&png, "\x89PNG\r\n\x1a\n", 8);
     if (!head.failed) add_chunk(&png, "IHDR", head.s, head.len);
-    add_palette(&png);
-    add_pixels(&png, v, rows, columns);
+    add_palette(&png, palette);
+    add_pixels(&png, v, rows, columns, lo, hi);
     add_chunk(&png, "IEND", "", 0);
     if (png.failed || head.failed) out->failed = true;
     base_str_add(out, "<img alt=\"");
@@ -125,6 +125,25 @@ void page_picture(base_str *out, const char *alt, const float *v, int rows, int 
     base_str_free(&head);
 }
 
+void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+{
+    float lo = INFINITY, hi = -INFINITY;
+    for (int i = 0; i < rows * columns; i++) {
+        if (!isfinite(v[i])) continue;
+        lo = fminf(lo, v[i]);
+        hi = fmaxf(hi, v[i]);
+    }
+    put_picture(out, alt, v, rows, columns, sizes, lo, hi);
+}
+
+void page_picture_signed(base_str *out, const char *alt, const float *v, int rows, int columns)
+{
+    float most = 1e-6f;
+    for (int i = 0; i < rows * columns; i++)
+        if (isfinite(v[i])) most = fmaxf(most, fabsf(v[i]));
+    put_picture(out, alt, v, rows, columns, signs, -most, most);
+}
+
 /* ---- WAV ---- */
 
 static void put_le(uint8_t *to, uint32_t v, int bytes)
@@ -132,28 +151,58 @@ static void put_le(uint8_t *to, uint32_t v, int bytes)
     for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(v >> (8 * i));
 }
 
-void page_sound(base_str *out, const int16_t *pcm, size_t n, int rate)
+/* A WAV file of n samples with a format tag (1: PCM, 7: mu-law), samples zero. */
+static uint8_t *new_wav(size_t n, int rate, int tag, uint32_t width, size_t *bytes)
 {
-    const size_t bytes = 44 + 2 * n;
-    uint8_t *wav = base_alloc(bytes, 1);
-    if (!wav) {
-        out->failed = true;
-        return;
-    }
+    *bytes = 44 + width * n;
+    uint8_t *wav = base_alloc(*bytes, 1);
+    if (!wav) return NULL;
     memcpy(wav, "RIFF....WAVEfmt ....", 20);
-    put_le(wav + 4, (uint32_t)bytes - 8, 4);
+    put_le(wav + 4, (uint32_t)*bytes - 8, 4);
     put_le(wav + 16, 16, 4);
-    put_le(wav + 20, 1, 2); /* PCM */
+    put_le(wav + 20, (uint32_t)tag, 2);
     put_le(wav + 22, 1, 2); /* channel */
     put_le(wav + 24, (uint32_t)rate, 4);
-    put_le(wav + 28, 2 * (uint32_t)rate, 4);
-    put_le(wav + 32, 2, 2);
-    put_le(wav + 34, 16, 2);
+    put_le(wav + 28, width * (uint32_t)rate, 4);
+    put_le(wav + 32, width, 2);
+    put_le(wav + 34, 8 * width, 2);
     memcpy(wav + 36, "data", 4);
-    put_le(wav + 40, 2 * (uint32_t)n, 4);
-    for (size_t i = 0; i < n; i++) put_le(wav + 44 + 2 * i, (uint16_t)pcm[i], 2);
+    put_le(wav + 40, width * (uint32_t)n, 4);
+    return wav;
+}
+
+/* Adds wav and frees it. */
+static void put_wav(base_str *out, uint8_t *wav, size_t bytes)
+{
     base_str_add(out, "<audio controls preload=\"none\" src=\"data:audio/wav;base64,");
-    add_base64(out, wav, bytes);
+    if (wav) add_base64(out, wav, bytes);
     base_str_add(out, "\"></audio>");
+    out->failed = out->failed || !wav;
     base_free(wav);
+}
+
+void page_sound(base_str *out, const int16_t *pcm, size_t n, int rate)
+{
+    size_t bytes;
+    uint8_t *wav = new_wav(n, rate, 1, 2, &bytes);
+    for (size_t i = 0; wav && i < n; i++) put_le(wav + 44 + 2 * i, (uint16_t)pcm[i], 2);
+    put_wav(out, wav, bytes);
+}
+
+/* Sign, three bits of exponent, four of mantissa; all bits are turned over. */
+static uint8_t mu_law(int v)
+{
+    const int bias = 132, most = 32635;
+    const int size = (v < 0 ? (v < -most ? most : -v) : v > most ? most : v) + bias;
+    int exponent = 7;
+    while (exponent > 0 && size < 1 << (exponent + 7)) exponent--;
+    return (uint8_t) ~((v < 0) << 7 | exponent << 4 | (size >> (exponent + 3) & 15));
+}
+
+void page_sound_small(base_str *out, const int16_t *pcm, size_t n, int rate)
+{
+    size_t bytes;
+    uint8_t *wav = new_wav(n, rate, 7, 1, &bytes);
+    for (size_t i = 0; wav && i < n; i++) wav[44 + i] = mu_law(pcm[i]);
+    put_wav(out, wav, bytes);
 }

@@ -1,5 +1,6 @@
 /* report_errors: the clips that a model gets wrong and is surest about, to hear and to see. */
 #include "data/page.h"
+#include "data/viewer.h"
 #include "quantize/report.h"
 
 #include <stdlib.h>
@@ -17,58 +18,17 @@ static int by_loss(const void *a, const void *b)
     return x->at < y->at ? -1 : 1;
 }
 
-/* Log-mel bands of every 10 ms, whatever the model takes. */
-typedef struct viewer {
-    dsp_config cfg;
-    dsp_frontend *fe;
-    int frames, bins;
-    int16_t *pcm16;
-    float *pcm, *features, *turned; /* turned: bins x frames */
-} viewer;
-
-static void viewer_close(viewer *v)
-{
-    dsp_frontend_free(v->fe);
-    base_free(v->pcm16);
-    base_free(v->pcm);
-    base_free(v->features);
-    base_free(v->turned);
-}
-
-static base_status viewer_open(viewer *v, int samples, base_err *err)
-{
-    *v = (viewer){0};
-    BASE_TRY(dsp_preset("logmel_40x101", &v->cfg, err));
-    v->cfg.samples = samples;
-    v->cfg.normalize = DSP_NORMALIZE_NONE;
-    BASE_TRY(dsp_config_check(&v->cfg, err));
-    BASE_TRY(dsp_frontend_new(&v->cfg, NULL, NULL, &v->fe, err));
-    dsp_config_shape(&v->cfg, &v->frames, &v->bins);
-    const size_t cells = (size_t)v->frames * (size_t)v->bins;
-    v->pcm16 = base_alloc((size_t)samples, sizeof *v->pcm16);
-    v->pcm = base_alloc((size_t)samples, sizeof *v->pcm);
-    v->features = base_alloc(cells, sizeof *v->features);
-    v->turned = base_alloc(cells, sizeof *v->turned);
-    if (v->pcm16 && v->pcm && v->features && v->turned) return BASE_OK;
-    return base_nomem(err, cells * sizeof *v->features);
-}
-
-static base_status put_miss(const report *r, viewer *v, const data_sample *list, const miss *e,
+static base_status put_miss(const report *r, data_viewer *v, const data_sample *list, const miss *e,
                             base_str *out, base_err *err)
 {
     const report_model *m = &r->models[0];
     const data_sample *sample = &list[e->at];
-    const size_t n = (size_t)v->cfg.samples;
     const char *name = "made from noise";
     if (sample->clip >= 0) name = data_pack_clip(r->pack, (size_t)sample->clip).name;
-    BASE_TRY(data_task_pcm(m->task, r->split, e->at, sample, n, v->pcm16, err));
-    dsp_from_pcm16(v->pcm, v->pcm16, n);
-    dsp_frontend_run(v->fe, v->pcm, v->features);
-    for (int t = 0; t < v->frames; t++)
-        for (int b = 0; b < v->bins; b++)
-            v->turned[b * v->frames + t] = v->features[t * v->bins + b];
+    BASE_TRY(data_task_pcm(m->task, r->split, e->at, sample, v->samples, v->pcm, err));
+    data_viewer_look(v);
     base_str_add(out, "<figure>");
-    page_picture(out, name, v->turned, v->bins, v->frames);
+    page_picture(out, name, v->picture, v->bins, v->frames);
     base_str_add(out, "<figcaption><b>");
     page_text(out, m->model->labels[sample->label]);
     base_str_add(out, "</b> heard as <b>");
@@ -76,7 +36,7 @@ static base_status put_miss(const report *r, viewer *v, const data_sample *list,
     base_str_add(out, "</b>, loss %.2f<br><span class=\"dim\">", (double)e->loss);
     page_text(out, name);
     base_str_add(out, "</span></figcaption>");
-    page_sound(out, v->pcm16, n, DATA_RATE);
+    page_sound(out, v->pcm, v->samples, DATA_RATE);
     base_str_add(out, "</figure>\n");
     return BASE_OK;
 }
@@ -84,15 +44,15 @@ static base_status put_miss(const report *r, viewer *v, const data_sample *list,
 static base_status put_misses(const report *r, const data_sample *list, const miss *misses,
                               size_t n, base_str *out, base_err *err)
 {
-    viewer v;
+    data_viewer v;
     dsp_config cfg;
     BASE_TRY(quant_features(r->models[0].model, &cfg, err));
-    base_status status = viewer_open(&v, cfg.samples, err);
+    base_status status = data_viewer_open(&v, cfg.samples, err);
     page_figures(out);
     for (size_t i = 0; i < n && status == BASE_OK; i++)
         status = put_miss(r, &v, list, &misses[i], out, err);
     page_figures_end(out);
-    viewer_close(&v);
+    data_viewer_close(&v);
     return status;
 }
 

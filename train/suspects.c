@@ -26,6 +26,8 @@ typedef struct court {
     int *label_of; /* of each word */
     hands *hands;
     verdict *verdicts;
+    embedding *embedding; /* NULL: none is wanted, or */
+    const nn_node *seen;  /* the node that gives it */
 } court;
 
 static int label_named(const nn_model *m, const char *word)
@@ -111,6 +113,37 @@ static verdict judge(const nn_real *y, size_t classes, int label)
     return v;
 }
 
+/* What goes into the last node with parameters. */
+static base_status find_embedding(court *c, base_err *err)
+{
+    if (!c->embedding) return BASE_OK;
+    for (int i = nn_graph_nodes(c->model->graph) - 1; i >= 0 && !c->seen; i--) {
+        const nn_node *node = nn_graph_node(c->model->graph, i);
+        if (node->n_params > 0) c->seen = node->in[0];
+    }
+    if (!c->seen) return base_fail(err, BASE_DATA, "the model has no layer with weights");
+    c->embedding->width = (size_t)nn_count(c->seen->shape);
+    c->embedding->values = base_alloc(c->n * c->embedding->width + 1, sizeof(float));
+    return c->embedding->values ? BASE_OK : base_nomem(err, c->n * c->embedding->width * 4);
+}
+
+/* The rows of a batch in the embedding; they come in pieces, in order. */
+typedef struct rows {
+    const court *c;
+    const bool *heard;
+    size_t first, done;
+} rows;
+
+static void keep_rows(void *ctx, const nn_node *node, const nn_real *values, int batch)
+{
+    rows *r = ctx;
+    const embedding *e = r->c->embedding;
+    if (!e || node != r->c->seen) return;
+    for (size_t i = 0; i < (size_t)batch; i++, r->done++)
+        for (size_t k = 0; k < e->width && r->heard[r->done]; k++)
+            e->values[(r->first + r->done) * e->width + k] = (float)values[i * e->width + k];
+}
+
 /* A file that cannot be read is no verdict. */
 static base_status judge_batch(const court *c, hands *h, size_t first, size_t n)
 {
@@ -127,7 +160,8 @@ static base_status judge_batch(const court *c, hands *h, size_t first, size_t n)
         dsp_frontend_run(h->frontend, h->clip, h->features);
         for (size_t k = 0; k < c->inputs; k++) h->x[i * c->inputs + k] = (nn_real)h->features[k];
     }
-    nn_net_forward(h->net, (const nn_real *const[]){h->x}, (int)n, h->y);
+    rows kept = {c, heard, first, 0};
+    nn_net_observe(h->net, (const nn_real *const[]){h->x}, (int)n, h->y, keep_rows, &kept);
     for (size_t i = 0; i < n; i++) {
         const int word = data_recordings_at(c->r, first + i).word;
         c->verdicts[first + i] =
@@ -165,6 +199,7 @@ static base_status hold_court(court *c, const char *path, base_err *err)
 {
     BASE_TRY(check_model(c, path, err));
     BASE_TRY(map_words(c, err));
+    BASE_TRY(find_embedding(c, err));
     c->hands = base_alloc((size_t)c->jobs, sizeof *c->hands);
     c->verdicts = base_alloc(c->n + 1, sizeof *c->verdicts);
     if (!c->hands || !c->verdicts) return base_nomem(err, c->n * sizeof *c->verdicts);
@@ -173,9 +208,11 @@ static base_status hold_court(court *c, const char *path, base_err *err)
 }
 
 base_status suspects_judge(const parent *run, const data_recordings *r,
-                           const data_survey_options *o, verdict **verdicts, base_err *err)
+                           const data_survey_options *o, verdict **verdicts, embedding *e,
+                           base_err *err)
 {
-    court c = {.model = run->model, .r = r, .o = o, .n = data_recordings_count(r)};
+    court c = {.model = run->model, .r = r, .o = o, .n = data_recordings_count(r), .embedding = e};
+    if (e) *e = (embedding){0};
     c.jobs = o->threads > 0 ? o->threads : 1;
     base_status status = hold_court(&c, run->path, err);
     for (int j = 0; c.hands && j < c.jobs; j++) close_hands(&c.hands[j]);
@@ -183,5 +220,6 @@ base_status suspects_judge(const parent *run, const data_recordings *r,
     base_free(c.label_of);
     *verdicts = status == BASE_OK ? c.verdicts : NULL;
     if (status != BASE_OK) base_free(c.verdicts);
+    if (status != BASE_OK && e) base_free(e->values);
     return status;
 }

@@ -16,10 +16,17 @@ typedef struct verdict {
     double probability; /* of what was said */
 } verdict;
 
-/* *verdicts: one for each clip, from base_alloc. Words that the model does not know count as
- * _unknown_ where it has that. BASE_DATA when its graph, features and labels do not fit, or it
- * knows no word of r. Results do not depend on the number of threads. */
+/* What goes into the last layer with weights, as a model sees the clips. */
+typedef struct embedding {
+    float *values; /* clips x width; zeros for what cannot be read; freed with base_free */
+    size_t width;
+} embedding;
+
+/* *verdicts: one for each clip, from base_alloc; e: embeddings too, NULL: none. Words that the
+ * model does not know count as _unknown_ where it has that. BASE_DATA when its graph, features and
+ * labels do not fit, or it knows no word of r. Results do not depend on the number of threads. */
 base_status suspects_judge(const parent *run, const data_recordings *r,
-                           const data_survey_options *o, verdict **verdicts, base_err *err);
+                           const data_survey_options *o, verdict **verdicts, embedding *e,
+                           base_err *err);
 
 #endif
