@@ -11,7 +11,11 @@
 
 #include <limits.h>
 
-enum { PIPELINE_STAGES = 12, PIPELINE_WHY = 300, PIPELINE_WORDS_MOST = 96 };
+enum {
+    PIPELINE_STAGES = 12, /* with register and promote */
+    PIPELINE_WHY = 300,
+    PIPELINE_WORDS_MOST = 96
+};
 
 /* Files of the folder. */
 #define PIPELINE_WORDS   "words.h5"      /* clips of training and validation */

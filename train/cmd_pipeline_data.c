@@ -22,7 +22,7 @@ static base_status write_clips(pipeline *l, json_t *result, base_err *err)
     return status;
 }
 
-/* "words: 500 new PIPELINE_CLIPS, 1 changed", or NULL when the folder is as it was. */
+/* "words: 500 new clips, 1 changed", or NULL when the folder is as it was. */
 static const char *words_changed(pipeline *l)
 {
     listing before;
@@ -30,8 +30,8 @@ static const char *words_changed(pipeline *l)
     const listing_change c = listing_compare(&before, &l->words);
     listing_free(&before);
     if (c.added + c.changed + c.removed == 0) return NULL;
-    return base_arena_printf(l->arena, "words: %zu new PIPELINE_CLIPS, %zu changed, %zu removed",
-                             c.added, c.changed, c.removed);
+    return base_arena_printf(l->arena, "words: %zu new clips, %zu changed, %zu removed", c.added,
+                             c.changed, c.removed);
 }
 
 base_status pipeline_import(pipeline *l, base_err *err)
@@ -169,7 +169,7 @@ base_status pipeline_freeze(pipeline *l, base_err *err)
 typedef struct lists {
     data_exclude *user, *lint; /* NULL: none */
     data_pack *words, *test;
-    const uint8_t **hashes; /* of the test PIPELINE_CLIPS, sorted */
+    const uint8_t **hashes; /* of the test clips, sorted */
     int64_t left_out, twins;
 } lists;
 

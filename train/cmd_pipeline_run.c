@@ -155,7 +155,7 @@ base_status pipeline_command(pipeline *l, const char *name, const char *const *a
 
 pipeline_row *pipeline_row_new(pipeline *l, const char *name)
 {
-    pipeline_row *row = &l->rows[l->n_rows < PIPELINE_STAGES - 1 ? l->n_rows++ : l->n_rows];
+    pipeline_row *row = &l->rows[l->n_rows++];
     *row = (pipeline_row){.stage = name, .action = "ran"};
     return row;
 }

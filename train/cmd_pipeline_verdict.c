@@ -205,12 +205,12 @@ base_status pipeline_decide(pipeline *l, pipeline_verdict *v, base_err *err)
     registry r;
     char hex[65];
     const char *path;
+    BASE_TRY(pipeline_production(l, v->before, &path, hex, err));
     if (!json_is_true(json_object_get(l->check, "met"))) {
         v->word = "refused";
         missed_gates(l->check, v->why);
         return BASE_OK;
     }
-    BASE_TRY(pipeline_production(l, v->before, &path, hex, err));
     BASE_TRY(open_registry(l, &r, err));
     base_status status = find_version(l, &r, v->version, err);
     if (status == BASE_OK) judge(l, &r, v);
