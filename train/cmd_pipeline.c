@@ -111,6 +111,7 @@ static bool is_due(pipeline *l, char why[PIPELINE_WHY])
     return due;
 }
 
+/* By the clock and by clips, or as [problem] has it in words. */
 static void put_next(pipeline *l)
 {
     const pipeline_settings *p = &l->setup.pipeline;
@@ -122,6 +123,7 @@ static void put_next(pipeline *l)
     if (p->new_clips > 0)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%safter %lld new clips",
                  text[0] ? " or " : "", (long long)p->new_clips);
+    if (!text[0]) snprintf(text, sizeof text, "%.150s", l->setup.problem.retraining);
     if (text[0]) cli_put_text(l->c, "next_due", text);
 }
 

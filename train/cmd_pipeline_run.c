@@ -191,9 +191,10 @@ base_status pipeline_do(pipeline *l, const pipeline_step *step, json_t **result,
     *result = NULL;
     if (row) *row = r;
     snprintf(r->why, sizeof r->why, "%s",
-             look.done   ? "unchanged"
-             : step->why ? step->why
-                         : look.why);
+             look.done && l->stale ? "as what comes before turns out"
+             : look.done           ? "unchanged"
+             : step->why           ? step->why
+                                   : look.why);
     if (look.done) {
         r->action = l->stale ? "may run" : "skipped";
         *result = json_incref(json_object_get(look.stamp, "result"));

@@ -18,10 +18,10 @@ flash_kb <= 64
 [model]
 width = 8
 [train]
-epochs = 12
+epochs = 25
 batch = 20
 warmup_epochs = 0
-lr = 0.01
+lr = 0.005
 [pipeline]
 words = tones
 END
@@ -183,7 +183,7 @@ add_clips() { # N: by speakers that were not there, of the training split by the
 
 @test "kill -9 in the middle of training: the next goes on from the checkpoint" {
     rm -r product
-    "$SOTTO" pipeline kws.ini train.epochs=400 >/dev/null 2>&1 3>&- &
+    "$SOTTO" pipeline kws.ini train.epochs=150 >/dev/null 2>&1 3>&- &
     pid=$!
     for i in $(seq 200); do
         run=$(echo product/runs/*)
@@ -193,14 +193,31 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     kill -9 $pid
     wait $pid || true
     [ ! -e "$run/DONE" ]
-    pipe 0 train.epochs=400
+    pipe 0 train.epochs=150
     [ "$(verdict)" = promoted ]
     grep -q "sotto train .*--resume $run" product/log.txt
     [ "$(ls product/runs)" = "$(basename "$run")" ]
     # The same model as without, byte for byte.
     mv product killed
-    pipe 0 train.epochs=400
+    pipe 0 train.epochs=150
     cmp "$run/model.h5" "killed/runs/$(basename "$run")/model.h5"
+}
+
+@test "stopped in the middle: it says so, and leaves a checkpoint" {
+    "$SOTTO" pipeline kws.ini train.epochs=900 >/dev/null 2>err.txt 3>&- &
+    pid=$!
+    for i in $(seq 200); do
+        run=$(ls -d product/runs/* | tail -n 1)
+        [ "$(ls product/runs | wc -l)" -lt 2 ] || ! ls product/runs/*/metrics.jsonl | xargs wc -l | grep -q ' [2-9] ' || break
+        sleep 0.1
+    done
+    kill -TERM $pid
+    code=0
+    wait $pid || code=$?
+    [ "$code" -eq 130 ]
+    tail -n 1 product/log.txt | grep -q 'verdict: interrupted: '
+    [ "$(ls product/runs/*/INTERRUPTED | wc -l)" -eq 1 ]
+    [ "$(production)" = versions/v1 ]
 }
 
 @test "a damaged stamp or file makes its stage run again; a damaged test set is refused" {
@@ -275,6 +292,8 @@ add_clips() { # N: by speakers that were not there, of the training split by the
 
 @test "--if-due: new clips, or days, or a run that did not end" {
     pipe 2 --if-due
+    pipe 0 'problem.retraining=each quarter'
+    jq -e '.next_due == "each quarter"' out.json
     pipe 0 --if-due pipeline.new_clips=5 pipeline.every_days=30
     jq -e '.verdict == "not due" and (.why | startswith("0 of 5 new clips, 0.00 of 30 days"))' out.json
     add_clips 4
@@ -308,6 +327,8 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     pipe 3 data.keywords=low,lwo
     [[ "$(cat err.txt)" == *"train: "*"lwo"* ]]
     tail -n 1 product/log.txt | grep -q 'verdict: failed: train: '
+    pipe 3 data.keywords=high,low
+    [[ "$(cat err.txt)" == *"compare: "*"other classes"*"pipeline.promote=always"* ]]
     pipe 0
     # Another process promotes while this one compares.
     run "$SOTTO" registry promote v1 --registry product/registry --as candidate --replacing v9
@@ -323,4 +344,42 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     [ "$status" -eq 1 ]
     pipe 0
     [ "$(verdict)" = unchanged ]
+}
+
+block() { # KIND: what README shows as that
+    awk -v kind="$1" '/^```/ && on { exit } on; $0 == "```" kind { on = 1 }' \
+        "$BATS_TEST_DIRNAME/../../README.md"
+}
+
+@test "the files that README shows for cron, make and a CI service work" {
+    mkdir bin firmware
+    ln -s "$SOTTO" bin/sotto
+    printf 'every_days = 30\n' >>kws.ini
+    # cron: an environment with next to nothing in it.
+    line=$(block cron | sed "s|.*\* \* \*  ||; s|/srv/lamp|$PWD|")
+    [[ "$line" == *"sotto pipeline"* ]]
+    run --separate-stderr env -i HOME=/nonexistent PATH="$PWD/bin:/usr/bin:/bin" sh -c "$line"
+    [ "$status" -eq 0 ] && [ -z "$output$stderr" ]
+    tail -n 1 product/log.txt | grep -q 'verdict: not due: '
+    # make: firmware gets the model of production, and none that is refused.
+    block make >Makefile
+    PATH="$PWD/bin:$PATH" make firmware/kws_model.h >/dev/null
+    cmp firmware/kws_model.h product/registry/versions/v1/kws_model.h
+    sed -i 's/^flash_kb <= 64/flash_kb <= 1/' kws.ini
+    rm firmware/kws_model.h
+    run env PATH="$PWD/bin:$PATH" make firmware/kws_model.h
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"gates are not met: flash_kb"* ]]
+    [ ! -e firmware/kws_model.h ]
+    sed -i 's/^flash_kb <= 1/flash_kb <= 64/' kws.ini
+    # CI: its one command of a shell.
+    block yaml >model.yml
+    line=$(sed -n "s|^ *- run: ||; s|/srv/lamp|$PWD/product|p" model.yml | head -n 1)
+    [[ "$line" == "sotto pipeline"* ]]
+    PATH="$PWD/bin:$PATH" sh -c "$line"
+    jq -e '.verdict == "unchanged"' verdict.json
+    if python3 -c 'import yaml' 2>/dev/null; then
+        python3 -c 'import yaml; f = yaml.safe_load(open("model.yml"))
+assert f["jobs"]["retrain"]["steps"][1]["run"].startswith("sotto pipeline"), f'
+    fi
 }
