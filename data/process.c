@@ -51,7 +51,8 @@ static int spawn(const char *const *argv, const pipes *p, pid_t *pid)
 }
 
 /* The same for a program that is to end with the calling thread, which posix_spawn cannot say. In
- * the child nothing but system calls: other threads may hold locks. */
+ * the child nothing but system calls: other threads may hold locks. What cannot be started ends
+ * itself. */
 static int spawn_tied(const char *const *argv, const pipes *p, pid_t *pid)
 {
     const pid_t parent = getpid();
@@ -61,7 +62,8 @@ static int spawn_tied(const char *const *argv, const pipes *p, pid_t *pid)
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(nothing, 0) >= 0 &&
         dup2(p->out[1], 1) >= 0 && dup2(p->errors[1], 2) >= 0)
         execvp(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(127);
+    kill(getpid(), SIGKILL);
+    return 0;
 }
 
 /* What there is to read goes into text; the end is closed when the program closed its own. */

@@ -16,9 +16,10 @@ board = bluepill
 accuracy >= 0.5
 flash_kb <= 64
 [model]
-width = 8
+arch = linear
 [train]
-epochs = 25
+fit = lda
+epochs = 1
 batch = 20
 warmup_epochs = 0
 lr = 0.005
@@ -35,6 +36,9 @@ setup() {
     cp -r "$BATS_FILE_TMPDIR/first" "$BATS_TEST_TMPDIR/"
     cd "$BATS_TEST_TMPDIR/first"
 }
+
+# One that learns for long enough to be killed.
+deep="model.arch=ds_cnn model.width=4 train.fit=no"
 
 pipe() { # WANTED OPTIONS: its exit code; out.json, err.txt
     want=$1
@@ -116,7 +120,7 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     grep -q 'sotto export .*--threshold 0.7$' product/log.txt
     pipe 0 pipeline.quantize='--range minmax' pipeline.promote=always --dry-run
     [ "$(jq -r '.stages[] | select(.action == "would run") | .stage' out.json | head -n 1)" = quantize ]
-    pipe 0 train.seed=7 pipeline.promote=always
+    pipe 0 train.l2=0.5 pipeline.promote=always
     [ "$(why train)" = "[train] changed" ]
     [ "$(ran)" = "train evaluate quantize estimate gates export register promote" ]
     [ "$(production)" = versions/v2 ]
@@ -152,22 +156,22 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     [ "$(ls product/registry/versions)" = v1 ]
     jq -e '.production == "v1" and .version == ""' out.json
     # Without a step to learn in, it guesses.
-    pipe 4 train.epochs=1 train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0'
+    pipe 4 train.fit=no train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0'
     [ "$(verdict)" = refused ]
     [[ "$(why compare)" == "not done yet" ]]
     jq -e '.why | test("^against v1: right alone on [0-9]+ test clips, production alone on .*worse")' out.json
     [ "$(production)" = versions/v1 ]
     [ "$(readlink product/registry/candidate)" = versions/v2 ]
     # It stays refused, and is no third version.
-    pipe 4 train.epochs=1 train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0'
+    pipe 4 train.fit=no train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0'
     [ "$(ran)" = promote ]
     [ "$(ls product/registry/versions | wc -l)" -eq 2 ]
-    pipe 4 train.epochs=1 train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=not_worse
-    pipe 0 train.epochs=1 train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=always
+    pipe 4 train.fit=no train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=not_worse
+    pipe 0 train.fit=no train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=always
     [ "$(production)" = versions/v2 ]
     # What somebody took back does not return of itself.
     "$SOTTO" registry rollback --registry product/registry
-    pipe 4 train.epochs=1 train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=always
+    pipe 4 train.fit=no train.lr=1e-8 train.final_lr=0 'gates.accuracy>=0' pipeline.promote=always
     jq -e '.why | test("v2 was in production and was taken back")' out.json
     [ "$(production)" = versions/v1 ]
 }
@@ -183,28 +187,28 @@ add_clips() { # N: by speakers that were not there, of the training split by the
 
 @test "kill -9 in the middle of training: the next goes on from the checkpoint" {
     rm -r product
-    "$SOTTO" pipeline kws.ini train.epochs=150 >/dev/null 2>&1 3>&- &
+    "$SOTTO" pipeline kws.ini $deep train.epochs=60 >/dev/null 2>&1 3>&- &
     pid=$!
-    for i in $(seq 200); do
+    for i in $(seq 2000); do
         run=$(echo product/runs/*)
         [ ! -s "$run/checkpoint.h5" ] || break
-        sleep 0.1
+        sleep 0.02
     done
     kill -9 $pid
     wait $pid || true
     [ ! -e "$run/DONE" ]
-    pipe 0 train.epochs=150
+    pipe 0 $deep train.epochs=60
     [ "$(verdict)" = promoted ]
     grep -q "sotto train .*--resume $run" product/log.txt
     [ "$(ls product/runs)" = "$(basename "$run")" ]
     # The same model as without, byte for byte.
     mv product killed
-    pipe 0 train.epochs=150
+    pipe 0 $deep train.epochs=60
     cmp "$run/model.h5" "killed/runs/$(basename "$run")/model.h5"
 }
 
 @test "stopped in the middle: it says so, and leaves a checkpoint" {
-    "$SOTTO" pipeline kws.ini train.epochs=900 >/dev/null 2>err.txt 3>&- &
+    "$SOTTO" pipeline kws.ini $deep train.epochs=300 >/dev/null 2>err.txt 3>&- &
     pid=$!
     for i in $(seq 200); do
         run=$(ls -d product/runs/* | tail -n 1)
