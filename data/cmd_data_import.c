@@ -85,11 +85,12 @@ static void put(cli *c, const char *path, const data_import_result *r)
 
 base_status cmd_data_import(cli *c, int argc, char **argv, base_err *err)
 {
-    const char *test = NULL, *exclude = NULL;
+    const char *test = NULL, *exclude = NULL, *splits = "train,validation,test";
     double max_seconds = 3;
     const struct poptOption options[] = {
         {"test", 0, POPT_ARG_STRING, &test, 0,
          "folder whose clips are the test split, instead of DIR's test speakers", "DIR"},
+        {"splits", 0, POPT_ARG_STRING, &splits, 0, "take the clips of these alone", "LIST"},
         {"max-seconds", 0, POPT_ARG_DOUBLE, &max_seconds, 0, "skip recordings longer than this",
          "S"},
         {"exclude", 0, POPT_ARG_STRING, &exclude, 0,
@@ -117,6 +118,7 @@ base_status cmd_data_import(cli *c, int argc, char **argv, base_err *err)
                         .stop = cli_interrupt(c),
                         .progress = show,
                         .ctx = &s};
+    BASE_TRY(data_splits_parse(splits, &what.splits, err));
     double start = base_seconds();
     base_status status = exclude ? data_exclude_read(exclude, &what.exclude, err) : BASE_OK;
     if (status == BASE_OK) status = data_import_run(&what, c->output, &result, err);

@@ -81,6 +81,8 @@ base_status data_words_parse(const char *list, char ***words, size_t *n, base_er
 typedef enum data_split { DATA_TRAIN, DATA_VALIDATION, DATA_TEST, DATA_SPLITS } data_split;
 const char *data_split_name(data_split split); /* train, validation, test */
 base_status data_split_parse(const char *name, data_split *split, base_err *err);
+/* "train,validation" as a set of bits 1 << data_split. */
+base_status data_splits_parse(const char *list, unsigned *set, base_err *err);
 
 /* The split of a speaker, 80:10:10, as Speech Commands defines it (which_set in TensorFlow's
  * input_data.py): the low 27 bits of the SHA-1 of the speaker's name. */
@@ -148,12 +150,16 @@ base_status data_pack_read_clip(const data_pack *pack, size_t i, size_t samples,
 
 /* ---- import ---- */
 
+/* Whether a file of this name is taken for a recording: .wav or .flac, in any case. */
+bool data_is_recording(const char *name);
+
 typedef struct data_import {
     const char *dir;    /* <word>/<speaker>_nohash_<n>.wav|.flac, _background_noise_/, and
                          * validation_list.txt, testing_list.txt, which win over the hash */
     const char *test;   /* folder whose clips are the test split, all of them, and replace dir's;
                          * may be NULL */
     double max_seconds; /* longer clips are skipped */
+    unsigned splits;    /* set of bits 1 << data_split: only their clips are taken; 0: all */
     struct data_exclude *exclude; /* clips not to take (data/exclude.h); NULL: none */
     int threads;
     const volatile int *stop; /* when it becomes nonzero: BASE_INTERRUPTED; may be NULL */

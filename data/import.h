@@ -20,11 +20,9 @@ typedef struct data_scan {
     char **words; /* sorted; may have words without files */
     size_t nwords, words_cap;
     int64_t held_out; /* files of dir left out because test replaces them, */
+    int64_t other;    /* files of splits that are not asked for, */
     int64_t ignored;  /* files in these folders that are neither .wav nor .flac, or no files */
 } data_scan;
-
-/* Whether a file of this name is taken for a recording: .wav or .flac, in any case. */
-bool data_is_recording(const char *name);
 
 /* List what what->dir and what->test hold. BASE_DATA when a folder is missing or without words. */
 base_status data_scan_run(const data_import *what, data_scan *scan, base_err *err);

@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,22 @@ static int spawn(const char *const *argv, const pipes *p, pid_t *pid)
         code = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     return code;
+}
+
+/* The same for a program that is to end with the calling thread, which posix_spawn cannot say. In
+ * the child nothing but system calls: other threads may hold locks. What cannot be started ends
+ * itself. */
+static int spawn_tied(const char *const *argv, const pipes *p, pid_t *pid)
+{
+    const pid_t parent = getpid();
+    *pid = fork();
+    if (*pid != 0) return *pid < 0 ? errno : 0;
+    const int nothing = open("/dev/null", O_RDONLY);
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(nothing, 0) >= 0 &&
+        dup2(p->out[1], 1) >= 0 && dup2(p->errors[1], 2) >= 0)
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+    kill(getpid(), SIGKILL);
+    return 0;
 }
 
 /* What there is to read goes into text; the end is closed when the program closed its own. */
@@ -95,7 +112,7 @@ base_status data_process_run(const data_process *process, int *code, base_err *e
         return BASE_FAILED;
     }
     pid_t pid;
-    int failed = spawn(process->argv, &p, &pid);
+    int failed = (process->tied ? spawn_tied : spawn)(process->argv, &p, &pid);
     if (failed) {
         close_all(&p);
         return base_fail(err, BASE_FAILED, "cannot run %s: %s", name, strerror(failed));

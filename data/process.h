@@ -7,6 +7,7 @@
 typedef struct data_process {
     const char *const *argv;  /* ended by NULL; argv[0] is looked up in PATH */
     base_str *out, *errors;   /* gather its stdout and stderr; NULL: thrown away */
+    bool tied;                /* terminated, too, when the calling thread dies, however it does */
     const volatile int *stop; /* when it becomes nonzero the program is terminated; may be NULL */
     void (*tick)(void *ctx);  /* called some times a second while it runs; may be NULL */
     void *ctx;

@@ -185,13 +185,16 @@ static base_status add_file(const walk *w, const char *word, int index, const ch
     }
     f->excluded = data_exclude_has(w->what->exclude, f->name);
     f->split = w->is_test ? DATA_TEST : split_of(&w->lists, f->name, f->speaker);
-    if (index >= 0 && w->what->test && !w->is_test && f->split == DATA_TEST) {
-        s->held_out++;
-        free(f->name);
-        free(f->speaker);
+    const bool held_out = w->what->test && !w->is_test && f->split == DATA_TEST;
+    const bool other = w->what->splits && !(w->what->splits >> f->split & 1);
+    if (index < 0 || (!held_out && !other)) {
+        s->n++;
         return BASE_OK;
     }
-    s->n++;
+    s->held_out += held_out;
+    s->other += !held_out;
+    free(f->name);
+    free(f->speaker);
     return BASE_OK;
 }
 
@@ -226,9 +229,14 @@ static base_status no_words(const char *dir, base_err *err)
                      dir);
 }
 
+static size_t seen(const data_scan *s)
+{
+    return s->n + (size_t)(s->held_out + s->other);
+}
+
 static base_status walk_words(const walk *w, const names *entries, base_err *err)
 {
-    size_t before = w->scan->n + (size_t)w->scan->held_out;
+    const size_t before = seen(w->scan);
     for (size_t i = 0; i < entries->n; i++) {
         char *path = base_path(w->dir, entries->v[i]);
         bool take = path && base_is_dir(path) && is_word_folder(entries->v[i]);
@@ -238,7 +246,7 @@ static base_status walk_words(const walk *w, const names *entries, base_err *err
         if (index < 0) return base_nomem(err, strlen(entries->v[i]));
         BASE_TRY(add_folder(w, entries->v[i], index, err));
     }
-    return w->scan->n + (size_t)w->scan->held_out == before ? no_words(w->dir, err) : BASE_OK;
+    return seen(w->scan) == before ? no_words(w->dir, err) : BASE_OK;
 }
 
 static base_status walk_dir(walk *w, base_err *err)

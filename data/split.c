@@ -24,6 +24,22 @@ base_status data_split_parse(const char *name, data_split *split, base_err *err)
                      name);
 }
 
+base_status data_splits_parse(const char *list, unsigned *set, base_err *err)
+{
+    char **parsed;
+    size_t n;
+    *set = 0;
+    BASE_TRY(data_words_parse(list, &parsed, &n, err));
+    base_status status = BASE_OK;
+    for (size_t i = 0; i < n && status == BASE_OK; i++) {
+        data_split split = DATA_TRAIN;
+        status = data_split_parse(parsed[i], &split, err);
+        *set |= 1u << split;
+    }
+    free(parsed);
+    return status;
+}
+
 data_split data_which_set(const char *speaker)
 {
     enum { MOST = (1 << 27) - 1, VALIDATION = 10, TESTING = 10 }; /* percent */

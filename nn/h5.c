@@ -252,12 +252,20 @@ bool h5_has(h5_file *f, const char *name)
     return found;
 }
 
+/* Without the time of its making, so that equal contents are equal files. reserve: its place in the
+ * file is given out at once, unfilled. */
 static hid_t create_dataset(const h5_file *f, const char *name, hid_t type, hid_t space,
-                            hid_t create)
+                            bool reserve)
 {
-    hid_t link = H5Pcreate(H5P_LINK_CREATE);
+    hid_t link = H5Pcreate(H5P_LINK_CREATE), how = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_create_intermediate_group(link, 1);
-    hid_t set = H5Dcreate2(f->id, name, type, space, link, create, H5P_DEFAULT);
+    H5Pset_obj_track_times(how, false);
+    if (reserve) {
+        H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+        H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
+    }
+    hid_t set = H5Dcreate2(f->id, name, type, space, link, how, H5P_DEFAULT);
+    H5Pclose(how);
     H5Pclose(link);
     return set;
 }
@@ -267,7 +275,7 @@ static base_status write_whole(h5_file *f, const char *name, hid_t type, int ran
                                const hsize_t *dims, const void *data, base_err *err)
 {
     hid_t space = rank ? H5Screate_simple(rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = create_dataset(f, name, type, space, H5P_DEFAULT);
+    hid_t set = create_dataset(f, name, type, space, false);
     bool empty = H5Sget_simple_extent_npoints(space) == 0;
     base_status status = BASE_OK;
     if (set < 0 || (!empty && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
@@ -346,13 +354,10 @@ base_status h5_reserve(h5_file *f, const char *name, h5_type type, int64_t n, ba
 {
     hsize_t size = (hsize_t)n;
     enter();
-    hid_t space = H5Screate_simple(1, &size, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
-    H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
-    hid_t set = create_dataset(f, name, memory_type(type), space, how);
+    hid_t space = H5Screate_simple(1, &size, NULL);
+    hid_t set = create_dataset(f, name, memory_type(type), space, true);
     base_status status = set < 0 ? fail(f, "make", name, err) : BASE_OK;
     if (set >= 0) H5Dclose(set);
-    H5Pclose(how);
     H5Sclose(space);
     return leave(status);
 }

@@ -43,9 +43,21 @@ static base_status check_files(const registry *r, const char *version, base_err 
     return status;
 }
 
-static base_status promote(cli *c, registry *r, registry_change change, base_err *err)
+/* Whether the alias still is what somebody decided by; "none": nothing yet. */
+static base_status check_present(const registry *r, const char *alias, const char *replacing,
+                                 base_err *err)
+{
+    const char *now = registry_alias(r, alias);
+    if (!replacing || strcmp(replacing, now ? now : "none") == 0) return BASE_OK;
+    base_fail(err, BASE_AGAIN, "%s is %s, not %s", alias, now ? now : "none", replacing);
+    return base_hint(err, "another process has promoted meanwhile: compare again");
+}
+
+static base_status promote(cli *c, registry *r, registry_change change, const char *replacing,
+                           base_err *err)
 {
     char version[REGISTRY_NAME];
+    BASE_TRY(check_present(r, change.alias, replacing, err));
     BASE_TRY(registry_find(r, c->args[0], version, err));
     BASE_TRY(check_files(r, version, err));
     const base_status gates = check_gates(c, r, version, change.alias, err);
@@ -74,12 +86,14 @@ base_status cmd_registry_promote(cli *c, int argc, char **argv, base_err *err)
                  "added.",
         .min_args = 1,
         .max_args = 1};
-    const char *dir = "registry";
+    const char *dir = "registry", *replacing = NULL;
     int force = 0;
     registry_change change = {.what = "promote", .alias = "production"};
     const struct poptOption options[] = {
         REGISTRY_OPTION(&dir),
         {"as", 0, POPT_ARG_STRING, &change.alias, 0, "production or candidate", "ALIAS"},
+        {"replacing", 0, POPT_ARG_STRING, &replacing, 0,
+         "only while this version (or none) is ALIAS, else exit 75", "VERSION"},
         {"force", 0, POPT_ARG_NONE, &force, 0, "although its gates are not met; needs --reason",
          NULL},
         {"reason", 0, POPT_ARG_STRING, &change.reason, 0, "why, for the journal", "TEXT"},
@@ -92,7 +106,7 @@ base_status cmd_registry_promote(cli *c, int argc, char **argv, base_err *err)
     registry r;
     BASE_TRY(registry_open(dir, true, &r, err));
     if (r.damage.len) cli_warn(c, "%s", r.damage.s);
-    const base_status status = promote(c, &r, change, err);
+    const base_status status = promote(c, &r, change, replacing, err);
     registry_close(&r);
     if (status == BASE_OK) *err = (base_err){0};
     return status;

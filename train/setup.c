@@ -17,6 +17,7 @@ train_setup train_setup_default(void)
                      .train = train_settings_default(),
                      .quantize = quantize_settings_default(),
                      .target = target_settings_default(),
+                     .pipeline = pipeline_settings_default(),
                      .sweep = sweep_space_default()};
     dsp_preset("mfcc_49x10", &s.features, NULL);
     return s;
@@ -80,6 +81,7 @@ base_status train_config_new(train_setup *s, config **cfg, base_err *err)
         quantize_section(&s->quantize),
         target_section(&s->target),
         gates_section(&s->gates),
+        pipeline_section(&s->pipeline),
         sweep_section(&s->sweep),
     };
     return config_new(sections, BASE_COUNT(sections), cfg, err);

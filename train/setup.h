@@ -4,6 +4,7 @@
 
 #include "data/data.h"
 #include "train/gates.h"
+#include "train/pipeline.h"
 #include "train/problem.h"
 #include "train/settings.h"
 #include "train/space.h"
@@ -31,7 +32,8 @@ typedef struct train_setup {
     quantize_settings quantize;
     target_settings target;
     gate_settings gates;
-    sweep_space sweep;      /* what `sotto sweep` varies; a run does not look at it */
+    pipeline_settings pipeline; /* what `sotto pipeline` does; a run does not look at it */
+    sweep_space sweep;          /* what `sotto sweep` varies; a run does not look at it */
     const train_int8 *int8; /* train.qat: of train.init, borrowed, set by train_run; NULL: float */
 } train_setup;
 
