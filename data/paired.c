@@ -39,6 +39,88 @@ void data_paired_interval(int64_t only_a, int64_t only_b, int64_t n, double *lo,
     *hi = fmin(a - b + half, 1);
 }
 
+/* The normal deviate as far out as Student's t is, as Wallace has it, is this factor times
+ * sqrt(freedom log(1 + t^2 / freedom)). */
+static double wallace(double freedom)
+{
+    return (8 * freedom + 1) / (8 * freedom + 3);
+}
+
+static double student_p(double t, double freedom)
+{
+    const double z = wallace(freedom) * sqrt(freedom * log1p(t * t / freedom));
+    return erfc(z / sqrt(2));
+}
+
+static double student_point(double z, double freedom)
+{
+    const double y = z / wallace(freedom);
+    return sqrt(freedom * expm1(y * y / freedom));
+}
+
+typedef struct moments {
+    double sum, squares, count;
+} moments;
+
+static void add(moments *m, double v)
+{
+    m->sum += v;
+    m->squares += v * v;
+    m->count++;
+}
+
+static double mean(const moments *m)
+{
+    return m->sum / m->count;
+}
+
+/* Of the mean of what was added, by `freedom` degrees of freedom. */
+static double error_squared(const moments *m, double freedom)
+{
+    return (m->squares / m->count - mean(m) * mean(m)) / freedom;
+}
+
+/* How much more often a is right than b: sum over n outcomes that lie `step` apart. */
+static double advantage(const bool *a, const bool *b, size_t n, size_t step)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += a[i * step] - b[i * step];
+    return sum;
+}
+
+data_difference data_paired_repeats(const bool *right_a, const bool *right_b, size_t n,
+                                    size_t repeats)
+{
+    const double z = 1.959963984540054, times = (double)repeats;
+    data_difference d = {(double)NAN, (double)NAN, (double)NAN, (double)NAN};
+    if (n == 0) return d;
+    d.value = advantage(right_a, right_b, n * repeats, 1) / ((double)n * times);
+    if (repeats == 1) {
+        int64_t only_a = 0, only_b = 0;
+        for (size_t i = 0; i < n; i++) {
+            only_a += right_a[i] && !right_b[i];
+            only_b += right_b[i] && !right_a[i];
+        }
+        data_paired_interval(only_a, only_b, (int64_t)n, &d.lo, &d.hi);
+        d.p = data_mcnemar(only_a, only_b);
+        return d;
+    }
+    moments clips = {0}, runs = {0};
+    for (size_t i = 0; i < n; i++)
+        add(&clips, advantage(right_a + i, right_b + i, repeats, n) / times);
+    for (size_t r = 0; r < repeats; r++)
+        add(&runs, advantage(right_a + r * n, right_b + r * n, n, 1) / (double)n);
+    add(&clips, 1); /* one more for each, as in data_paired_interval */
+    add(&clips, -1);
+    const double c = error_squared(&clips, clips.count), r = error_squared(&runs, times - 1);
+    const double freedom = (c + r) * (c + r) / (c * c / (clips.count - 1) + r * r / (times - 1));
+    const double middle = mean(&clips), error = sqrt(c + r);
+    d.lo = fmax(middle - student_point(z, freedom) * error, -1);
+    d.hi = fmin(middle + student_point(z, freedom) * error, 1);
+    d.p = student_p(middle / error, freedom);
+    return d;
+}
+
 void data_holm(double *p, size_t n)
 {
     double least = 0; /* of those still to come, as corrected */

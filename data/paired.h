@@ -5,6 +5,7 @@
 #ifndef DATA_PAIRED_H
 #define DATA_PAIRED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,22 @@ double data_mcnemar(int64_t only_a, int64_t only_b);
  * difference of binomial proportions based on paired data", J. Educ. Behav. Stat. 2012). NaN when n
  * is 0. */
 void data_paired_interval(int64_t only_a, int64_t only_b, int64_t n, double *lo, double *hi);
+
+/* How much more often a is right than b. */
+typedef struct data_difference {
+    double value, lo, hi; /* of two accuracies, with its 95 % interval */
+    double p;             /* two-sided: that there is none */
+} data_difference;
+
+/* Where both were made anew several times (trained from other seeds, their clips permuted):
+ * right_a and right_b [repeats, n]. One repeat: the two above. More: chance is in the choice of the
+ * clips and in that of the repeats, so variances over both add up (what is of neither counts
+ * twice, which errs to the careful side), with as many degrees of freedom as Satterthwaite
+ * ("An approximate distribution of estimates of variance components", Biometrics Bulletin 1946)
+ * gives such a sum; Student's distribution by Wallace's approximation (Ann. Math. Statist. 1959).
+ * repeats >= 1; NaN when n is 0. */
+data_difference data_paired_repeats(const bool *right_a, const bool *right_b, size_t n,
+                                    size_t repeats);
 
 /* p values of n tests that are looked at together become such that rejecting those below a level
  * errs anywhere with at most that probability (Holm, "A simple sequentially rejective multiple test

@@ -81,6 +81,11 @@ const char *const *dsp_preset_names(size_t *n);
 /* The preset that equals cfg in every key, or NULL. */
 const char *dsp_preset_of(const dsp_config *cfg);
 
+/* A preset with some keys changed, as "PRESET:key=value,key=value", or a preset alone. normalize,
+ * which no preset has, stays as it is in *cfg unless it is among the keys. The result passes
+ * dsp_config_check. BASE_USAGE as above and below; cfg is unchanged on failure. */
+base_status dsp_variant(const char *text, dsp_config *cfg, base_err *err);
+
 /* Set one key from text. BASE_USAGE: unknown key (hint: the nearest), value not of its kind or out
  * of its range (message names both). cfg is unchanged on failure. Keys are checked against each
  * other by dsp_config_check only. */
@@ -109,6 +114,9 @@ void dsp_config_shape(const dsp_config *cfg, int *frames, int *bins);
 /* Window and hop in samples. */
 int dsp_config_window(const dsp_config *cfg);
 int dsp_config_hop(const dsp_config *cfg);
+
+/* Lower and upper edge of a mel band, Hz. */
+void dsp_config_band(const dsp_config *cfg, int band, double *lo, double *hi);
 
 /* For help texts and INI files: key i (NULL past the last), what it means, and what it takes
  * ("hann|hann_symmetric|hamming|rect", "1000 .. 192000"). */

@@ -1,6 +1,7 @@
 /* Named settings of a front-end: those that published models were trained on. */
 #include "dsp/dsp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* MLPerf Tiny v1.x, keyword spotting reference (get_dataset.py). Speech Commands clips, 1 s. */
@@ -210,6 +211,36 @@ base_status dsp_preset(const char *name, dsp_config *cfg, base_err *err)
     base_hint(err, "presets: %s", all.failed ? "?" : all.s);
     base_str_free(&all);
     return BASE_USAGE;
+}
+
+/* The next of "key=value,key=value", which is *at, into cfg. */
+static base_status next_key(char **at, dsp_config *cfg, base_err *err)
+{
+    char *pair = *at, *end = strchr(pair, ','), *value = strchr(pair, '=');
+    *at = end ? end + 1 : pair + strlen(pair);
+    if (end) *end = '\0';
+    if (!value || (end && value > end)) {
+        base_fail(err, BASE_USAGE, "features: '%s' is no key=value", pair);
+        return base_hint(err, "as in logmel_40x101:mels=20,hop_ms=20");
+    }
+    *value = '\0';
+    return dsp_config_set(cfg, pair, value + 1, err);
+}
+
+base_status dsp_variant(const char *text, dsp_config *cfg, base_err *err)
+{
+    char *copy = base_strdup(text);
+    if (!copy) return base_nomem(err, strlen(text));
+    char *keys = copy + strcspn(copy, ":");
+    if (*keys) *keys++ = '\0';
+    dsp_config c;
+    base_status status = dsp_preset(copy, &c, err);
+    if (status == BASE_OK) c.normalize = cfg->normalize;
+    while (status == BASE_OK && *keys) status = next_key(&keys, &c, err);
+    if (status == BASE_OK) status = dsp_config_check(&c, err);
+    if (status == BASE_OK) *cfg = c;
+    free(copy);
+    return status;
 }
 
 const char *dsp_preset_of(const dsp_config *cfg)

@@ -35,6 +35,12 @@ double dsp_mel_edge(const dsp_config *cfg, int i)
     return to_hz(cfg->mel_scale, edge_mel(cfg, i));
 }
 
+void dsp_config_band(const dsp_config *cfg, int band, double *lo, double *hi)
+{
+    *lo = dsp_mel_edge(cfg, band);
+    *hi = dsp_mel_edge(cfg, band + 2);
+}
+
 static void fill_window(const dsp_config *cfg, double *w)
 {
     int n = dsp_config_window(cfg);

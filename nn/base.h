@@ -120,6 +120,7 @@ typedef enum base_purpose {
     BASE_RNG_BOOTSTRAP, /* one sample with replacement */
     BASE_RNG_FIT,       /* order of a pass, seeds of a mixture (train/fit.h) */
     BASE_RNG_SWEEP,     /* the values of one trial; sample = its id */
+    BASE_RNG_PERMUTE,   /* whose features a clip gets (quantize/ablate.h) */
 } base_purpose;
 
 typedef struct base_rng {

@@ -238,6 +238,26 @@ static quant_figure frame_time(const quant_target *target, const dsp_config *fea
                           QUANT_INFERRED};
 }
 
+quant_front_cost quant_front_estimate(const quant_front *front, const dsp_config *features,
+                                      const quant_target *target)
+{
+    int frames, bins;
+    const quant_core *core = &target->core;
+    dsp_config_shape(features, &frames, &bins);
+    quant_front_cost c = {.flash = UNKNOWN, .frame = frame_time(target, features)};
+    const double input = (double)frames * bins;
+    c.ram = (quant_figure){(double)(front->kept + front->scratch) + input, 0, QUANT_EXACT};
+    if (core->code_frontend > 0) {
+        const double flash = (double)front->tables + core->code_frontend;
+        c.flash =
+            (quant_figure){flash, core->code_error * core->code_frontend / flash, QUANT_MEASURED};
+    }
+    const double rate = (double)features->rate / dsp_config_hop(features); /* frames a second */
+    c.share = c.frame.value * 1e-3 * rate;
+    c.cycles = c.share * target->mhz * 1e6;
+    return c;
+}
+
 static void time_and_energy(const quant_costs *costs, const quant_target *target, quant_use use,
                             quant_estimate *e)
 {

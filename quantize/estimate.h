@@ -71,6 +71,17 @@ typedef struct quant_estimate {
                                   * quant_estimate_free */
 } quant_estimate;
 
+/* Integer front-end and post-processing alone, without a net. RAM is what they keep and work in and
+ * the features of an inference in int8; a net may work where they do. */
+typedef struct quant_front_cost {
+    quant_figure flash, ram; /* bytes; flash NAN where the core's code is not known */
+    quant_figure frame;      /* ms of one frame */
+    double cycles;           /* of a second of audio */
+    double share;            /* of the processor's time */
+} quant_front_cost;
+quant_front_cost quant_front_estimate(const quant_front *front, const dsp_config *features,
+                                      const quant_target *target);
+
 base_status quant_estimate_run(const quant_costs *costs, const quant_target *target, quant_use use,
                                quant_estimate *estimate, base_err *err);
 void quant_estimate_free(quant_estimate *estimate);

@@ -412,6 +412,45 @@ void quant_subject_free(quant_subject *s)
     q8_model_free(s->q8);
 }
 
+/* What s says of each clip becomes whether that is so. */
+static base_status check_right(const quant_source *source, const quant_subject *s, bool *right,
+                               size_t n, base_err *err)
+{
+    int *said = base_alloc(n, sizeof *said);
+    data_sample *truth = base_alloc(n, sizeof *truth);
+    base_status status = said && truth ? BASE_OK : base_nomem(err, n * sizeof *truth);
+    if (status == BASE_OK) {
+        data_task_evaluation(source->task, source->split, truth);
+        status = quant_predict(source, s, said, err);
+    }
+    for (size_t i = 0; status == BASE_OK && i < n; i++) right[i] = said[i] == truth[i].label;
+    base_free(said);
+    base_free(truth);
+    return status;
+}
+
+base_status quant_right(const char *path, const data_pack *pack, data_split split, int threads,
+                        bool **right, size_t *n, base_err *err)
+{
+    quant_subject s;
+    data_task *task = NULL;
+    *right = NULL;
+    *n = 0;
+    BASE_TRY(quant_subject_load(path, &s, err));
+    base_status status = quant_task(s.model, pack, &task, err);
+    if (status == BASE_OK) {
+        *n = data_task_count(task, split, -1);
+        *right = base_alloc(*n + 1, sizeof **right);
+        status = *right ? BASE_OK : base_nomem(err, *n);
+    }
+    const quant_source source = {
+        .model = s.model, .task = task, .split = split, .threads = threads};
+    if (status == BASE_OK) status = check_right(&source, &s, *right, *n, err);
+    data_task_free(task);
+    quant_subject_free(&s);
+    return status;
+}
+
 base_status quant_float_model(const char *path, nn_model **m, base_err *err)
 {
     char *file = NULL;

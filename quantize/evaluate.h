@@ -68,6 +68,11 @@ void quant_subject_free(quant_subject *s);
 base_status quant_predict(const quant_source *s, const quant_subject *subject, int *said,
                           base_err *err);
 
+/* Whether a model, loaded from a file or a run, has each clip of the pack's split right; *n clips,
+ * *right is freed with base_free. */
+base_status quant_right(const char *path, const data_pack *pack, data_split split, int threads,
+                        bool **right, size_t *n, base_err *err);
+
 /* A float model file, or that of a run. BASE_DATA with a hint when it is an int8 model. */
 base_status quant_float_model(const char *path, nn_model **m, base_err *err);
 

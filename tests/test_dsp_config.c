@@ -273,13 +273,44 @@ static void test_check(void **state)
     assert_has(err.message, "floor = '0'");
 }
 
+static void test_variants(void **state)
+{
+    (void)state;
+    base_err err = {0};
+    dsp_config c = {.normalize = DSP_NORMALIZE_FEATURE}, want = preset("logmel_40x101");
+    want.mels = 20;
+    want.hop_ms = 12.5;
+    want.normalize = DSP_NORMALIZE_FEATURE; /* kept */
+    assert_int_equal(dsp_variant("logmel_40x101:mels=20,hop_ms=12.5", &c, &err), BASE_OK);
+    assert_true(dsp_config_equal(&c, &want));
+    want = preset("logmel_40x101");
+    assert_int_equal(dsp_variant("logmel_40x101:normalize=none", &c, &err), BASE_OK);
+    assert_true(dsp_config_equal(&c, &want));
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {{"logmel_40x11", "no feature preset"},
+                 {"mfcc_49x10:mel=20", "no key 'mel'"},
+                 {"mfcc_49x10:mels", "'mels' is no key=value"},
+                 {"mfcc_49x10:mels,hop_ms=3", "'mels' is no key=value"},
+                 {"mfcc_49x10:mels=0", "mels = '0'"},
+                 {"mfcc_49x10:mfcc=50", "mfcc"},
+                 {"mfcc_49x10:hop_ms=20,", NULL}};
+    for (size_t i = 0; i < BASE_COUNT(wrong); i++) {
+        const base_status s = dsp_variant(wrong[i].text, &c, &err);
+        assert_int_equal(s, wrong[i].says ? BASE_USAGE : BASE_OK);
+        if (!wrong[i].says) continue;
+        assert_has(err.message, wrong[i].says);
+        assert_true(dsp_config_equal(&c, &want));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presets),    cmocka_unit_test(test_unknown_preset),
-        cmocka_unit_test(test_set),        cmocka_unit_test(test_names_near),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_variants),       cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_unknown_preset), cmocka_unit_test(test_set),
+        cmocka_unit_test(test_names_near),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_parse),          cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

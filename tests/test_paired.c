@@ -1,5 +1,6 @@
 /* Paired tests against published examples, and against counting all that can happen. */
 #include "data/paired.h"
+#include "nn/base.h"
 #include "tests/check.h"
 
 #include <math.h>
@@ -95,6 +96,81 @@ static void holm_as_in_r(void **state)
     assert_true(zero[0] == 0 && zero[1] == 0.5 && zero[2] == 0);
 }
 
+/* One repeat is what the two functions for one say. */
+static void one_repeat_is_the_plain_test(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    bool a[N], b[N];
+    int64_t only_a = 0, only_b = 0;
+    base_rng r = base_rng_at(5, BASE_RNG_TEST, 0, 0);
+    for (int i = 0; i < N; i++) {
+        a[i] = base_rng_uniform(&r) < 0.8;
+        b[i] = base_rng_uniform(&r) < 0.6;
+        only_a += a[i] && !b[i];
+        only_b += b[i] && !a[i];
+    }
+    double lo, hi;
+    const data_difference d = data_paired_repeats(a, b, N, 1);
+    data_paired_interval(only_a, only_b, N, &lo, &hi);
+    assert_true(fabs(d.value - (double)(only_a - only_b) / N) < 1e-12);
+    assert_true(d.lo == lo && d.hi == hi && d.p == data_mcnemar(only_a, only_b));
+    assert_true(isnan(data_paired_repeats(a, b, 0, 1).value));
+    const data_difference none = data_paired_repeats(a, a, N / 4, 4);
+    assert_true(none.value == 0 && none.p == 1 && none.lo < 0 && none.hi > 0);
+}
+
+/* Clips of their own difficulty, which both share in part, and runs of their own luck: how often
+ * the interval holds the difference that many clips and runs would show, and how often a difference
+ * that is not there is called one. Never much more often wrong than one in twenty. */
+static void repeats_hold_the_truth_as_often_as_they_say(void **state)
+{
+    (void)state;
+    enum { N = 60, REPEATS = 3, TRIALS = 1500 };
+    static const double luck[] = {0, 0.05, 0.15};
+    bool a[N * REPEATS], b[N * REPEATS];
+    for (size_t k = 0; k < sizeof luck / sizeof *luck; k++) {
+        int held = 0, false_alarms = 0;
+        for (uint32_t t = 0; t < TRIALS; t++) {
+            base_rng r = base_rng_at(k, BASE_RNG_TEST, t, 0);
+            double hard[N];
+            for (int i = 0; i < N; i++) hard[i] = base_rng_uniform(&r);
+            for (int s = 0; s < REPEATS; s++) {
+                const double shift_a = luck[k] * base_rng_normal(&r);
+                const double shift_b = luck[k] * base_rng_normal(&r);
+                for (int i = 0; i < N; i++) {
+                    a[s * N + i] = hard[i] + 0.3 * base_rng_normal(&r) < 0.5 + shift_a;
+                    b[s * N + i] = hard[i] + 0.3 * base_rng_normal(&r) < 0.5 + shift_b;
+                }
+            }
+            const data_difference d = data_paired_repeats(a, b, N, REPEATS);
+            held += d.lo <= 0 && 0 <= d.hi;
+            false_alarms += d.p < 0.05;
+        }
+        print_message("luck %.2f: held %.3f, false alarms %.3f\n", luck[k], (double)held / TRIALS,
+                      (double)false_alarms / TRIALS);
+        assert_true(held > 0.93 * TRIALS);
+        assert_true(false_alarms < 0.07 * TRIALS);
+    }
+}
+
+/* A difference that is there is found. */
+static void repeats_find_a_difference(void **state)
+{
+    (void)state;
+    enum { N = 400, REPEATS = 3 };
+    bool a[N * REPEATS], b[N * REPEATS];
+    base_rng r = base_rng_at(1, BASE_RNG_TEST, 0, 0);
+    for (int i = 0; i < N * REPEATS; i++) {
+        a[i] = base_rng_uniform(&r) < 0.9;
+        b[i] = base_rng_uniform(&r) < 0.6;
+    }
+    const data_difference d = data_paired_repeats(a, b, N, REPEATS);
+    assert_true(d.p < 0.01 && d.lo > 0.1 && d.hi < 0.5);
+    const data_difference turned = data_paired_repeats(b, a, N, REPEATS);
+    assert_true(fabs(turned.value + d.value) < 1e-12 && fabs(turned.lo + d.hi) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +178,9 @@ int main(void)
         cmocka_unit_test(mcnemar_equals_counting_all_outcomes),
         cmocka_unit_test(mcnemar_of_none_and_of_many),
         cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
+        cmocka_unit_test(one_repeat_is_the_plain_test),
+        cmocka_unit_test(repeats_hold_the_truth_as_often_as_they_say),
+        cmocka_unit_test(repeats_find_a_difference),
         cmocka_unit_test(holm_as_in_r),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,26 +193,31 @@ static base_status check_fit(const nn_graph *g, int frames, int bins, int classe
     return BASE_OK;
 }
 
+base_status train_graph_zoo(const train_setup *s, int frames, int bins, int classes, nn_graph **g,
+                            base_err *err)
+{
+    const zoo_model *model;
+    const zoo_options o = {.frames = frames,
+                           .bins = bins,
+                           .classes = classes,
+                           .size = (zoo_size)s->model.size,
+                           .width = s->model.width,
+                           .blocks = (int)s->model.blocks,
+                           .repeats = (int)s->model.repeats,
+                           .dropout = s->model.dropout};
+    BASE_TRY(zoo_find(s->model.arch, &model, err));
+    return zoo_build(model, o, g, err);
+}
+
 base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, base_err *err)
 {
     int frames, bins;
     dsp_config_shape(&s->features, &frames, &bins);
     *g = NULL;
-    if (s->model.file[0]) {
+    if (s->model.file[0])
         BASE_TRY(graph_of_file(s->model.file, g, err));
-    } else {
-        const zoo_model *model;
-        BASE_TRY(zoo_find(s->model.arch, &model, err));
-        zoo_options o = {.frames = frames,
-                         .bins = bins,
-                         .classes = classes,
-                         .size = (zoo_size)s->model.size,
-                         .width = s->model.width,
-                         .blocks = (int)s->model.blocks,
-                         .repeats = (int)s->model.repeats,
-                         .dropout = s->model.dropout};
-        BASE_TRY(zoo_build(model, o, g, err));
-    }
+    else
+        BASE_TRY(train_graph_zoo(s, frames, bins, classes, g, err));
     base_status status = check_fit(*g, frames, bins, classes, err);
     if (status == BASE_OK) return BASE_OK;
     nn_graph_free(*g);

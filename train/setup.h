@@ -61,4 +61,8 @@ int64_t train_setup_epochs(const train_setup *s);
  * in the logits. BASE_USAGE when it does not take these features or give these classes. */
 base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, base_err *err);
 
+/* That of [model] in the zoo, for features of another shape. */
+base_status train_graph_zoo(const train_setup *s, int frames, int bins, int classes, nn_graph **g,
+                            base_err *err);
+
 #endif
