@@ -12,6 +12,8 @@ const char *const fit_kinds[] = {[FIT_NO] = "no",
                                  [FIT_LOGISTIC] = "logistic",
                                  [FIT_SVM] = "svm",
                                  [FIT_GMM] = "gmm",
+                                 [FIT_FOREST] = "forest",
+                                 [FIT_BOOSTING] = "boosting",
                                  NULL};
 
 void fit_centroid(const fit_samples *s, double *w)

@@ -18,7 +18,16 @@ typedef struct fit_samples {
 } fit_samples;
 
 /* How (train.fit). */
-typedef enum fit_kind { FIT_NO, FIT_CENTROID, FIT_LDA, FIT_LOGISTIC, FIT_SVM, FIT_GMM } fit_kind;
+typedef enum fit_kind {
+    FIT_NO,
+    FIT_CENTROID,
+    FIT_LDA,
+    FIT_LOGISTIC,
+    FIT_SVM,
+    FIT_GMM,
+    FIT_FOREST, /* train/fit_trees.h */
+    FIT_BOOSTING
+} fit_kind;
 extern const char *const fit_kinds[]; /* "no", "centroid" ..., NULL */
 
 /* Nearest centroid: -|x - c_k|^2 / 2 with c_k the mean of class k, without what all classes share:

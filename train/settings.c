@@ -56,8 +56,9 @@ static const config_key model_keys[] = {
     TEXT(M, file, "graph text to train instead of an architecture"),
     CHOICE(M, size, zoo_sizes, "of the paper's sizes, where it has several"),
     REAL(M, width, 0, 4096, "channels of the body, or factor; 0: the architecture's own"),
-    INT(M, blocks, 0, 64, "blocks, where they can be chosen; 0: the architecture's own"),
+    INT(M, blocks, 0, 1000, "blocks, where they can be chosen; 0: the architecture's own"),
     INT(M, repeats, 0, 64, "layers of a block, likewise"),
+    INT(M, leaves, 0, 256, "leaves of a tree, likewise"),
     REAL(M, dropout, -1, 0.95, "share dropped; negative: the architecture's own"),
 };
 
@@ -66,7 +67,7 @@ static const config_key train_keys[] = {
     INT(T, epochs, 1, 100000, "times through the training clips"),
     INT(T, batch, 1, 65536, "clips a step"),
     INT(T, shards, 1, 256, "parts of a batch, summed in order"),
-    REAL(T, lr, 1e-8, 10, "learning rate after warm-up"),
+    REAL(T, lr, 1e-8, 10, "learning rate after warm-up; of fit = boosting"),
     CHOICE(T, optimizer, optimizers, "how weights follow gradients"),
     REAL(T, momentum, 0, 0.9999, "sgd, rmsprop: share of the step before"),
     BOOL(T, nesterov, "sgd: look one momentum step ahead"),
@@ -95,7 +96,7 @@ static const config_key train_keys[] = {
     REAL(T, distill_temperature, 0.01, 1000, "how soft student and teacher are made"),
     TEXT(T, init, "run or model whose weights training starts from"),
     BOOL(T, qat, "int8 is simulated (quantize.epochs), from init on or after epochs"),
-    CHOICE(T, fit, fit_kinds, "last dense layer found at once, without descent; see README"),
+    CHOICE(T, fit, fit_kinds, "last layer found at once, without descent; see README"),
     REAL(T, l2, 0, 1e6, "logistic, svm: pull of its weights to zero; 0: chosen on validation"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),

@@ -17,6 +17,7 @@ typedef struct model_settings {
     int size;        /* zoo_size */
     int64_t blocks;  /* 0: the architecture's own */
     int64_t repeats; /* layers of a block; 0: the architecture's own */
+    int64_t leaves;  /* of a tree; 0: the architecture's own */
     double dropout;  /* 0 .. 1; negative: the architecture's own */
 } model_settings;
 

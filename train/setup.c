@@ -192,6 +192,7 @@ base_status train_graph_new(const train_setup *s, int classes, nn_graph **g, bas
                          .width = s->model.width,
                          .blocks = (int)s->model.blocks,
                          .repeats = (int)s->model.repeats,
+                         .leaves = (int)s->model.leaves,
                          .dropout = s->model.dropout};
         BASE_TRY(zoo_build(model, o, g, err));
     }

@@ -1,0 +1,192 @@
+/* Gradient boosting by XGBoost's C interface, and its trees out of the JSON that it saves. See
+ * train/fit_trees.h. */
+#include "train/fit_trees.h"
+
+#include <string.h>
+
+#ifndef HAVE_XGBOOST
+
+bool fit_can_boost(void)
+{
+    return false;
+}
+
+base_status fit_boosting(const fit_samples *s, double rate, uint64_t seed,
+                         const volatile sig_atomic_t *stop, const fit_trees *to, base_err *err)
+{
+    (void)s, (void)rate, (void)seed, (void)stop, (void)to;
+    return base_fail(err, BASE_FAILED, "this program was built without XGBoost");
+}
+
+#else
+
+#include <jansson.h>
+#include <math.h>
+#include <xgboost/c_api.h>
+
+bool fit_can_boost(void)
+{
+    return true;
+}
+
+static base_status said(int result, const char *what, base_err *err)
+{
+    if (result == 0) return BASE_OK;
+    return base_fail(err, BASE_FAILED, "XGBoost, %s: %.300s", what, XGBGetLastError());
+}
+
+/* ---- training ---- */
+
+static base_status set_matrix(DMatrixHandle m, const fit_samples *s, base_err *err)
+{
+    float *label = base_alloc((size_t)s->n, sizeof *label);
+    if (!label) return base_nomem(err, (size_t)s->n * sizeof *label);
+    for (int i = 0; i < s->n; i++) label[i] = (float)s->label[i];
+    const int result = XGDMatrixSetFloatInfo(m, "label", label, (bst_ulong)s->n);
+    base_free(label);
+    return said(result, "labels", err);
+}
+
+static base_status make_matrix(const fit_samples *s, DMatrixHandle *m, base_err *err)
+{
+    const size_t count = (size_t)s->n * (size_t)s->dims;
+    float *x = base_alloc(count, sizeof *x);
+    if (!x) return base_nomem(err, count * sizeof *x);
+    for (size_t i = 0; i < count; i++) x[i] = (float)s->x[i];
+    const int result = XGDMatrixCreateFromMat(x, (bst_ulong)s->n, (bst_ulong)s->dims, NAN, m);
+    base_free(x);
+    return said(result, "samples", err);
+}
+
+static base_status set_parameters(BoosterHandle b, const fit_samples *s, double rate, uint64_t seed,
+                                  const fit_trees *to, base_err *err)
+{
+    char classes[16], leaves[16], eta[32], start[32];
+    snprintf(classes, sizeof classes, "%d", s->classes);
+    snprintf(leaves, sizeof leaves, "%d", to->leaves);
+    snprintf(eta, sizeof eta, "%.9g", rate);
+    snprintf(start, sizeof start, "%u", (unsigned)(seed & 0x7fffffff));
+    const char *const parameters[][2] = {{"verbosity", "0"},
+                                         {"nthread", "1"},
+                                         {"objective", "multi:softprob"},
+                                         {"num_class", classes},
+                                         {"tree_method", "hist"},
+                                         {"grow_policy", "lossguide"},
+                                         {"max_depth", "0"},
+                                         {"max_leaves", leaves},
+                                         {"eta", eta},
+                                         {"subsample", "0.8"},
+                                         {"colsample_bynode", "0.3"},
+                                         {"seed", start}};
+    for (size_t i = 0; i < BASE_COUNT(parameters); i++)
+        BASE_TRY(
+            said(XGBoosterSetParam(b, parameters[i][0], parameters[i][1]), parameters[i][0], err));
+    return BASE_OK;
+}
+
+/* ---- trees ---- */
+
+static json_t *array_of(const json_t *tree, const char *name, size_t n)
+{
+    json_t *a = json_object_get(tree, name);
+    return json_is_array(a) && json_array_size(a) == n ? a : NULL;
+}
+
+/* Tree k of `to` for its class; false when it is none that fits. */
+static bool put_tree(const json_t *tree, int round, int class, const fit_trees *to, fit_node *node,
+                     int *at)
+{
+    const size_t n = json_array_size(json_object_get(tree, "left_children"));
+    const json_t *left = array_of(tree, "left_children", n),
+                 *right = array_of(tree, "right_children", n),
+                 *feature = array_of(tree, "split_indices", n),
+                 *value = array_of(tree, "split_conditions", n);
+    if (n < 1 || n > 2 * (size_t)to->leaves - 1 || !left || !right || !feature || !value)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_int_t l = json_integer_value(json_array_get(left, i)),
+                         r = json_integer_value(json_array_get(right, i));
+        node[i] = (fit_node){.left = l < 0 ? 0 : (int)l,
+                             .right = l < 0 ? 0 : (int)r,
+                             .feature = (int)json_integer_value(json_array_get(feature, i)),
+                             .threshold = json_number_value(json_array_get(value, i))};
+        if (l >= 0 &&
+            (l <= (json_int_t)i || r <= (json_int_t)i || l >= (json_int_t)n || r >= (json_int_t)n))
+            return false;
+    }
+    fit_trees_put(to, round * to->classes + class, node, at);
+    for (size_t i = 0; i < n; i++)
+        if (node[i].left == 0)
+            to->leaf[((size_t)round * (size_t)to->leaves + (size_t)at[i]) * (size_t)to->classes +
+                     (size_t) class] = (nn_real)node[i].threshold;
+    return true;
+}
+
+static base_status put_trees(const json_t *model, const fit_trees *to, base_err *err)
+{
+    const json_t *learner = json_object_get(model, "learner");
+    const json_t *booster = json_object_get(json_object_get(learner, "gradient_booster"), "model");
+    const json_t *trees = json_object_get(booster, "trees");
+    const json_t *info = json_object_get(booster, "tree_info");
+    const size_t all = (size_t)to->trees * (size_t)to->classes, leaves = (size_t)to->leaves;
+    fit_node *node = base_alloc(2 * leaves, sizeof *node);
+    int *at = base_alloc(2 * leaves, sizeof *at);
+    bool good = node && at;
+    base_status status = good ? BASE_OK : base_nomem(err, 2 * leaves * sizeof *node);
+    good = good && json_array_size(trees) == all && json_array_size(info) == all;
+    for (size_t i = 0; good && i < all; i++) {
+        const size_t class = i % (size_t)to->classes, round = i / (size_t)to->classes;
+        good = json_integer_value(json_array_get(info, i)) == (json_int_t) class &&
+               put_tree(json_array_get(trees, i), (int)round, (int)class, to, node, at);
+    }
+    if (status == BASE_OK && !good)
+        status = base_fail(err, BASE_FAILED, "XGBoost: its model has another form than expected");
+    base_free(node);
+    base_free(at);
+    return status;
+}
+
+static base_status read_trees(BoosterHandle b, const fit_trees *to, base_err *err)
+{
+    const char *text;
+    bst_ulong length;
+    BASE_TRY(said(XGBoosterSaveModelToBuffer(b, "{\"format\": \"json\"}", &length, &text), "saving",
+                  err));
+    json_error_t at;
+    json_t *model = json_loadb(text, length, 0, &at);
+    if (!model) return base_fail(err, BASE_FAILED, "XGBoost's model is no JSON: %s", at.text);
+    const base_status status = put_trees(model, to, err);
+    json_decref(model);
+    return status;
+}
+
+static base_status boost(DMatrixHandle m, BoosterHandle b, int rounds,
+                         const volatile sig_atomic_t *stop, base_err *err)
+{
+    for (int i = 0; i < rounds; i++) {
+        if (stop && *stop) return BASE_INTERRUPTED;
+        BASE_TRY(said(XGBoosterUpdateOneIter(b, i, m), "training", err));
+    }
+    return BASE_OK;
+}
+
+base_status fit_boosting(const fit_samples *s, double rate, uint64_t seed,
+                         const volatile sig_atomic_t *stop, const fit_trees *to, base_err *err)
+{
+    DMatrixHandle m = NULL;
+    BoosterHandle b = NULL;
+    memset(to->bias, 0, (size_t)to->classes * sizeof *to->bias);
+    memset(to->leaf, 0,
+           (size_t)to->trees * (size_t)to->leaves * (size_t)to->classes * sizeof *to->leaf);
+    base_status status = make_matrix(s, &m, err);
+    if (status == BASE_OK) status = set_matrix(m, s, err);
+    if (status == BASE_OK) status = said(XGBoosterCreate(&m, 1, &b), "starting", err);
+    if (status == BASE_OK) status = set_parameters(b, s, rate, seed, to, err);
+    if (status == BASE_OK) status = boost(m, b, to->trees, stop, err);
+    if (status == BASE_OK) status = read_trees(b, to, err);
+    if (b) XGBoosterFree(b);
+    if (m) XGDMatrixFree(m);
+    return status;
+}
+
+#endif
