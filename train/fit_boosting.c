@@ -1,65 +1,105 @@
 /* Gradient boosting by XGBoost's C interface, and its trees out of the JSON that it saves. See
- * train/fit_trees.h. */
+ * train/fit_trees.h.
+ *
+ * The library is opened when something is to be boosted: linked, it and what it brings along (C++,
+ * OpenMP) would take 9 ms at every start of the program, and could not be left out.
+ */
 #include "train/fit_trees.h"
 
-#include <string.h>
-
-#ifndef HAVE_XGBOOST
-
-bool fit_can_boost(void)
-{
-    return false;
-}
-
-base_status fit_boosting(const fit_samples *s, double rate, uint64_t seed,
-                         const volatile sig_atomic_t *stop, const fit_trees *to, base_err *err)
-{
-    (void)s, (void)rate, (void)seed, (void)stop, (void)to;
-    return base_fail(err, BASE_FAILED, "this program was built without XGBoost");
-}
-
-#else
-
+#include <dlfcn.h>
 #include <jansson.h>
 #include <math.h>
-#include <xgboost/c_api.h>
+#include <string.h>
+
+/* Functions of xgboost/c_api.h (1.4 and later) by the names they have there; handles are pointers,
+ * a result of 0 is success. */
+typedef struct library {
+    void *handle;
+    const char *(*XGBGetLastError)(void);
+    int (*XGDMatrixCreateFromMat)(const float *x, uint64_t rows, uint64_t columns, float missing,
+                                  void **matrix);
+    int (*XGDMatrixSetFloatInfo)(void *matrix, const char *field, const float *v, uint64_t n);
+    int (*XGDMatrixFree)(void *matrix);
+    int (*XGBoosterCreate)(void *const matrices[], uint64_t n, void **booster);
+    int (*XGBoosterSetParam)(void *booster, const char *name, const char *value);
+    int (*XGBoosterUpdateOneIter)(void *booster, int round, void *matrix);
+    int (*XGBoosterSaveModelToBuffer)(void *booster, const char *how, uint64_t *n,
+                                      const char **text);
+    int (*XGBoosterFree)(void *booster);
+} library;
+
+static void close_library(library *x)
+{
+    if (x->handle) dlclose(x->handle);
+}
+
+/* False, with nothing to close, where the library or a function of it is not there. */
+static bool open_library(library *x)
+{
+    *x = (library){.handle = dlopen("libxgboost.so.0", RTLD_NOW | RTLD_LOCAL)};
+    if (!x->handle) x->handle = dlopen("libxgboost.so", RTLD_NOW | RTLD_LOCAL);
+    if (!x->handle) return false;
+    const struct {
+        const char *name;
+        void *at;
+    } all[] = {{"XGBGetLastError", &x->XGBGetLastError},
+               {"XGDMatrixCreateFromMat", &x->XGDMatrixCreateFromMat},
+               {"XGDMatrixSetFloatInfo", &x->XGDMatrixSetFloatInfo},
+               {"XGDMatrixFree", &x->XGDMatrixFree},
+               {"XGBoosterCreate", &x->XGBoosterCreate},
+               {"XGBoosterSetParam", &x->XGBoosterSetParam},
+               {"XGBoosterUpdateOneIter", &x->XGBoosterUpdateOneIter},
+               {"XGBoosterSaveModelToBuffer", &x->XGBoosterSaveModelToBuffer},
+               {"XGBoosterFree", &x->XGBoosterFree}};
+    bool good = true;
+    for (size_t i = 0; i < BASE_COUNT(all); i++) {
+        void *found = dlsym(x->handle, all[i].name);
+        memcpy(all[i].at, &found, sizeof found);
+        good = good && found;
+    }
+    if (!good) close_library(x);
+    return good;
+}
 
 bool fit_can_boost(void)
 {
-    return true;
+    library x;
+    const bool can = open_library(&x);
+    if (can) close_library(&x);
+    return can;
 }
 
-static base_status said(int result, const char *what, base_err *err)
+static base_status said(const library *x, int result, const char *what, base_err *err)
 {
     if (result == 0) return BASE_OK;
-    return base_fail(err, BASE_FAILED, "XGBoost, %s: %.300s", what, XGBGetLastError());
+    return base_fail(err, BASE_FAILED, "XGBoost, %s: %.300s", what, x->XGBGetLastError());
 }
 
 /* ---- training ---- */
 
-static base_status set_matrix(DMatrixHandle m, const fit_samples *s, base_err *err)
+static base_status set_matrix(const library *x, void *m, const fit_samples *s, base_err *err)
 {
     float *label = base_alloc((size_t)s->n, sizeof *label);
     if (!label) return base_nomem(err, (size_t)s->n * sizeof *label);
     for (int i = 0; i < s->n; i++) label[i] = (float)s->label[i];
-    const int result = XGDMatrixSetFloatInfo(m, "label", label, (bst_ulong)s->n);
+    const int result = x->XGDMatrixSetFloatInfo(m, "label", label, (uint64_t)s->n);
     base_free(label);
-    return said(result, "labels", err);
+    return said(x, result, "labels", err);
 }
 
-static base_status make_matrix(const fit_samples *s, DMatrixHandle *m, base_err *err)
+static base_status make_matrix(const library *x, const fit_samples *s, void **m, base_err *err)
 {
     const size_t count = (size_t)s->n * (size_t)s->dims;
-    float *x = base_alloc(count, sizeof *x);
-    if (!x) return base_nomem(err, count * sizeof *x);
-    for (size_t i = 0; i < count; i++) x[i] = (float)s->x[i];
-    const int result = XGDMatrixCreateFromMat(x, (bst_ulong)s->n, (bst_ulong)s->dims, NAN, m);
-    base_free(x);
-    return said(result, "samples", err);
+    float *v = base_alloc(count, sizeof *v);
+    if (!v) return base_nomem(err, count * sizeof *v);
+    for (size_t i = 0; i < count; i++) v[i] = (float)s->x[i];
+    const int result = x->XGDMatrixCreateFromMat(v, (uint64_t)s->n, (uint64_t)s->dims, NAN, m);
+    base_free(v);
+    return said(x, result, "samples", err);
 }
 
-static base_status set_parameters(BoosterHandle b, const fit_samples *s, double rate, uint64_t seed,
-                                  const fit_trees *to, base_err *err)
+static base_status set_parameters(const library *x, void *b, const fit_samples *s, double rate,
+                                  uint64_t seed, const fit_trees *to, base_err *err)
 {
     char classes[16], leaves[16], eta[32], start[32];
     snprintf(classes, sizeof classes, "%d", s->classes);
@@ -79,8 +119,8 @@ static base_status set_parameters(BoosterHandle b, const fit_samples *s, double 
                                          {"colsample_bynode", "0.3"},
                                          {"seed", start}};
     for (size_t i = 0; i < BASE_COUNT(parameters); i++)
-        BASE_TRY(
-            said(XGBoosterSetParam(b, parameters[i][0], parameters[i][1]), parameters[i][0], err));
+        BASE_TRY(said(x, x->XGBoosterSetParam(b, parameters[i][0], parameters[i][1]),
+                      parameters[i][0], err));
     return BASE_OK;
 }
 
@@ -146,12 +186,12 @@ static base_status put_trees(const json_t *model, const fit_trees *to, base_err 
     return status;
 }
 
-static base_status read_trees(BoosterHandle b, const fit_trees *to, base_err *err)
+static base_status read_trees(const library *x, void *b, const fit_trees *to, base_err *err)
 {
     const char *text;
-    bst_ulong length;
-    BASE_TRY(said(XGBoosterSaveModelToBuffer(b, "{\"format\": \"json\"}", &length, &text), "saving",
-                  err));
+    uint64_t length;
+    BASE_TRY(said(x, x->XGBoosterSaveModelToBuffer(b, "{\"format\": \"json\"}", &length, &text),
+                  "saving", err));
     json_error_t at;
     json_t *model = json_loadb(text, length, 0, &at);
     if (!model) return base_fail(err, BASE_FAILED, "XGBoost's model is no JSON: %s", at.text);
@@ -160,12 +200,12 @@ static base_status read_trees(BoosterHandle b, const fit_trees *to, base_err *er
     return status;
 }
 
-static base_status boost(DMatrixHandle m, BoosterHandle b, int rounds,
+static base_status boost(const library *x, void *m, void *b, int rounds,
                          const volatile sig_atomic_t *stop, base_err *err)
 {
     for (int i = 0; i < rounds; i++) {
         if (stop && *stop) return BASE_INTERRUPTED;
-        BASE_TRY(said(XGBoosterUpdateOneIter(b, i, m), "training", err));
+        BASE_TRY(said(x, x->XGBoosterUpdateOneIter(b, i, m), "training", err));
     }
     return BASE_OK;
 }
@@ -173,20 +213,24 @@ static base_status boost(DMatrixHandle m, BoosterHandle b, int rounds,
 base_status fit_boosting(const fit_samples *s, double rate, uint64_t seed,
                          const volatile sig_atomic_t *stop, const fit_trees *to, base_err *err)
 {
-    DMatrixHandle m = NULL;
-    BoosterHandle b = NULL;
+    library x;
+    void *m = NULL, *b = NULL;
+    if (!open_library(&x)) {
+        base_fail(err, BASE_FAILED, "boosting needs XGBoost, which is not there");
+        return base_hint(err, "apt install libxgboost-dev; a random forest (fit = forest) needs "
+                              "nothing");
+    }
     memset(to->bias, 0, (size_t)to->classes * sizeof *to->bias);
     memset(to->leaf, 0,
            (size_t)to->trees * (size_t)to->leaves * (size_t)to->classes * sizeof *to->leaf);
-    base_status status = make_matrix(s, &m, err);
-    if (status == BASE_OK) status = set_matrix(m, s, err);
-    if (status == BASE_OK) status = said(XGBoosterCreate(&m, 1, &b), "starting", err);
-    if (status == BASE_OK) status = set_parameters(b, s, rate, seed, to, err);
-    if (status == BASE_OK) status = boost(m, b, to->trees, stop, err);
-    if (status == BASE_OK) status = read_trees(b, to, err);
-    if (b) XGBoosterFree(b);
-    if (m) XGDMatrixFree(m);
+    base_status status = make_matrix(&x, s, &m, err);
+    if (status == BASE_OK) status = set_matrix(&x, m, s, err);
+    if (status == BASE_OK) status = said(&x, x.XGBoosterCreate(&m, 1, &b), "starting", err);
+    if (status == BASE_OK) status = set_parameters(&x, b, s, rate, seed, to, err);
+    if (status == BASE_OK) status = boost(&x, m, b, to->trees, stop, err);
+    if (status == BASE_OK) status = read_trees(&x, b, to, err);
+    if (b) x.XGBoosterFree(b);
+    if (m) x.XGDMatrixFree(m);
+    close_library(&x);
     return status;
 }
-
-#endif

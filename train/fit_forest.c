@@ -34,8 +34,8 @@ typedef struct growing {
     base_rng rng;
     uint32_t *index;   /* n samples, those of a leaf together */
     uint32_t *feature; /* dims, in an order that changes */
-    int *count;        /* [BINS, classes], */
-    int *all, *left;   /* and of all bins, and of those so far: classes */
+    int *count;        /* [BINS, classes]: samples of a leaf, */
+    int *all, *left;   /* [classes]: of all bins, and of those so far */
     branch *leaf;      /* leaves */
     fit_node *node;    /* 2 leaves - 1 */
     int *at;           /* of each node */
@@ -208,8 +208,10 @@ static void put_tree(const growing *g, int tree)
     for (int l = 0; l < g->leaves; l++) {
         const branch *b = &g->leaf[l];
         nn_real *share = leaf + (size_t)g->at[b->node] * classes;
-        const double each = 1.0 / (b->end - b->begin) / to->trees;
-        for (int i = b->begin; i < b->end; i++) share[g->f->s->label[g->index[i]]] += (nn_real)each;
+        const double all_trees = (double)(b->end - b->begin) * to->trees;
+        memset(g->all, 0, classes * sizeof *g->all);
+        for (int i = b->begin; i < b->end; i++) g->all[g->f->s->label[g->index[i]]]++;
+        for (size_t k = 0; k < classes; k++) share[k] = (nn_real)(g->all[k] / all_trees);
     }
 }
 

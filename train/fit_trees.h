@@ -27,7 +27,7 @@ typedef struct fit_trees {
 base_status fit_forest(const fit_samples *s, uint64_t seed, base_pool *pool, const fit_trees *to,
                        base_err *err);
 
-/* Whether this program can boost: it was built with XGBoost. */
+/* Whether XGBoost is there to boost with. */
 bool fit_can_boost(void);
 /* Gradient boosting (Friedman, Annals of Statistics 29, 2001) of trees that are not shared, by
  * XGBoost (Chen and Guestrin, KDD 2016): softmax, histograms, best leaf first, each round on 0.8 of

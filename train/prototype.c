@@ -100,9 +100,8 @@ static base_status check_output(const session *s, int fit, const layer *l, base_
         return base_hint(err, "model.arch=%s ends in one", other ? ends[fit].arch : "linear");
     }
     if (fit != FIT_BOOSTING || fit_can_boost()) return BASE_OK;
-    base_fail(err, BASE_FAILED, "train.fit = boosting: this program was built without XGBoost");
-    return base_hint(err,
-                     "apt install libxgboost-dev and build again; train.fit=forest needs none");
+    base_fail(err, BASE_FAILED, "train.fit = boosting needs XGBoost, which is not there");
+    return base_hint(err, "apt install libxgboost-dev; train.fit=forest needs nothing");
 }
 
 base_status prototype_check(const session *s, base_err *err)
