@@ -147,6 +147,7 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_svdf(x, name, ...)          nn_append1("svdf", x, name, __VA_ARGS__)
 #define nn_max(x, name, ...)           nn_append1("max", x, name, __VA_ARGS__)
 #define nn_trees(x, name, ...)         nn_append1("trees", x, name, __VA_ARGS__)
+#define nn_dtw(x, name, ...)           nn_append1("dtw", x, name, __VA_ARGS__)
 #define nn_matmul(x, y, name, ...)     nn_append2("matmul", x, y, name, __VA_ARGS__)
 #define nn_softmax(x, name)            nn_append1("softmax", x, name, " ") /* over the last axis */
 #define nn_reshape(x, name, ...)       nn_append1("reshape", x, name, __VA_ARGS__)

@@ -70,10 +70,6 @@ const char *const q8_nets[Q8_NETS] = {
     ("x = input 14x1x6; s1 = svdf(x) units=10 memory=4; r1 = relu(s1);"
      "s2 = svdf(r1) units=7 memory=5 causal=no; r2 = relu(s2); f = flatten(r2);"
      "y = dense(f) out=3"),
-    /* trees of both kinds, one behind the other */
-    ("x = input 20x6x1; m = avgpool(x) kernel=5x1 stride=5x1; f = flatten(m);"
-     "t = trees(f) trees=9 leaves=12 out=8; r = relu(t);"
-     "y = trees(r) trees=4 leaves=5 out=6 shared=no"),
 };
 
 nn_real *q8_random_inputs(const nn_graph *g, int n, uint64_t seed)

@@ -574,6 +574,7 @@ q8_oracle *q8_oracle_find(const char *op)
         {"dwconv2d", weighted},
         {"dense", weighted},
         {"trees", q8_oracle_trees},
+        {"dtw", q8_oracle_dtw},
     };
     for (size_t i = 0; i < BASE_COUNT(all); i++)
         if (strcmp(all[i].op, op) == 0) return all[i].run;

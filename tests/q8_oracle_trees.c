@@ -1,4 +1,4 @@
-/* Int8 trees once more. See tests/q8_oracle.h. */
+/* Int8 trees and templates once more. See tests/q8_oracle.h. */
 #include "tests/q8_oracle.h"
 
 #include "tests/check.h"
@@ -45,4 +45,32 @@ void q8_oracle_trees(const q8_call *q)
     free(x);
     free(y);
     free(f);
+}
+
+/* dtw: whole numbers are compared, which the double oracle does exactly. */
+void q8_oracle_dtw(const q8_call *q)
+{
+    const nn_node *n = q->node;
+    const nn_q8_context *c = q->c;
+    const int size = (int)nn_count(n->in[0]->shape), outputs = n->shape.d[0];
+    const size_t values = n->param[0].count;
+    double *x = malloc((size_t)size * sizeof *x), *m = malloc(values * sizeof *m);
+    double *y = malloc((size_t)outputs * sizeof *y), one = 1;
+    assert_true(x && m && y);
+    for (int i = 0; i < size; i++) x[i] = q->x[0][i];
+    for (size_t i = 0; i < values; i++) {
+        const double v = (double)q8_steps((double)c->w[0][i], c->in[0].scale, c->in[0].zero);
+        m[i] = fmin(127, fmax(-128, v));
+    }
+    const q8_factor f =
+        q8_factor_of((double)c->w[1][0] * c->in[0].scale / c->out.scale / (2.0 * size));
+    oracle_find("dtw")->forward(
+        &(oracle_call){.node = n, .batch = 1, .x = {x}, .w = {m, &one}, .y = y});
+    for (int o = 0; o < outputs; o++) {
+        const int64_t sum = llround(y[o] * 2 * size);
+        q->y[o] = q8_clamped(c, q8_times(sum, f, c->single) + c->out.zero);
+    }
+    free(x);
+    free(m);
+    free(y);
 }

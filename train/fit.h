@@ -26,7 +26,8 @@ typedef enum fit_kind {
     FIT_SVM,
     FIT_GMM,
     FIT_FOREST, /* train/fit_trees.h */
-    FIT_BOOSTING
+    FIT_BOOSTING,
+    FIT_DTW
 } fit_kind;
 extern const char *const fit_kinds[]; /* "no", "centroid" ..., NULL */
 
@@ -69,6 +70,10 @@ enum { FIT_MOST_COMPONENTS = 64 };
  * N(x; mean, variance) = w . [x, x^2] + b of component m of class k. */
 base_status fit_gmm(const fit_samples *s, int components, uint64_t seed, base_pool *pool, double *w,
                     base_err *err);
+
+/* Templates [classes, each, dims]: of each class samples drawn by chance, or all, again from the
+ * first on where there are fewer. */
+void fit_templates(const fit_samples *s, int each, uint64_t seed, nn_real *value);
 
 /* Scores [n, rows] of w [rows, dims + 1]. */
 void fit_scores(const fit_samples *s, const double *w, int rows, double *scores);

@@ -28,9 +28,10 @@ typedef struct fitting {
     nn_real *x, *val_x; /* [n, dims]: what train and val show */
     int *label;
     size_t size;        /* of w: rows * (dims + 1) */
-    double *mean, *std; /* dims: x is (x - mean) / std; of a mixture and of trees 0 and 1 */
+    double *mean, *std; /* dims: x is (x - mean) / std; of a layer that sees
+                         * its inputs as they are 0 and 1 */
     double *w, *best, *alpha, *scores;
-    nn_real *y; /* of trees: outputs of one sample */
+    nn_real *y; /* classes: of a layer that scores itself, of one sample; then its scratch */
 } fitting;
 
 static bool is(const nn_node *n, const char *op)
@@ -43,8 +44,15 @@ static bool fits_trees(int fit)
     return fit == FIT_FOREST || fit == FIT_BOOSTING;
 }
 
-/* Parameters of the operator trees. */
+/* Whether the layer is no dense one: it sees its inputs as they are, and gives its own scores. */
+static bool scores_itself(int fit)
+{
+    return fits_trees(fit) || fit == FIT_DTW;
+}
+
+/* Parameters of the operators trees and dtw. */
 enum { FEATURE, THRESHOLD, LEFT, LEAF, BIAS };
+enum { VALUE, SCALE };
 
 static fit_trees trees_of(const nn_node *n, nn_real *weights)
 {
@@ -70,6 +78,7 @@ static layer find_layer(const session *s, int fit)
         return is(y, "trees") && shared == (fit == FIT_FOREST) ? (layer){y, s->classes}
                                                                : (layer){0};
     }
+    if (fit == FIT_DTW) return is(y, "dtw") ? (layer){y, s->classes} : (layer){0};
     if (fit == FIT_GMM) {
         const nn_node *classes = is(y, "max") ? y->in[0] : NULL;
         const nn_node *relu = is(classes, "reshape") ? classes->in[0] : NULL;
@@ -91,8 +100,9 @@ static base_status check_output(const session *s, int fit, const layer *l, base_
         const char *what, *arch;
     } ends[] = {[FIT_GMM] = {"mixture of Gaussians", "gmm"},
                 [FIT_FOREST] = {"trees with shared=yes", "forest"},
-                [FIT_BOOSTING] = {"trees with shared=no", "boosting"}};
-    const bool other = fit == FIT_GMM || fits_trees(fit);
+                [FIT_BOOSTING] = {"trees with shared=no", "boosting"},
+                [FIT_DTW] = {"layer of templates (dtw)", "dtw"}};
+    const bool other = fit == FIT_GMM || scores_itself(fit);
     if (!l->node) {
         base_fail(err, BASE_USAGE, "train.fit: the model's output '%s' is no %s",
                   nn_graph_output(s->graph)->name,
@@ -154,6 +164,21 @@ static bool must_stop(const fitting *f)
     return f->hooks->stop && *f->hooks->stop;
 }
 
+/* Of each class the first train.per_class samples. */
+static void keep_few(fitting *f)
+{
+    const size_t dims = (size_t)f->train.dims;
+    int kept = 0;
+    for (int i = 0; i < f->train.n; i++) {
+        int before = 0;
+        for (int h = 0; h < kept; h++) before += f->label[h] == f->label[i];
+        if (before >= f->set->per_class) continue;
+        f->label[kept] = f->label[i];
+        memmove(f->x + (size_t)kept++ * dims, f->x + (size_t)i * dims, dims * sizeof *f->x);
+    }
+    f->train.n = kept;
+}
+
 static base_status load_training(fitting *f, base_err *err)
 {
     session *s = f->s;
@@ -167,6 +192,7 @@ static base_status load_training(fitting *f, base_err *err)
         memcpy(f->label + f->train.n, b.labels, (size_t)b.n * sizeof *b.labels);
         f->train.n += b.n;
     }
+    if (f->set->per_class > 0) keep_few(f);
     return BASE_OK;
 }
 
@@ -191,7 +217,7 @@ static void standardize(fitting *f)
 {
     const size_t d = (size_t)f->train.dims, n = (size_t)f->train.n;
     for (size_t j = 0; j < d; j++) f->std[j] = 1;
-    if (f->set->fit == FIT_GMM || fits_trees(f->set->fit)) return;
+    if (f->set->fit == FIT_GMM || scores_itself(f->set->fit)) return;
     for (size_t j = 0; j < d; j++) {
         double mean = 0, square = 0;
         for (size_t i = 0; i < n; i++) mean += (double)f->x[i * d + j];
@@ -211,10 +237,10 @@ static void standardize(fitting *f)
 
 /* ---- fitting ---- */
 
-static void score_trees(const fitting *f, const fit_samples *s, double *scores)
+static void score_by_layer(const fitting *f, const fit_samples *s, double *scores)
 {
     const nn_node *n = f->layer.node;
-    nn_args a = {.batch = 1, .y = f->y};
+    nn_args a = {.batch = 1, .y = f->y, .scratch = f->y + s->classes};
     for (int k = 0; k < n->n_params; k++) a.w[k] = session_trained(f->s) + n->param[k].offset;
     for (int i = 0; i < s->n; i++) {
         a.x[0] = s->x + (size_t)i * (size_t)s->dims;
@@ -227,8 +253,8 @@ static void score_trees(const fitting *f, const fit_samples *s, double *scores)
 static void score(const fitting *f, const fit_samples *s, double *scores)
 {
     const int classes = f->s->classes, each = f->layer.rows / classes;
-    if (fits_trees(f->set->fit)) {
-        score_trees(f, s, scores);
+    if (scores_itself(f->set->fit)) {
+        score_by_layer(f, s, scores);
         return;
     }
     fit_scores(s, f->w, f->layer.rows, scores);
@@ -303,6 +329,15 @@ static base_status grow(fitting *f, base_err *err)
     return fit_boosting(&f->train, set->lr, (uint64_t)set->seed, f->hooks->stop, &to, err);
 }
 
+static void keep_templates(fitting *f)
+{
+    const nn_param *p = f->layer.node->param;
+    nn_real *weights = session_trained(f->s);
+    fit_templates(&f->train, p[VALUE].shape.d[1], (uint64_t)f->set->seed,
+                  weights + p[VALUE].offset);
+    weights[p[SCALE].offset] = 1;
+}
+
 static base_status fit(fitting *f, double *l2, base_err *err)
 {
     double shrinkage;
@@ -320,6 +355,7 @@ static base_status fit(fitting *f, double *l2, base_err *err)
                        f->w, err);
     case FIT_FOREST:
     case FIT_BOOSTING: return grow(f, err);
+    case FIT_DTW: keep_templates(f); break;
     }
     return BASE_OK;
 }
@@ -372,15 +408,16 @@ static void lift(fitting *f)
     for (size_t k = 1; k <= (size_t)f->layer.rows; k++) f->w[k * row - 1] -= least;
 }
 
-/* w, undoing the standardization, as the weights and biases of the layer; trees, which are there,
- * get the factor. */
+/* w, undoing the standardization, as the weights and biases of the layer; where it has its own,
+ * they get the factor. */
 static void store(const fitting *f, double factor)
 {
     const nn_node *n = f->layer.node;
     const size_t d = (size_t)f->train.dims, rows = (size_t)f->layer.rows;
-    if (fits_trees(f->set->fit)) {
-        nn_real *leaf = session_trained(f->s) + n->param[LEAF].offset;
-        for (size_t i = 0; i < n->param[LEAF].count; i++) leaf[i] *= (nn_real)factor;
+    if (scores_itself(f->set->fit)) {
+        const nn_param *p = &n->param[fits_trees(f->set->fit) ? LEAF : SCALE];
+        nn_real *v = session_trained(f->s) + p->offset;
+        for (size_t i = 0; i < p->count; i++) v[i] *= (nn_real)factor;
         return;
     }
     nn_real *weight = session_trained(f->s) + n->param[0].offset,
@@ -415,7 +452,8 @@ static base_status open_fitting(fitting *f, base_err *err)
     f->w = base_alloc(2 * f->size, sizeof *f->w);
     f->alpha = base_alloc(f->set->fit == FIT_SVM ? n * k : 1, sizeof *f->alpha);
     f->scores = base_alloc((n > val ? n : val) * rows, sizeof *f->scores);
-    f->y = base_alloc(k, sizeof *f->y);
+    const nn_node *l = f->layer.node;
+    f->y = base_alloc(k + (l->op->scratch ? l->op->scratch(l, 1) : 0), sizeof *f->y);
     if (!f->x || !f->val_x || !f->label || !f->mean || !f->w || !f->alpha || !f->scores || !f->y)
         return base_nomem(err, n * d * sizeof *f->x);
     f->std = f->mean + d;
@@ -448,7 +486,7 @@ static base_status run(fitting *f, prototype_result *r, base_err *err)
     gather_inputs(f, s->val_x, s->n_val, f->val_x);
     standardize(f);
     BASE_TRY(fit(f, &r->l2, err));
-    if (!fits_trees(f->set->fit)) center(f);
+    if (!scores_itself(f->set->fit)) center(f);
     const double factor = measure(f, r);
     if (f->set->fit == FIT_GMM) lift(f);
     store(f, factor);

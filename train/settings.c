@@ -97,6 +97,7 @@ static const config_key train_keys[] = {
     TEXT(T, init, "run or model whose weights training starts from"),
     BOOL(T, qat, "int8 is simulated (quantize.epochs), from init on or after epochs"),
     CHOICE(T, fit, fit_kinds, "last layer found at once, without descent; see README"),
+    INT(T, per_class, 0, 1000000, "fit: training clips of each class that it sees; 0: all"),
     REAL(T, l2, 0, 1e6, "logistic, svm: pull of its weights to zero; 0: chosen on validation"),
     INT(T, seed, 0, 1LL << 52, "start of all random numbers"),
     INT(T, val_every, 1, 100000, "epochs between validations"),
