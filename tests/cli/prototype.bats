@@ -17,10 +17,11 @@ setup() {
 }
 
 @test "every kind tells tones apart, in float and in int8" {
-    for fit in centroid lda logistic svm gmm forest; do
+    for fit in centroid lda logistic svm gmm forest dtw; do
         arch=linear
-        case $fit in gmm | forest) arch=$fit ;; esac
-        "$SOTTO" train -q $arch "${small[@]}" train.fit=$fit model.width=1 -o $fit
+        width=1
+        case $fit in gmm | forest) arch=$fit ;; dtw) arch=dtw width=10 ;; esac
+        "$SOTTO" train -q $arch "${small[@]}" train.fit=$fit model.width=$width -o $fit
         "$SOTTO" quantize -q $fit --calibrate "$pack" -o $fit.h5
         for model in $fit $fit.h5; do
             "$SOTTO" eval $model "$pack" --split test --min-accuracy 0.8
@@ -88,6 +89,18 @@ boost() {
     [[ "$stderr" == *trees* ]]
 }
 
+@test "templates: so many clips of a class are training clips, in C as on the host" {
+    "$SOTTO" train -q dtw "${small[@]}" model.blocks=2 model.width=10 train.per_class=2 \
+        features.level=none -o run
+    "$SOTTO" quantize -q run --calibrate "$pack" -o run.h5
+    "$SOTTO" export -q run.h5 -o kws_model.h
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
+    cc -std=c99 -Wall -Wextra -Werror -fsanitize=address,undefined main.c -o main
+    ./main
+    # two clips a class, each of which is its own template
+    jq -e '.accuracy == 1' run/metrics.jsonl
+}
+
 @test "new words on the body of a trained run, and int8 in the loop afterwards" {
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 train.epochs=3 train.warmup_epochs=0 -o body
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 data.keywords=other,low train.init=body \
@@ -105,6 +118,9 @@ boost() {
     run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.fit=forest -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"output 'y' is no trees with shared=yes"*model.arch=forest* ]]
+    run --separate-stderr "$SOTTO" train linear "${small[@]}" train.fit=dtw -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output 'y' is no layer of templates"*model.arch=dtw* ]]
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" model.leaves=3 -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"model.leaves = 3: ds_cnn has no trees"* ]]
