@@ -168,11 +168,11 @@ static bool must_stop(const fitting *f)
 static void keep_few(fitting *f)
 {
     const size_t dims = (size_t)f->train.dims;
+    double *seen = f->scores; /* there are none yet */
     int kept = 0;
+    for (int k = 0; k < f->s->classes; k++) seen[k] = 0;
     for (int i = 0; i < f->train.n; i++) {
-        int before = 0;
-        for (int h = 0; h < kept; h++) before += f->label[h] == f->label[i];
-        if (before >= f->set->per_class) continue;
+        if (seen[f->label[i]]++ >= (double)f->set->per_class) continue;
         f->label[kept] = f->label[i];
         memmove(f->x + (size_t)kept++ * dims, f->x + (size_t)i * dims, dims * sizeof *f->x);
     }
