@@ -110,6 +110,7 @@ static base_status own_sample(const bench_csv *t, size_t r, fit_sample *s, base_
             s->work[QUANT_ROW] = fit_number(bench_csv_get(t, r, "rows"));
             s->work[QUANT_PIXEL] = fit_number(bench_csv_get(t, r, "pixels"));
         }
+        if (strcmp(op, "trees") == 0) s->work[QUANT_ROW] = fit_number(bench_csv_get(t, r, "rows"));
         if (gathers)
             s->work[QUANT_PATCH] = s->work[QUANT_MAC] * s->work[QUANT_PIXEL] / s->work[QUANT_OUT];
     }

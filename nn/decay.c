@@ -17,7 +17,7 @@ static bool assign(const nn_graph *g, const char *pattern, double f, double *fac
         for (int k = 0; k < n->n_params; k++, factor++) {
             char name[2 * NN_MAX_NAME];
             snprintf(name, sizeof name, "%s.%s", n->name, n->param[k].name);
-            if (n->param[k].role == NN_STATISTIC || fnmatch(pattern, name, 0) != 0) continue;
+            if (!nn_role_trained(n->param[k].role) || fnmatch(pattern, name, 0) != 0) continue;
             any = true;
             if (*factor < 0) *factor = f;
         }

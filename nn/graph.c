@@ -85,7 +85,7 @@ size_t nn_graph_trainable(const nn_graph *g)
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++)
         for (int k = 0; k < g->node[i]->n_params; k++)
-            if (g->node[i]->param[k].role != NN_STATISTIC) n += g->node[i]->param[k].count;
+            if (nn_role_trained(g->node[i]->param[k].role)) n += g->node[i]->param[k].count;
     return n;
 }
 

@@ -36,8 +36,14 @@ const char *nn_shape_text(nn_shape s, char buf[64]); /* "49x10x1" in buf */
 /* ---- graph ---- */
 
 /* What a parameter is for decides who changes it: weights are decayed, gains and biases are
- * not, statistics (running mean and variance) follow what the forward pass observed. */
-typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC } nn_role;
+ * not, statistics (running mean and variance) follow what the forward pass observed, structure
+ * (what a tree asks for) has no gradient and stays as it is. */
+typedef enum nn_role { NN_WEIGHT, NN_BIAS, NN_GAIN, NN_STATISTIC, NN_STRUCTURE } nn_role;
+/* Whether training changes it by its gradient. */
+static inline bool nn_role_trained(nn_role role)
+{
+    return role != NN_STATISTIC && role != NN_STRUCTURE;
+}
 typedef enum nn_init {
     NN_ZEROS,
     NN_ONES,
@@ -140,6 +146,8 @@ nn_node *nn_copy(nn_graph *g, const nn_node *n, nn_node *const *in, const char *
 #define nn_lstm(x, name, ...)          nn_append1("lstm", x, name, __VA_ARGS__)
 #define nn_svdf(x, name, ...)          nn_append1("svdf", x, name, __VA_ARGS__)
 #define nn_max(x, name, ...)           nn_append1("max", x, name, __VA_ARGS__)
+#define nn_trees(x, name, ...)         nn_append1("trees", x, name, __VA_ARGS__)
+#define nn_dtw(x, name, ...)           nn_append1("dtw", x, name, __VA_ARGS__)
 #define nn_matmul(x, y, name, ...)     nn_append2("matmul", x, y, name, __VA_ARGS__)
 #define nn_softmax(x, name)            nn_append1("softmax", x, name, " ") /* over the last axis */
 #define nn_reshape(x, name, ...)       nn_append1("reshape", x, name, __VA_ARGS__)

@@ -125,6 +125,9 @@ struct nn_q8_kernel {
     /* in place of run, for kernels with scratch */
     void (*run_in)(const void *p, const int8_t *const *x, int8_t *y, void *scratch);
     bool in_place; /* y may be x[0] */
+    /* Whether places in its arrays are there, of inputs of so many elements; else what is wrong.
+     * NULL: it has none. */
+    const char *(*harm)(const void *p, const int64_t *inputs);
     bool shaped; /* name_as(s, rows, p, ...) takes what layers of a shape share, all ints but those
                   * named
                   * ...zero, from the struct s */

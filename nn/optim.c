@@ -225,7 +225,7 @@ void nn_optim_step(nn_optim *p, nn_real *weights, const nn_real *grads, double l
                        .decay = p->decay[tensor]};
             if (q->role == NN_STATISTIC)
                 follow(s, (nn_real)p->o.statistics);
-            else
+            else if (nn_role_trained(q->role))
                 update(p, s);
         }
     }
@@ -239,7 +239,7 @@ double nn_clip_norm(const nn_graph *g, nn_real *grads, double most)
     for (int i = 0; i < nn_graph_nodes(g); i++) {
         const nn_node *n = nn_graph_node(g, i);
         for (int k = 0; k < n->n_params; k++)
-            if (n->param[k].role != NN_STATISTIC)
+            if (nn_role_trained(n->param[k].role))
                 squares += sum_of_squares(grads + n->param[k].offset, n->param[k].count);
     }
     double norm = sqrt(squares);
@@ -249,7 +249,7 @@ double nn_clip_norm(const nn_graph *g, nn_real *grads, double most)
         const nn_node *n = nn_graph_node(g, i);
         for (int k = 0; k < n->n_params; k++) {
             const nn_param *q = &n->param[k];
-            if (q->role == NN_STATISTIC) continue;
+            if (!nn_role_trained(q->role)) continue;
             for (size_t j = q->offset; j < q->offset + q->count; j++) grads[j] *= scale;
         }
     }

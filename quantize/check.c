@@ -98,14 +98,26 @@ static base_status check_field(const q8_layer *layer, const nn_q8_field *f, cons
     return BASE_OK;
 }
 
-static base_status check_layer(const q8_layer *layer, const char *where, base_err *err)
+static base_status check_places(const q8_model *m, const q8_layer *layer, const char *where,
+                                base_err *err)
+{
+    int64_t inputs[NN_MAX_IN];
+    if (!layer->l.kernel->harm) return BASE_OK;
+    for (int k = 0; k < layer->n_in; k++) inputs[k] = nn_count(m->values[layer->in[k]].shape);
+    const char *what = layer->l.kernel->harm(layer->l.p, inputs);
+    return what ? base_fail(err, BASE_DATA, "%s: layer '%s': %s", where, layer->name, what)
+                : BASE_OK;
+}
+
+static base_status check_layer(const q8_model *m, const q8_layer *layer, const char *where,
+                               base_err *err)
 {
     const nn_q8_kernel *kernel = layer->l.kernel;
     for (int i = 0; i < kernel->n_fields; i++)
         BASE_TRY(check_field(layer, &kernel->fields[i], where, err));
     for (int i = 0; i < kernel->n_sums; i++)
         BASE_TRY(check_sum(layer, &kernel->sums[i], where, err));
-    return BASE_OK;
+    return check_places(m, layer, where, err);
 }
 
 base_status q8_check(const q8_model *m, const char *where, base_err *err)
@@ -115,7 +127,7 @@ base_status q8_check(const q8_model *m, const char *where, base_err *err)
     for (int i = 0; i < m->n_layers && status == BASE_OK; i++) {
         q8_layer plain = m->layers[i]; /* packed weights as int8 */
         status = q8_unpack(&m->layers[i].l, arena, &plain.l, err);
-        if (status == BASE_OK) status = check_layer(&plain, where, err);
+        if (status == BASE_OK) status = check_layer(m, &plain, where, err);
     }
     base_arena_free(arena);
     return status;

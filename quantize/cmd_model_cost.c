@@ -18,7 +18,7 @@ static int64_t trainable(const nn_node *n)
 {
     int64_t count = 0;
     for (int k = 0; k < n->n_params; k++)
-        if (n->param[k].role != NN_STATISTIC) count += (int64_t)n->param[k].count;
+        if (nn_role_trained(n->param[k].role)) count += (int64_t)n->param[k].count;
     return count;
 }
 

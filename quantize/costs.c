@@ -54,6 +54,8 @@ static lowered lowering(const nn_op *op)
         {"gelu", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
         {"hardsigmoid", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
         {"hardswish", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
+        {"dtw", "dtw", QUANT_OTHER, 12, false, 1, 3},
+        {"trees", "trees", QUANT_OTHER, 13, false, 60, 3},
         {"gru", "gru", QUANT_OTHER, 21, false, 11, 21},
         {"lstm", "lstm", QUANT_OTHER, 24, false, 11, 16},
         {"svdf", "svdf", QUANT_OTHER, 17, false, 1.2, 8.7},
@@ -153,11 +155,21 @@ static void find_windows(const nn_node *n, quant_layer_cost *c)
               (w[1].out - 1) * stride[1] + kernel[1] <= w[1].in;
 }
 
+/* Of trees, were all of them balanced. */
+static int64_t comparisons(const nn_node *n)
+{
+    const nn_shape nodes = n->param[0].shape;
+    int depth = 0;
+    while (1 << depth <= nodes.d[2]) depth++;
+    return (int64_t)nodes.d[0] * nodes.d[1] * depth;
+}
+
 /* What the kernels of some operators hold beside weights and a channel's numbers. */
 static void add_tables(quant_layer_cost *c, const nn_node *n)
 {
     const int last = n->shape.d[n->shape.n - 1];
     if (!strcmp(c->kernel, "lut")) c->weights = 256;
+    if (!strcmp(c->kernel, "trees")) c->rows = comparisons(n);
     if (!strcmp(c->kernel, "layernorm")) c->constants += 4 * 2 * last;
     if (!strcmp(c->kernel, "class_token") || !strcmp(c->kernel, "add_constant")) c->channels = 0;
     if (!strcmp(c->kernel, "add") && !nn_same_shape(n->in[0]->shape, n->in[1]->shape)) {

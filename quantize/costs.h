@@ -18,10 +18,11 @@ typedef struct quant_layer_cost {
     int in[NN_MAX_IN];  /* layers whose outputs are read; all come before */
     int n_in;
     int64_t macs, inputs, outputs; /* inputs: elements of the first input */
-    int64_t rows;                  /* kernel rows over all outputs: outputs x kernel height */
-    int64_t pixels;                /* outputs of one channel */
-    int kernel_h, kernel_w;        /* 1 where there is none */
-    int in_channels;               /* of the first input */
+    int64_t rows;           /* kernel rows over all outputs: outputs x kernel height; of trees
+                             * comparisons */
+    int64_t pixels;         /* outputs of one channel */
+    int kernel_h, kernel_w; /* 1 where there is none */
+    int in_channels;        /* of the first input */
     int reach;       /* convolutions of stride 1 that keep the size: elements of one channel between
                       * the first under a window and its middle; else 0 */
     bool pointwise;  /* a window of one element, stride 1, no padding */

@@ -31,7 +31,8 @@ static void work_of(const quant_layer_cost *c, double work[QUANT_TERMS])
     const bool slides = c->kind == QUANT_CONV || c->kind == QUANT_DEPTHWISE;
     const bool separable = c->kernel && strcmp(c->kernel, "separable") == 0;
     work[QUANT_MAC] = (double)(reduces ? c->inputs : separable ? c->macs - c->rows : c->macs);
-    work[QUANT_ROW] = slides ? (double)c->rows : 0;
+    const bool trees = c->kernel && strcmp(c->kernel, "trees") == 0;
+    work[QUANT_ROW] = slides || trees ? (double)c->rows : 0;
     work[QUANT_OUT] = (double)c->outputs;
     work[QUANT_PIXEL] = slides ? (double)c->pixels : 0;
     work[QUANT_PATCH] =

@@ -11,8 +11,9 @@
  *   conv2d.1x1 = six coefficients, layers counted, median and largest residual in percent
  *
  * A kernel may have variants, named by the kernel's size, or "flat" where windows need not be
- * gathered. Of `separable`, rows are the products
- * of the depthwise part and MACs those of the pointwise one.
+ * gathered. Of `separable`, rows are the products of the depthwise part and MACs those of the
+ * pointwise one; of `trees`, rows are comparisons down trees that are balanced and MACs the values
+ * of leaves that are added.
  */
 #ifndef QUANTIZE_INSTRUCTIONS_H
 #define QUANTIZE_INSTRUCTIONS_H

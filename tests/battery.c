@@ -88,8 +88,10 @@ static void fill_data(rig *r)
             fill_grid(r->x[k], r->nx[k], &rng);
     }
     for (int k = 0; k < r->n->n_params; k++) {
-        bool statistic = r->n->param[k].role == NN_STATISTIC; /* a variance is positive */
-        fill_uniform(r->w[k], r->nw[k], statistic ? 0.5 : -1, statistic ? 2 : 1, &rng);
+        const nn_role role = r->n->param[k].role;
+        const bool statistic = role == NN_STATISTIC; /* a variance is positive */
+        const double lo = statistic ? 0.5 : -1;      /* places of a tree go beyond what there is */
+        fill_uniform(r->w[k], r->nw[k], lo, statistic ? 2 : role == NN_STRUCTURE ? 9 : 1, &rng);
     }
     fill_uniform(r->dy, r->ny, -1, 1, &rng);
 }
@@ -233,7 +235,8 @@ bool rig_gradient(rig *r, int k, rig_tensor *t)
         return true;
     }
     k -= r->n->n_in;
-    if (k >= r->n->n_params || r->n->param[k].role == NN_STATISTIC) return false;
+    if (k >= r->n->n_params) return false;
+    if (!nn_role_trained(r->n->param[k].role)) return false;
     *t = (rig_tensor){.n = r->nw[k], .data = r->w[k], .grad = r->a.dw[k]};
     snprintf(t->name, sizeof t->name, "%s", r->n->param[k].name);
     return true;

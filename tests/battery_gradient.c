@@ -157,7 +157,7 @@ static void without_dx(rig *r, const rig *once, int k, base_str *why)
     for (int i = 0; i < r->n->n_in; i++)
         if (i != k) battery_same("dx without another", r->a.dx[i], once->a.dx[i], r->nx[i], why);
     for (int i = 0; i < r->n->n_params; i++)
-        if (r->n->param[i].role != NN_STATISTIC)
+        if (nn_role_trained(r->n->param[i].role))
             battery_same("dw without dx", r->a.dw[i], once->a.dw[i], r->nw[i], why);
 }
 

@@ -103,7 +103,7 @@ static size_t node_params(const nn_node *n, bool trainable, base_str *why)
         compare_shape(n, q->name, q->shape, p[k].shape, why);
         if (q->count != (size_t)nn_count(q->shape))
             base_str_add(why, "'%s': '%s' counts %zu\n", n->name, q->name, q->count);
-        if (!trainable || q->role != NN_STATISTIC) sum += (size_t)nn_count(p[k].shape);
+        if (!trainable || nn_role_trained(q->role)) sum += (size_t)nn_count(p[k].shape);
     }
     return sum;
 }

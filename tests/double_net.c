@@ -83,7 +83,7 @@ static void check_gradients(fixture *f)
             const nn_param *p = &node->param[k];
             char name[128];
             snprintf(name, sizeof name, "%s.%s", node->name, p->name);
-            if (p->role != NN_STATISTIC)
+            if (nn_role_trained(p->role))
                 check_tensor(f, name, nn_net_weights(f->net) + p->offset, grads + p->offset,
                              p->count);
         }

@@ -102,6 +102,7 @@ nn_model *q8_random_model(const char *text, uint64_t seed)
                 if (n->param[k].role == NN_WEIGHT && w[j] == 0) /* peepholes start so */
                     w[j] = (nn_real)(0.3 * base_rng_normal(&r));
                 if (n->param[k].role == NN_BIAS) w[j] = (nn_real)(0.3 * base_rng_normal(&r));
+                if (n->param[k].role == NN_STRUCTURE) w[j] = (nn_real)(5 * base_rng_normal(&r));
                 if (embedding) w[j] = (nn_real)(0.8 * base_rng_normal(&r));
                 if (n->param[k].role != NN_STATISTIC) continue;
                 const bool variance = strcmp(n->param[k].name, "var") == 0;

@@ -6,7 +6,8 @@
 
 enum { Q8_SAMPLES = 64, Q8_NETS = 13 };
 
-/* Graphs that together use every operator of the deployed world, and every way a value is shared,
+/* Graphs that together use every operator of the deployed world but trees and templates
+ * (tests/test_trees.c), and every way a value is shared,
  * fused, passed on and pooled. */
 extern const char *const q8_nets[Q8_NETS];
 

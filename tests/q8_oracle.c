@@ -573,6 +573,8 @@ q8_oracle *q8_oracle_find(const char *op)
         {"conv2d", weighted},
         {"dwconv2d", weighted},
         {"dense", weighted},
+        {"trees", q8_oracle_trees},
+        {"dtw", q8_oracle_dtw},
     };
     for (size_t i = 0; i < BASE_COUNT(all); i++)
         if (strcmp(all[i].op, op) == 0) return all[i].run;

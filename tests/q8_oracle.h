@@ -17,6 +17,7 @@ typedef struct q8_call {
 /* NULL when the operator has none. */
 typedef void q8_oracle(const q8_call *q);
 q8_oracle *q8_oracle_find(const char *op);
+q8_oracle q8_oracle_trees, q8_oracle_dtw;
 
 /* A multiplier and a shift of a real number, and x by them, rounded once (halves up) or twice (the
  * product to 31 bits after the point, halves up; then what is shifted out, halves away from zero).

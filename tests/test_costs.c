@@ -115,6 +115,11 @@ static void same_as_q8_model(const char *activations)
         "x = input 25x10x1\na = lstm(x) units=24 peephole=yes projection=10\n"
         "b = svdf(a) units=12 memory=4\nr = relu(b)\nc = gru(r) units=14\n"
         "d = gru(c) units=9 reset_after=no sequence=no\ny = dense(d) out=10\n",
+        "x = input 20x6x1\nm = avgpool(x) kernel=5x1 stride=5x1\nf = flatten(m)\n"
+        "t = trees(f) trees=9 leaves=12 out=8\nr = relu(t)\n"
+        "y = trees(r) trees=4 leaves=5 out=6 shared=no\n",
+        "x = input 20x6x1\nm = avgpool(x) kernel=2x1 stride=2x1\n"
+        "y = dtw(m) out=6 each=3 band=2\n",
     };
     for (size_t i = 0; i < BASE_COUNT(graphs) + Q8_NETS; i++) {
         const char *text = i < Q8_NETS ? q8_nets[i] : graphs[i - Q8_NETS];

@@ -377,6 +377,32 @@ static void test_mixtures_stand_still(void **state)
     }
 }
 
+/* ---- templates ---- */
+
+/* Samples of their class, none twice while there are others; each as likely as any other. */
+static void test_templates_are_samples(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 12, EACH = 4 };
+    nn_real x[SAMPLES], value[2 * EACH];
+    int label[SAMPLES], drawn[SAMPLES] = {0};
+    for (int i = 0; i < SAMPLES; i++) {
+        x[i] = (nn_real)i;
+        label[i] = i < 2; /* two of class 1, ten of class 0 */
+    }
+    const fit_samples s = {x, label, SAMPLES, 1, 2};
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        fit_templates(&s, EACH, seed, value);
+        for (int t = 0; t < EACH; t++) {
+            drawn[(int)value[t]]++;
+            for (int u = 0; u < t; u++) assert_true(value[t] != value[u]);
+        }
+        for (int t = 0; t < EACH; t++) assert_true(value[EACH + t] == (nn_real)(t % 2));
+    }
+    for (int i = 2; i < SAMPLES; i++) assert_true(abs(drawn[i] - 400) < 80); /* 5 sigma */
+    assert_int_equal(drawn[0] + drawn[1], 0);
+}
+
 /* ---- temperature ---- */
 
 static double cross_entropy(const double *scores, const int *label, double factor)
@@ -425,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_svm_of_two_points),
         cmocka_unit_test(test_one_gaussian_has_mean_and_variance_of_its_class),
         cmocka_unit_test(test_mixtures_stand_still),
+        cmocka_unit_test(test_templates_are_samples),
         cmocka_unit_test(test_temperature_is_where_cross_entropy_is_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,8 @@ static void random_weights(rig *t)
         for (size_t i = 0; i < p->count; i++) {
             w[i] = (nn_real)(size * base_rng_normal(&t->r));
             if (strcmp(p->name, "var") == 0) w[i] = (nn_real)(0.1 + base_rng_uniform(&t->r));
+            if (strcmp(p->name, "scale") == 0) w[i] = (nn_real)(0.1 + base_rng_uniform(&t->r));
+            if (p->role == NN_STRUCTURE) w[i] *= 16; /* many places, thresholds beyond int8 */
         }
         t->c.w[k] = w;
     }
@@ -83,7 +85,10 @@ static void real_outputs(rig *t)
     for (int k = 0; k < t->n->n_params; k++) {
         call.w[k] = w[k] = malloc(t->n->param[k].count * sizeof(double));
         assert_non_null(w[k]);
-        for (size_t i = 0; i < t->n->param[k].count; i++) w[k][i] = (double)t->c.w[k][i];
+        const bool bounded = strcmp(t->n->param[k].name, "threshold") == 0; /* nn/ops/trees.c */
+        const double most = bounded ? t->c.in[0].scale * (127 - t->c.in[0].zero) : (double)INFINITY;
+        for (size_t i = 0; i < t->n->param[k].count; i++)
+            w[k][i] = fmin((double)t->c.w[k][i], most);
     }
     call.y = t->real = calloc((size_t)nn_count(t->n->shape), sizeof(double)); /* oracles add */
     assert_non_null(t->real);
@@ -187,6 +192,19 @@ static double rounding_of(const rig *t)
     return most;
 }
 
+/* A path's mean difference moves by no more than a template's values do. */
+static double templates_off(const rig *t)
+{
+    const nn_quant in = t->c.in[0];
+    double most = 0;
+    for (size_t i = 0; i < t->n->param[0].count; i++) {
+        const double v = (double)t->c.w[0][i];
+        const double q = fmin(127, fmax(-128, (double)q8_steps(v, in.scale, in.zero)));
+        most = fmax(most, fabs(in.scale * (q - in.zero) - v));
+    }
+    return most * (double)t->c.w[1][0] / t->c.out.scale;
+}
+
 /* How many steps off y may be besides the half that rounding takes. */
 static double error_of(const rig *t)
 {
@@ -198,6 +216,15 @@ static double error_of(const rig *t)
     double most = 0; /* of parameter 0 */
     for (size_t i = 0; t->n->n_params && i < t->n->param[0].count; i++)
         most = fmax(most, fabs((double)t->c.w[0][i]));
+    /* each tree has a leaf of 8 bits, and a bias is a multiple of their steps */
+    if (strcmp(op, "trees") == 0) {
+        double largest = 0;
+        for (size_t i = 0; i < t->n->param[3].count; i++)
+            largest = fmax(largest, fabs((double)t->c.w[3][i]));
+        const double steps = (oracle_int(t->n, "trees") + 1) * largest / 127 / 2;
+        return steps / t->c.out.scale + rounding_of(t) + 0.001;
+    }
+    if (strcmp(op, "dtw") == 0) return templates_off(t) + rounding_of(t) + 0.001;
     /* 8 bits of the embedding; 14 of gamma, 12 after the point of h, rows without variance */
     if (strcmp(op, "position") == 0) return most / 127 / 2 / t->c.out.scale + 0.01;
     if (strcmp(op, "layernorm") == 0)
@@ -275,7 +302,7 @@ static void operators_are_their_definitions(void **state)
                 if (nn_ops[o]->flags & NN_PACKS) one_case(nn_ops[o]->cases[k], seed, 4, run);
             }
     }
-    assert_int_equal(operators, 23);
+    assert_int_equal(operators, 25);
 }
 
 /* ---- batchnorm and depthwise convolution with bands ---- */

@@ -6,13 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-const char *const fit_kinds[] = {[FIT_NO] = "no",
-                                 [FIT_CENTROID] = "centroid",
-                                 [FIT_LDA] = "lda",
-                                 [FIT_LOGISTIC] = "logistic",
-                                 [FIT_SVM] = "svm",
-                                 [FIT_GMM] = "gmm",
-                                 NULL};
+const char *const fit_kinds[] = {[FIT_NO] = "no",         [FIT_CENTROID] = "centroid",
+                                 [FIT_LDA] = "lda",       [FIT_LOGISTIC] = "logistic",
+                                 [FIT_SVM] = "svm",       [FIT_GMM] = "gmm",
+                                 [FIT_FOREST] = "forest", [FIT_BOOSTING] = "boosting",
+                                 [FIT_DTW] = "dtw",       NULL};
 
 void fit_centroid(const fit_samples *s, double *w)
 {
@@ -31,6 +29,27 @@ void fit_centroid(const fit_samples *s, double *w)
             square += c[j] * c[j];
         }
         c[s->dims] = -square / 2;
+    }
+}
+
+/* Reservoir sampling (Vitter's algorithm R): each sample of a class is as likely as any other. */
+void fit_templates(const fit_samples *s, int each, uint64_t seed, nn_real *value)
+{
+    const size_t size = (size_t)s->dims;
+    for (int k = 0; k < s->classes; k++) {
+        nn_real *to = value + (size_t)k * (size_t)each * size;
+        base_rng r = base_rng_at(seed, BASE_RNG_FIT, 0, (uint64_t)k);
+        int seen = 0;
+        for (int i = 0; i < s->n; i++) {
+            if (s->label[i] != k) continue;
+            const int place = seen < each ? seen : (int)base_rng_below(&r, (uint32_t)seen + 1);
+            if (place < each)
+                memcpy(to + (size_t)place * size, s->x + (size_t)i * size, size * sizeof *to);
+            seen++;
+        }
+        for (int place = seen; place < each; place++)
+            memcpy(to + (size_t)place * size, to + (size_t)(place % seen) * size,
+                   size * sizeof *to);
     }
 }
 

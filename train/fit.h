@@ -18,7 +18,17 @@ typedef struct fit_samples {
 } fit_samples;
 
 /* How (train.fit). */
-typedef enum fit_kind { FIT_NO, FIT_CENTROID, FIT_LDA, FIT_LOGISTIC, FIT_SVM, FIT_GMM } fit_kind;
+typedef enum fit_kind {
+    FIT_NO,
+    FIT_CENTROID,
+    FIT_LDA,
+    FIT_LOGISTIC,
+    FIT_SVM,
+    FIT_GMM,
+    FIT_FOREST, /* train/fit_trees.h */
+    FIT_BOOSTING,
+    FIT_DTW
+} fit_kind;
 extern const char *const fit_kinds[]; /* "no", "centroid" ..., NULL */
 
 /* Nearest centroid: -|x - c_k|^2 / 2 with c_k the mean of class k, without what all classes share:
@@ -60,6 +70,10 @@ enum { FIT_MOST_COMPONENTS = 64 };
  * N(x; mean, variance) = w . [x, x^2] + b of component m of class k. */
 base_status fit_gmm(const fit_samples *s, int components, uint64_t seed, base_pool *pool, double *w,
                     base_err *err);
+
+/* Templates [classes, each, dims]: of each class samples drawn by chance, or all, again from the
+ * first on where there are fewer. */
+void fit_templates(const fit_samples *s, int each, uint64_t seed, nn_real *value);
 
 /* Scores [n, rows] of w [rows, dims + 1]. */
 void fit_scores(const fit_samples *s, const double *w, int rows, double *scores);

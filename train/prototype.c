@@ -2,7 +2,7 @@
 #include "train/prototype.h"
 
 #include "nn/op.h"
-#include "train/fit.h"
+#include "train/fit_trees.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static const double GRADIENT = 1e-4; /* where logistic regression ends, */
 static const double PROJECTED = 0.1; /* and an SVM: LIBLINEAR's default */
 
 typedef struct layer {
-    const nn_node *dense;
+    const nn_node *node;
     int rows; /* outputs: classes, of a mixture times its components */
 } layer;
 
@@ -28,8 +28,10 @@ typedef struct fitting {
     nn_real *x, *val_x; /* [n, dims]: what train and val show */
     int *label;
     size_t size;        /* of w: rows * (dims + 1) */
-    double *mean, *std; /* dims: x is (x - mean) / std; of a mixture 0 and 1 */
+    double *mean, *std; /* dims: x is (x - mean) / std; of a layer that sees
+                         * its inputs as they are 0 and 1 */
     double *w, *best, *alpha, *scores;
+    nn_real *y; /* classes: of a layer that scores itself, of one sample; then its scratch */
 } fitting;
 
 static bool is(const nn_node *n, const char *op)
@@ -37,11 +39,46 @@ static bool is(const nn_node *n, const char *op)
     return n && strcmp(n->op->name, op) == 0;
 }
 
-/* The layer, with dense NULL unless the graph ends in one (gmm: in a mixture as train/models/gmm.c
- * has it). */
+static bool fits_trees(int fit)
+{
+    return fit == FIT_FOREST || fit == FIT_BOOSTING;
+}
+
+/* Whether the layer is no dense one: it sees its inputs as they are, and gives its own scores. */
+static bool scores_itself(int fit)
+{
+    return fits_trees(fit) || fit == FIT_DTW;
+}
+
+/* Parameters of the operators trees and dtw. */
+enum { FEATURE, THRESHOLD, LEFT, LEAF, BIAS };
+enum { VALUE, SCALE };
+
+static fit_trees trees_of(const nn_node *n, nn_real *weights)
+{
+    const nn_param *p = n->param;
+    return (fit_trees){.trees = p[LEAF].shape.d[0],
+                       .leaves = p[LEAF].shape.d[1],
+                       .classes = p[LEAF].shape.d[2],
+                       .shared = p[FEATURE].shape.d[1] == 1,
+                       .feature = weights + p[FEATURE].offset,
+                       .threshold = weights + p[THRESHOLD].offset,
+                       .left = weights + p[LEFT].offset,
+                       .leaf = weights + p[LEAF].offset,
+                       .bias = weights + p[BIAS].offset};
+}
+
+/* The layer, with node NULL unless the graph ends in what is fitted: a dense layer, a mixture as
+ * train/models/gmm.c has it, trees of one kind. */
 static layer find_layer(const session *s, int fit)
 {
     const nn_node *y = nn_graph_output(s->graph);
+    if (fits_trees(fit)) {
+        const bool shared = is(y, "trees") && y->param[FEATURE].shape.d[1] == 1;
+        return is(y, "trees") && shared == (fit == FIT_FOREST) ? (layer){y, s->classes}
+                                                               : (layer){0};
+    }
+    if (fit == FIT_DTW) return is(y, "dtw") ? (layer){y, s->classes} : (layer){0};
     if (fit == FIT_GMM) {
         const nn_node *classes = is(y, "max") ? y->in[0] : NULL;
         const nn_node *relu = is(classes, "reshape") ? classes->in[0] : NULL;
@@ -57,18 +94,32 @@ static layer find_layer(const session *s, int fit)
     return (layer){y, y->shape.d[0]};
 }
 
+static base_status check_output(const session *s, int fit, const layer *l, base_err *err)
+{
+    static const struct {
+        const char *what, *arch;
+    } ends[] = {[FIT_GMM] = {"mixture of Gaussians", "gmm"},
+                [FIT_FOREST] = {"trees with shared=yes", "forest"},
+                [FIT_BOOSTING] = {"trees with shared=no", "boosting"},
+                [FIT_DTW] = {"layer of templates (dtw)", "dtw"}};
+    const bool other = fit == FIT_GMM || scores_itself(fit);
+    if (!l->node) {
+        base_fail(err, BASE_USAGE, "train.fit: the model's output '%s' is no %s",
+                  nn_graph_output(s->graph)->name,
+                  other ? ends[fit].what : "dense layer with a bias");
+        return base_hint(err, "model.arch=%s ends in one", other ? ends[fit].arch : "linear");
+    }
+    if (fit != FIT_BOOSTING || fit_can_boost()) return BASE_OK;
+    base_fail(err, BASE_FAILED, "train.fit = boosting needs XGBoost, which is not there");
+    return base_hint(err, "apt install libxgboost-dev; train.fit=forest needs nothing");
+}
+
 base_status prototype_check(const session *s, base_err *err)
 {
     const train_settings *set = &s->setup->train;
-    const bool gmm = set->fit == FIT_GMM;
     const layer l = find_layer(s, set->fit);
-    if (!l.dense) {
-        base_fail(err, BASE_USAGE, "train.fit: the model's output '%s' is no %s",
-                  nn_graph_output(s->graph)->name,
-                  gmm ? "mixture of Gaussians" : "dense layer with a bias");
-        return base_hint(err, "model.arch=%s ends in one", gmm ? "gmm" : "linear");
-    }
-    if (gmm && l.rows > s->classes * FIT_MOST_COMPONENTS)
+    BASE_TRY(check_output(s, set->fit, &l, err));
+    if (set->fit == FIT_GMM && l.rows > s->classes * FIT_MOST_COMPONENTS)
         return base_fail(err, BASE_USAGE, "train.fit = gmm: %d components a class, at most %d",
                          l.rows / s->classes, FIT_MOST_COMPONENTS);
     if (s->setup->augment.mixup_alpha > 0) {
@@ -104,13 +155,28 @@ static void gather(void *ctx, const nn_node *n, const nn_real *values, int batch
 /* What the layer takes, of n inputs of the model. */
 static void gather_inputs(const fitting *f, const nn_real *x, int n, nn_real *to)
 {
-    gathering g = {f->layer.dense->in[0], (size_t)f->train.dims, to};
+    gathering g = {f->layer.node->in[0], (size_t)f->train.dims, to};
     nn_net_observe(f->s->eval, (const nn_real *const[]){x}, n, NULL, gather, &g);
 }
 
 static bool must_stop(const fitting *f)
 {
     return f->hooks->stop && *f->hooks->stop;
+}
+
+/* Of each class the first train.per_class samples. */
+static void keep_few(fitting *f)
+{
+    const size_t dims = (size_t)f->train.dims;
+    double *seen = f->scores; /* there are none yet */
+    int kept = 0;
+    for (int k = 0; k < f->s->classes; k++) seen[k] = 0;
+    for (int i = 0; i < f->train.n; i++) {
+        if (seen[f->label[i]]++ >= (double)f->set->per_class) continue;
+        f->label[kept] = f->label[i];
+        memmove(f->x + (size_t)kept++ * dims, f->x + (size_t)i * dims, dims * sizeof *f->x);
+    }
+    f->train.n = kept;
 }
 
 static base_status load_training(fitting *f, base_err *err)
@@ -126,6 +192,7 @@ static base_status load_training(fitting *f, base_err *err)
         memcpy(f->label + f->train.n, b.labels, (size_t)b.n * sizeof *b.labels);
         f->train.n += b.n;
     }
+    if (f->set->per_class > 0) keep_few(f);
     return BASE_OK;
 }
 
@@ -150,7 +217,7 @@ static void standardize(fitting *f)
 {
     const size_t d = (size_t)f->train.dims, n = (size_t)f->train.n;
     for (size_t j = 0; j < d; j++) f->std[j] = 1;
-    if (f->set->fit == FIT_GMM) return;
+    if (f->set->fit == FIT_GMM || scores_itself(f->set->fit)) return;
     for (size_t j = 0; j < d; j++) {
         double mean = 0, square = 0;
         for (size_t i = 0; i < n; i++) mean += (double)f->x[i * d + j];
@@ -170,10 +237,26 @@ static void standardize(fitting *f)
 
 /* ---- fitting ---- */
 
+static void score_by_layer(const fitting *f, const fit_samples *s, double *scores)
+{
+    const nn_node *n = f->layer.node;
+    nn_args a = {.batch = 1, .y = f->y, .scratch = f->y + s->classes};
+    for (int k = 0; k < n->n_params; k++) a.w[k] = session_trained(f->s) + n->param[k].offset;
+    for (int i = 0; i < s->n; i++) {
+        a.x[0] = s->x + (size_t)i * (size_t)s->dims;
+        n->op->forward(n, &a);
+        for (int k = 0; k < s->classes; k++) *scores++ = (double)f->y[k];
+    }
+}
+
 /* Scores [n, classes] of samples; of a class that has several rows, the largest. */
 static void score(const fitting *f, const fit_samples *s, double *scores)
 {
     const int classes = f->s->classes, each = f->layer.rows / classes;
+    if (scores_itself(f->set->fit)) {
+        score_by_layer(f, s, scores);
+        return;
+    }
     fit_scores(s, f->w, f->layer.rows, scores);
     for (int i = 0; each > 1 && i < s->n * classes; i++) {
         double most = scores[i * each];
@@ -237,6 +320,24 @@ static base_status choose_l2(fitting *f, double *l2, base_err *err)
     return BASE_OK;
 }
 
+static base_status grow(fitting *f, base_err *err)
+{
+    const train_settings *set = f->set;
+    const fit_trees to = trees_of(f->layer.node, session_trained(f->s));
+    if (set->fit == FIT_FOREST)
+        return fit_forest(&f->train, (uint64_t)set->seed, f->s->pool, &to, err);
+    return fit_boosting(&f->train, set->lr, (uint64_t)set->seed, f->hooks->stop, &to, err);
+}
+
+static void keep_templates(fitting *f)
+{
+    const nn_param *p = f->layer.node->param;
+    nn_real *weights = session_trained(f->s);
+    fit_templates(&f->train, p[VALUE].shape.d[1], (uint64_t)f->set->seed,
+                  weights + p[VALUE].offset);
+    weights[p[SCALE].offset] = 1;
+}
+
 static base_status fit(fitting *f, double *l2, base_err *err)
 {
     double shrinkage;
@@ -252,6 +353,9 @@ static base_status fit(fitting *f, double *l2, base_err *err)
     case FIT_GMM:
         return fit_gmm(&f->train, f->layer.rows / f->s->classes, (uint64_t)f->set->seed, f->s->pool,
                        f->w, err);
+    case FIT_FOREST:
+    case FIT_BOOSTING: return grow(f, err);
+    case FIT_DTW: keep_templates(f); break;
     }
     return BASE_OK;
 }
@@ -304,11 +408,18 @@ static void lift(fitting *f)
     for (size_t k = 1; k <= (size_t)f->layer.rows; k++) f->w[k * row - 1] -= least;
 }
 
-/* w, undoing the standardization, as the weights and biases of the layer. */
+/* w, undoing the standardization, as the weights and biases of the layer; where it has its own,
+ * they get the factor. */
 static void store(const fitting *f, double factor)
 {
-    const nn_node *n = f->layer.dense;
+    const nn_node *n = f->layer.node;
     const size_t d = (size_t)f->train.dims, rows = (size_t)f->layer.rows;
+    if (scores_itself(f->set->fit)) {
+        const nn_param *p = &n->param[fits_trees(f->set->fit) ? LEAF : SCALE];
+        nn_real *v = session_trained(f->s) + p->offset;
+        for (size_t i = 0; i < p->count; i++) v[i] *= (nn_real)factor;
+        return;
+    }
     nn_real *weight = session_trained(f->s) + n->param[0].offset,
             *bias = session_trained(f->s) + n->param[1].offset;
     for (size_t k = 0; k < rows; k++) {
@@ -327,7 +438,7 @@ static void store(const fitting *f, double factor)
 static base_status open_fitting(fitting *f, base_err *err)
 {
     session *s = f->s;
-    const size_t d = (size_t)nn_count(f->layer.dense->in[0]->shape), k = (size_t)s->classes;
+    const size_t d = (size_t)nn_count(f->layer.node->in[0]->shape), k = (size_t)s->classes;
     const size_t n = (size_t)(f->set->epochs * data_loader_steps(s->loader) * f->set->batch);
     const size_t rows = (size_t)f->layer.rows, val = (size_t)s->n_val;
     if (n > INT32_MAX / k)
@@ -341,7 +452,9 @@ static base_status open_fitting(fitting *f, base_err *err)
     f->w = base_alloc(2 * f->size, sizeof *f->w);
     f->alpha = base_alloc(f->set->fit == FIT_SVM ? n * k : 1, sizeof *f->alpha);
     f->scores = base_alloc((n > val ? n : val) * rows, sizeof *f->scores);
-    if (!f->x || !f->val_x || !f->label || !f->mean || !f->w || !f->alpha || !f->scores)
+    const nn_node *l = f->layer.node;
+    f->y = base_alloc(k + (l->op->scratch ? l->op->scratch(l, 1) : 0), sizeof *f->y);
+    if (!f->x || !f->val_x || !f->label || !f->mean || !f->w || !f->alpha || !f->scores || !f->y)
         return base_nomem(err, n * d * sizeof *f->x);
     f->std = f->mean + d;
     f->best = f->w + f->size;
@@ -359,6 +472,7 @@ static void close_fitting(fitting *f)
     base_free(f->w);
     base_free(f->alpha);
     base_free(f->scores);
+    base_free(f->y);
 }
 
 static base_status run(fitting *f, prototype_result *r, base_err *err)
@@ -372,7 +486,7 @@ static base_status run(fitting *f, prototype_result *r, base_err *err)
     gather_inputs(f, s->val_x, s->n_val, f->val_x);
     standardize(f);
     BASE_TRY(fit(f, &r->l2, err));
-    center(f);
+    if (!scores_itself(f->set->fit)) center(f);
     const double factor = measure(f, r);
     if (f->set->fit == FIT_GMM) lift(f);
     store(f, factor);

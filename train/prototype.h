@@ -1,6 +1,6 @@
-/* prototype: a model whose last dense layer is fitted (train/fit.h) instead of led down a gradient.
- * What lies before that layer stays as it is: nothing to learn in the architectures linear and gmm,
- * the weights of train.init in others.
+/* prototype: a model whose last layer, dense or trees, is fitted (train/fit.h, fit_trees.h) instead
+ * of led down a gradient. What lies before that layer stays as it is: nothing to learn in the
+ * architectures linear, gmm, forest and boosting, the weights of train.init in others.
  */
 #ifndef TRAIN_PROTOTYPE_H
 #define TRAIN_PROTOTYPE_H

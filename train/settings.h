@@ -17,6 +17,7 @@ typedef struct model_settings {
     int size;        /* zoo_size */
     int64_t blocks;  /* 0: the architecture's own */
     int64_t repeats; /* layers of a block; 0: the architecture's own */
+    int64_t leaves;  /* of a tree; 0: the architecture's own */
     double dropout;  /* 0 .. 1; negative: the architecture's own */
 } model_settings;
 
@@ -65,7 +66,8 @@ typedef struct train_settings {
     double distill_temperature; /* and how soft outputs are made (nn/ops/distillation.c) */
     char init[1024];            /* run or model whose weights are the first; "": random ones */
     bool qat;                   /* int8 is simulated: from init on, or after float epochs */
-    int fit;                    /* fit_kind: how the last dense layer is found; FIT_NO: as all */
+    int fit;                    /* fit_kind: how the last layer is found; FIT_NO: as all */
+    int64_t per_class;          /* fit: samples of each class that it sees; 0: all */
     double l2;                  /* logistic, svm: pull of its weights to zero; 0: chosen */
     int64_t seed;
     int64_t val_every; /* epochs between validations */

@@ -66,12 +66,15 @@ static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
     if (o->repeats > 0 && m->repeats == 0)
         return base_fail(err, BASE_USAGE, "model.repeats = %d: %s does not take it", o->repeats,
                          m->name);
+    if (o->leaves > 0 && m->leaves == 0)
+        return base_fail(err, BASE_USAGE, "model.leaves = %d: %s has no trees", o->leaves, m->name);
     if (o->width > floor(o->width) && strcmp(m->scales, "channels") == 0)
         return base_fail(err, BASE_USAGE, "model.width = %g: %s counts channels, a whole number",
                          o->width, m->name);
     if (o->width <= 0) o->width = m->width[o->size];
     if (o->blocks == 0) o->blocks = m->blocks;
     if (o->repeats == 0) o->repeats = m->repeats;
+    if (o->leaves == 0) o->leaves = m->leaves;
     if (o->dropout < 0) o->dropout = m->dropout;
     return BASE_OK;
 }

@@ -14,6 +14,7 @@ typedef struct zoo_options {
     double width;   /* channels of the body, or what the architecture's `scales` says; 0: its own */
     int blocks;     /* how many, where the architecture takes that; 0: its own */
     int repeats;    /* layers of a block, likewise */
+    int leaves;     /* of a tree, likewise */
     double dropout; /* share dropped before the classifier; negative: its own */
 } zoo_options;
 
@@ -21,7 +22,7 @@ typedef struct zoo_model {
     const char *name, *summary, *source; /* source: the paper or benchmark */
     double width[ZOO_SIZES];             /* its own, by size; 0 where there is no such size */
     const char *scales;                  /* what width counts: "channels", "tau", "times" */
-    int blocks, repeats;                 /* its own; 0: not taken */
+    int blocks, repeats, leaves;         /* its own; 0: not taken */
     double dropout;
     const char *features;               /* preset it is meant for, */
     const char *features_of[ZOO_SIZES]; /* and by size where that differs; NULL: features */

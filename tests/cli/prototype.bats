@@ -17,10 +17,11 @@ setup() {
 }
 
 @test "every kind tells tones apart, in float and in int8" {
-    for fit in centroid lda logistic svm gmm; do
+    for fit in centroid lda logistic svm gmm forest dtw; do
         arch=linear
-        [ $fit != gmm ] || arch=gmm
-        "$SOTTO" train -q $arch "${small[@]}" train.fit=$fit model.width=1 -o $fit
+        width=1
+        case $fit in gmm | forest) arch=$fit ;; dtw) arch=dtw width=10 ;; esac
+        "$SOTTO" train -q $arch "${small[@]}" train.fit=$fit model.width=$width -o $fit
         "$SOTTO" quantize -q $fit --calibrate "$pack" -o $fit.h5
         for model in $fit $fit.h5; do
             "$SOTTO" eval $model "$pack" --split test --min-accuracy 0.8
@@ -51,6 +52,55 @@ setup() {
     ./main
 }
 
+# Boosting, or what is said where XGBoost is not there.
+boost() {
+    run --separate-stderr "$SOTTO" train -q boosting "${small[@]}" model.blocks=4 model.leaves=4 "$@"
+    [ "$status" -ne 0 ] || return 0
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"boosting needs XGBoost, which is not there"*libxgboost-dev* ]]
+    skip "XGBoost is not there"
+}
+
+@test "boosted trees, in float, in int8 and as C" {
+    boost -o run features.level=none
+    "$SOTTO" quantize -q run --calibrate "$pack" -o run.h5
+    for model in run run.h5; do "$SOTTO" eval $model "$pack" --split test --min-accuracy 0.8; done
+    "$SOTTO" estimate run.h5 --target nucleo-l4r5zi --layers --format json |
+        jq -e '[.layers[] | select(.kernel == "trees" and .instructions > 100)] | length == 1'
+    "$SOTTO" export -q run.h5 -o kws_model.h
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
+    cc -std=c99 -Wall -Wextra -Werror -fsanitize=address,undefined main.c -o main
+    ./main
+}
+
+@test "a forest: the same for one thread and three, training on leaves its trees as they are" {
+    for n in 1 3; do
+        "$SOTTO" train -q forest "${small[@]}" model.blocks=7 model.leaves=6 --threads $n -o forest$n
+    done
+    h5diff forest1/model.h5 forest3/model.h5 /weights
+    "$SOTTO" train -q forest "${small[@]}" model.blocks=7 model.leaves=6 train.fit=no \
+        train.init=forest1 train.epochs=2 train.warmup_epochs=0 train.weight_decay=0.1 -o on
+    for k in feature threshold left; do h5diff forest1/model.h5 on/model.h5 /weights/y/$k; done
+    run h5diff forest1/model.h5 on/model.h5 /weights/y/leaf
+    [ "$status" -eq 1 ]
+    "$SOTTO" quantize -q forest1 --calibrate "$pack" -o f.h5
+    run --separate-stderr "$SOTTO" export f.h5 -o f.tflite
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *trees* ]]
+}
+
+@test "templates: so many clips of a class are training clips, in C as on the host" {
+    "$SOTTO" train -q dtw "${small[@]}" model.blocks=2 model.width=10 train.per_class=2 \
+        features.level=none -o run
+    "$SOTTO" quantize -q run --calibrate "$pack" -o run.h5
+    "$SOTTO" export -q run.h5 -o kws_model.h
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
+    cc -std=c99 -Wall -Wextra -Werror -fsanitize=address,undefined main.c -o main
+    ./main
+    # two clips a class, each of which is its own template
+    jq -e '.accuracy == 1' run/metrics.jsonl
+}
+
 @test "new words on the body of a trained run, and int8 in the loop afterwards" {
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 train.epochs=3 train.warmup_epochs=0 -o body
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 data.keywords=other,low train.init=body \
@@ -65,6 +115,15 @@ setup() {
     run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.fit=gmm -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"output 'y' is no mixture of Gaussians"*model.arch=gmm* ]]
+    run --separate-stderr "$SOTTO" train dnn "${small[@]}" train.fit=forest -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output 'y' is no trees with shared=yes"*model.arch=forest* ]]
+    run --separate-stderr "$SOTTO" train linear "${small[@]}" train.fit=dtw -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"output 'y' is no layer of templates"*model.arch=dtw* ]]
+    run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" model.leaves=3 -o run
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"model.leaves = 3: ds_cnn has no trees"* ]]
     run --separate-stderr "$SOTTO" train linear "${small[@]}" augment.mixup_alpha=0.2 -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *mixup_alpha* ]]

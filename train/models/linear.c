@@ -7,11 +7,25 @@
 
 #include "train/zoo.h"
 
+/* Frames of a segment. */
+static int frames_of(const zoo_options *o)
+{
+    return (o->frames + (int)o->width - 1) / (int)o->width;
+}
+
 nn_node *zoo_segments(nn_node *x, const zoo_options *o)
 {
-    const int frames = (o->frames + (int)o->width - 1) / (int)o->width;
+    const int frames = frames_of(o);
     x = nn_avgpool(x, "segments", "kernel=%dx1 stride=%dx1 pad=same", frames, frames);
     return nn_flatten(x, "flat");
+}
+
+nn_node *zoo_pooled(nn_node *x, const zoo_options *o)
+{
+    const int frames = frames_of(o);
+    nn_node *most = nn_maxpool(x, "peaks", "kernel=%dx1 stride=%dx1 pad=same", frames, frames);
+    nn_node *const both[] = {zoo_segments(x, o), nn_flatten(most, "tall")};
+    return nn_concat(x ? x->graph : NULL, both, 2, "both", "axis=0");
 }
 
 static nn_node *build(nn_node *x, const zoo_options *o)

@@ -7,5 +7,7 @@
 /* x [frames, bins, 1] to [o->width * bins]: the means of segments of equal length, the last one as
  * long as what is left; fewer segments where whole frames give no more. */
 nn_node *zoo_segments(nn_node *x, const zoo_options *o);
+/* The same, and then the maxima of the segments: twice as many. */
+nn_node *zoo_pooled(nn_node *x, const zoo_options *o);
 
 #endif
