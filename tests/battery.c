@@ -234,11 +234,12 @@ bool rig_gradient(rig *r, int k, rig_tensor *t)
         snprintf(t->name, sizeof t->name, "x[%d]", k);
         return true;
     }
-    k -= r->n->n_in;
-    if (k >= r->n->n_params) return false;
-    if (!nn_role_trained(r->n->param[k].role)) return false;
-    *t = (rig_tensor){.n = r->nw[k], .data = r->w[k], .grad = r->a.dw[k]};
-    snprintf(t->name, sizeof t->name, "%s", r->n->param[k].name);
+    int p = 0;
+    for (int left = k - r->n->n_in; p < r->n->n_params; p++)
+        if (nn_role_trained(r->n->param[p].role) && left-- == 0) break;
+    if (p == r->n->n_params) return false;
+    *t = (rig_tensor){.n = r->nw[p], .data = r->w[p], .grad = r->a.dw[p]};
+    snprintf(t->name, sizeof t->name, "%s", r->n->param[p].name);
     return true;
 }
 

@@ -12,12 +12,14 @@
 /* ---- broken backwards: the true one, then its contribution to the first gradient is spoilt ----
  */
 
-/* The operator's first gradient tensor: its first parameter, or its first input. */
+/* The operator's first gradient tensor: its first parameter but structure, or its first input. */
 static nn_real *first_gradient(const nn_node *n, const nn_args *a, size_t *size)
 {
-    bool param = n->n_params > 0;
-    *size = param ? n->param[0].count : (size_t)a->batch * (size_t)nn_count(n->in[0]->shape);
-    return param ? a->dw[0] : a->dx[0];
+    int k = 0;
+    while (k < n->n_params && n->param[k].role == NN_STRUCTURE) k++;
+    const bool param = k < n->n_params;
+    *size = param ? n->param[k].count : (size_t)a->batch * (size_t)nn_count(n->in[0]->shape);
+    return param ? a->dw[k] : a->dx[0];
 }
 
 /* What backward added becomes scale times that, in [from, to) of the tensor. */

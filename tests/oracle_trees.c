@@ -2,6 +2,7 @@
  * every node but its first is left or right of that. */
 #include "tests/oracle.h"
 
+#include <limits.h>
 #include <math.h>
 
 static nn_shape shape(const nn_node *n)
@@ -29,13 +30,14 @@ static int rounded(double v, int most)
 }
 
 /* The leaf that x ends in of the nodes first .. last - 1 of a tree, whose leftmost leaf is that
- * with the number of the first node. */
+ * with the number of the first node; far below 0 where what is asked for is no number. */
 static int leaf_between(const oracle_call *c, size_t tree, int first, int last, const double *x)
 {
     if (first == last) return first;
     const size_t i = tree + (size_t)first;
     const int middle = first + 1 + rounded(c->w[2][i], last - first - 1);
     const int asks = rounded(c->w[0][i], c->node->in[0]->shape.d[0] - 1);
+    if (isnan(x[asks])) return INT_MIN / 2;
     /* left of `middle` the leaves are those of the nodes less one: the first node has none */
     return x[asks] < c->w[1][i] ? leaf_between(c, tree, first + 1, middle, x) - 1
                                 : leaf_between(c, tree, middle, last, x);
@@ -53,7 +55,7 @@ static void forward(oracle_call *c)
             for (size_t t = 0; t < trees; t++) {
                 const size_t tree = (t * each + o % each) * (leaves - 1);
                 const int l = leaf_between(c, tree, 0, (int)leaves - 1, c->x[0] + b * in);
-                sum += c->w[3][(t * leaves + (size_t)l) * outputs + o];
+                sum += l < 0 ? (double)NAN : c->w[3][(t * leaves + (size_t)l) * outputs + o];
                 c->macs++;
             }
             c->y[b * outputs + o] = sum;

@@ -4,7 +4,7 @@
  * A tree of L leaves has L - 1 nodes in preorder and its leaves from left to right: node i asks
  * whether x[feature_i] < threshold_i; if so, its left branch follows, which has left_i nodes, else
  * the right one behind that. Numbers of nodes and features are rounded and kept within what there
- * is, so that any parameters are trees.
+ * is, so that any parameters are trees. Where a node asks for what is no number, neither is y_o.
  *
  * y is constant in x, thresholds and features but for steps, so backward gives no gradient but to
  * leaves and biases; features, thresholds and branches (NN_STRUCTURE) are what a fit
@@ -72,7 +72,7 @@ static int whole(nn_real v, int most)
     return !(v > 0) ? 0 : v >= (nn_real)most ? most : (int)((double)v + 0.5);
 }
 
-/* The leaf of tree k, counted over all rounds, in which x ends. */
+/* The leaf of tree k, counted over all rounds, in which x ends; -1 where it asks for no number. */
 static int leaf_of(const nn_node *n, const nn_real *const *w, int k, const nn_real *x)
 {
     const trees *p = n->attrs;
@@ -82,7 +82,9 @@ static int leaf_of(const nn_node *n, const nn_real *const *w, int k, const nn_re
     for (int nodes = p->leaves - 1, at = 0; nodes > 0;) {
         const ptrdiff_t i = first + at;
         const int left = whole(w[LEFT][i], nodes - 1);
-        const bool below = x[whole(w[FEATURE][i], features - 1)] < w[THRESHOLD][i];
+        const nn_real v = x[whole(w[FEATURE][i], features - 1)];
+        if (v != v) return -1;
+        const bool below = v < w[THRESHOLD][i];
         at += below ? 1 : left + 1;
         leaf += below ? 0 : left + 1;
         nodes = below ? left : nodes - left - 1;
@@ -90,13 +92,14 @@ static int leaf_of(const nn_node *n, const nn_real *const *w, int k, const nn_re
     return leaf;
 }
 
-/* Of output o in round t: where its value lies in `leaf`; *l is that of the output before. */
+/* Of output o in round t: where its value lies in `leaf`, -1: nowhere; *l is the leaf of the output
+ * before. */
 static ptrdiff_t place_of(const nn_node *n, const nn_args *a, const nn_real *x, int t, int o,
                           int *l)
 {
     const trees *p = n->attrs;
     if (o < each(p)) *l = leaf_of(n, a->w, t * each(p) + o, x);
-    return ((ptrdiff_t)t * p->leaves + *l) * p->out + o;
+    return *l < 0 ? -1 : ((ptrdiff_t)t * p->leaves + *l) * p->out + o;
 }
 
 static void forward(const nn_node *n, const nn_args *a)
@@ -107,7 +110,10 @@ static void forward(const nn_node *n, const nn_args *a)
     for (int b = 0; b < a->batch; b++, x += n->in[0]->shape.d[0], y += p->out) {
         memcpy(y, a->w[BIAS], (size_t)p->out * sizeof *y);
         for (int t = 0, l = 0; t < p->trees; t++)
-            for (int o = 0; o < p->out; o++) y[o] += a->w[LEAF][place_of(n, a, x, t, o, &l)];
+            for (int o = 0; o < p->out; o++) {
+                const ptrdiff_t at = place_of(n, a, x, t, o, &l);
+                y[o] += at < 0 ? (nn_real)NAN : a->w[LEAF][at];
+            }
     }
 }
 
@@ -118,7 +124,10 @@ static void backward(const nn_node *n, const nn_args *a)
     for (int b = 0; b < a->batch; b++, x += n->in[0]->shape.d[0], dy += p->out) {
         for (int o = 0; o < p->out; o++) a->dw[BIAS][o] += dy[o];
         for (int t = 0, l = 0; t < p->trees; t++)
-            for (int o = 0; o < p->out; o++) a->dw[LEAF][place_of(n, a, x, t, o, &l)] += dy[o];
+            for (int o = 0; o < p->out; o++) {
+                const ptrdiff_t at = place_of(n, a, x, t, o, &l);
+                if (at >= 0) a->dw[LEAF][at] += dy[o];
+            }
     }
 }
 
