@@ -191,7 +191,7 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     pid=$!
     for i in $(seq 2000); do
         run=$(echo product/runs/*)
-        [ ! -s "$run/checkpoint.h5" ] || break
+        [ "$(cat "$run/metrics.jsonl" 2>/dev/null | wc -l)" -lt 3 ] || break
         sleep 0.02
     done
     kill -9 $pid
