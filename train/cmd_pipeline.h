@@ -14,7 +14,7 @@
 enum {
     PIPELINE_STAGES = 12, /* with register and promote */
     PIPELINE_WHY = 300,
-    PIPELINE_WORDS_MOST = 96
+    PIPELINE_WORDS_MOST = 320 /* an option text of 511 bytes has 256 words at most */
 };
 
 /* Files of the folder. */

@@ -191,7 +191,7 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     pid=$!
     for i in $(seq 2000); do
         run=$(echo product/runs/*)
-        [ ! -s "$run/checkpoint.h5" ] || break
+        [ "$(cat "$run/metrics.jsonl" 2>/dev/null | wc -l)" -lt 3 ] || break
         sleep 0.02
     done
     kill -9 $pid
@@ -205,6 +205,30 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     mv product killed
     pipe 0 $deep train.epochs=60
     cmp "$run/model.h5" "killed/runs/$(basename "$run")/model.h5"
+}
+
+@test "kill -9 at random moments: what comes of it in the end is the same" {
+    rm -r product
+    start=$(date +%s%N)
+    pipe 0
+    took=$(($(date +%s%N) - start)) # of all of it, alone
+    cp -r product once
+    for i in 1 2 3 4 5; do
+        rm -r product
+        for k in 1 2; do
+            "$SOTTO" pipeline kws.ini >/dev/null 2>&1 3>&- &
+            pid=$!
+            sleep "$(awk -v t="$took" -v r=$RANDOM 'BEGIN { print t * r / 32768 / 1e9 }')"
+            kill -9 $pid 2>/dev/null || true
+            wait $pid 2>/dev/null || true
+        done
+        pipe 0
+        [ "$(production)" = versions/v1 ]
+        [ "$(ls product/registry/versions product/runs | grep -c .)" -eq 4 ] # two names, one of each
+        "$SOTTO" registry verify --registry product/registry >/dev/null
+        [ "$(jq -r .verdict product/verdict.json)" = "$(verdict)" ]
+        for f in model.int8.h5 kws_model.h exclude.txt clips.sha256; do cmp product/$f once/$f; done
+    done
 }
 
 @test "stopped in the middle: it says so, and leaves a checkpoint" {
