@@ -25,23 +25,13 @@ static void add_u32(base_str *out, uint32_t v) /* big endian */
 
 /* ---- PNG (ISO 15948) ---- */
 
-static uint32_t crc32_of(const char *s, size_t n)
-{
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= (uint8_t)s[i];
-        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
-}
-
 static void add_chunk(base_str *out, const char *name, const char *data, size_t n)
 {
     add_u32(out, (uint32_t)n);
     const size_t from = out->len;
     base_str_add_n(out, name, 4);
     base_str_add_n(out, data, n);
-    if (!out->failed) add_u32(out, crc32_of(out->s + from, out->len - from));
+    if (!out->failed) add_u32(out, base_crc32(out->s + from, out->len - from));
 }
 
 /* A zlib stream (RFC 1950) of stored blocks (RFC 1951). */
