@@ -57,7 +57,8 @@ void page_figures_end(base_str *out);
 /* ---- media ---- */
 
 /* rows x columns values, the first row at the bottom, as a PNG from the smallest (dark) to the
- * largest (light). */
+ * largest (light): the file itself, and as an element of the page. */
+void page_png(base_str *out, const float *v, int rows, int columns);
 void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns);
 /* n samples, 16 bits, one channel, with the means to play them. */
 void page_sound(base_str *out, const int16_t *pcm, size_t n, int rate);

@@ -94,25 +94,32 @@ static void add_pixels(base_str *out, const float *v, int rows, int columns)
     base_str_free(&data);
 }
 
-void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+void page_png(base_str *out, const float *v, int rows, int columns)
 {
-    base_str png = {0}, head = {0};
+    base_str head = {0};
     add_u32(&head, (uint32_t)columns);
     add_u32(&head, (uint32_t)rows);
     base_str_add_n(&head, "\x08\x03\0\0", 5); /* 8 bits, palette */
-    base_str_add_n(&png, "\x89PNG\r\n\x1a\n", 8);
-    if (!head.failed) add_chunk(&png, "IHDR", head.s, head.len);
-    add_palette(&png);
-    add_pixels(&png, v, rows, columns);
-    add_chunk(&png, "IEND", "", 0);
-    if (png.failed || head.failed) out->failed = true;
+    base_str_add_n(out, "\x89PNG\r\n\x1a\n", 8);
+    if (!head.failed) add_chunk(out, "IHDR", head.s, head.len);
+    add_palette(out);
+    add_pixels(out, v, rows, columns);
+    add_chunk(out, "IEND", "", 0);
+    out->failed |= head.failed;
+    base_str_free(&head);
+}
+
+void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+{
+    base_str png = {0};
+    page_png(&png, v, rows, columns);
+    out->failed |= png.failed;
     base_str_add(out, "<img alt=\"");
     page_text(out, alt);
     base_str_add(out, "\" src=\"data:image/png;base64,");
     if (!png.failed) add_base64(out, (const uint8_t *)png.s, png.len);
     base_str_add(out, "\">");
     base_str_free(&png);
-    base_str_free(&head);
 }
 
 /* ---- WAV ---- */

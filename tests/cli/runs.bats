@@ -153,3 +153,35 @@ config train.seed" ]
     "$SOTTO" runs rm -y two/
     [ ! -e two ]
 }
+
+@test "events: TensorBoard's file says what metrics.jsonl and config.ini say, whatever befell it" {
+    events() { "$BATS_TEST_DIRNAME/../events.pl" "$1"/events.out.tfevents.*; }
+    events good >"$BATS_TEST_TMPDIR/e"
+    for pair in loss:loss/training val_loss:loss/validation accuracy:accuracy/training \
+        val_accuracy:accuracy/validation lr:training/lr clips_per_s:training/clips_per_s; do
+        paste <(jq -r "[.epoch, .${pair%%:*}] | @tsv" good/metrics.jsonl) \
+            <(awk -F'\t' -v tag="${pair#*:}" '$2 == tag' "$BATS_TEST_TMPDIR/e") | awk -F'\t' '
+            { d = $2 - $5; if (d < 0) d = -d; if ($1 != $3 || d > 1e-6 * $2) bad++ }
+            END { exit NR != 40 || bad }'
+    done
+    keys=$(grep -c ' = ' good/config.ini)
+    [ "$(awk -F'\t' '$1 == 0 && $2 !~ /^_/' "$BATS_TEST_TMPDIR/e" | wc -l)" -eq "$keys" ]
+    grep -qP '^0\tmodel.width\t8$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^0\tmodel.arch\tds_cnn$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^40\tconfusion\t\d+x\d+ PNG$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^0\t_hparams_/session_end_info\t1$' "$BATS_TEST_TMPDIR/e"
+    jq -e '([.rows[][]] | add) == 11 and .labels[0] == "low" and .epoch == 40' good/confusion.json
+    jq -s '.[0].val_accuracy - ([.[1].rows as $r | range($r | length) | $r[.][.]] | add) / 11 |
+        fabs < 1e-9' <(tail -n 1 good/metrics.jsonl) good/confusion.json | grep -qx true
+
+    for damage in 'echo garbage >>$f' 'truncate -s -5 $f' 'rm $f' 'truncate -s 0 $f' \
+        'printf x | dd of=$f bs=1 seek=3000 conv=notrunc'; do
+        cp -r good "$BATS_TEST_TMPDIR/run"
+        f=$(echo "$BATS_TEST_TMPDIR"/run/events.out.*)
+        rm "$BATS_TEST_TMPDIR/run/DONE"
+        eval "$damage" 2>/dev/null
+        "$SOTTO" train -q --resume "$BATS_TEST_TMPDIR/run"
+        events "$BATS_TEST_TMPDIR/run" | diff "$BATS_TEST_TMPDIR/e" -
+        rm -r "$BATS_TEST_TMPDIR/run"
+    done
+}
