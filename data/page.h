@@ -99,7 +99,8 @@ void page_figures_end(base_str *out);
 /* ---- media ---- */
 
 /* rows x columns values, the first row at the bottom, as a PNG from the smallest (dark) to the
- * largest (light). */
+ * largest (light): the file itself, and as an element of the page. */
+void page_png(base_str *out, const float *v, int rows, int columns);
 void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns);
 /* Differences: blue below 0, red above. */
 void page_picture_signed(base_str *out, const char *alt, const float *v, int rows, int columns);

@@ -25,23 +25,13 @@ static void add_u32(base_str *out, uint32_t v) /* big endian */
 
 /* ---- PNG (ISO 15948) ---- */
 
-static uint32_t crc32_of(const char *s, size_t n)
-{
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= (uint8_t)s[i];
-        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
-}
-
 static void add_chunk(base_str *out, const char *name, const char *data, size_t n)
 {
     add_u32(out, (uint32_t)n);
     const size_t from = out->len;
     base_str_add_n(out, name, 4);
     base_str_add_n(out, data, n);
-    if (!out->failed) add_u32(out, crc32_of(out->s + from, out->len - from));
+    if (!out->failed) add_u32(out, base_crc32(out->s + from, out->len - from));
 }
 
 /* A zlib stream (RFC 1950) of stored blocks (RFC 1951). */
@@ -103,29 +93,33 @@ static void add_pixels(base_str *out, const float *v, int rows, int columns, flo
     base_str_free(&data);
 }
 
-static void put_picture(base_str *out, const char *alt, const float *v, int rows, int columns,
-                        page_palette palette, float lo, float hi)
+static void put_png(base_str *out, const float *v, int rows, int columns, page_palette palette,
+                    float lo, float hi)
 {
-    base_str png = {0}, head = {0};
+    base_str head = {0};
     add_u32(&head, (uint32_t)columns);
     add_u32(&head, (uint32_t)rows);
     base_str_add_n(&head, "\x08\x03\0\0", 5); /* 8 bits, palette */
-    base_str_add_n(&png, "\x89PNG\r\n\x1a\n", 8);
-    if (!head.failed) add_chunk(&png, "IHDR", head.s, head.len);
-    add_palette(&png, palette);
-    add_pixels(&png, v, rows, columns, lo, hi);
-    add_chunk(&png, "IEND", "", 0);
-    if (png.failed || head.failed) out->failed = true;
-    base_str_add(out, "<img alt=\"");
-    page_text(out, alt);
-    base_str_add(out, "\" src=\"data:image/png;base64,");
-    if (!png.failed) add_base64(out, (const uint8_t *)png.s, png.len);
-    base_str_add(out, "\">");
-    base_str_free(&png);
+    base_str_add_n(out, "\x89PNG\r\n\x1a\n", 8);
+    if (!head.failed) add_chunk(out, "IHDR", head.s, head.len);
+    add_palette(out, palette);
+    add_pixels(out, v, rows, columns, lo, hi);
+    add_chunk(out, "IEND", "", 0);
+    out->failed |= head.failed;
     base_str_free(&head);
 }
 
-void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+static void put_picture(base_str *out, const char *alt, const base_str *png)
+{
+    out->failed |= png->failed;
+    base_str_add(out, "<img alt=\"");
+    page_text(out, alt);
+    base_str_add(out, "\" src=\"data:image/png;base64,");
+    if (!png->failed) add_base64(out, (const uint8_t *)png->s, png->len);
+    base_str_add(out, "\">");
+}
+
+void page_png(base_str *out, const float *v, int rows, int columns)
 {
     float lo = INFINITY, hi = -INFINITY;
     for (int i = 0; i < rows * columns; i++) {
@@ -133,7 +127,15 @@ void page_picture(base_str *out, const char *alt, const float *v, int rows, int 
         lo = fminf(lo, v[i]);
         hi = fmaxf(hi, v[i]);
     }
-    put_picture(out, alt, v, rows, columns, sizes, lo, hi);
+    put_png(out, v, rows, columns, sizes, lo, hi);
+}
+
+void page_picture(base_str *out, const char *alt, const float *v, int rows, int columns)
+{
+    base_str png = {0};
+    page_png(&png, v, rows, columns);
+    put_picture(out, alt, &png);
+    base_str_free(&png);
 }
 
 void page_picture_signed(base_str *out, const char *alt, const float *v, int rows, int columns)
@@ -141,7 +143,10 @@ void page_picture_signed(base_str *out, const char *alt, const float *v, int row
     float most = 1e-6f;
     for (int i = 0; i < rows * columns; i++)
         if (isfinite(v[i])) most = fmaxf(most, fabsf(v[i]));
-    put_picture(out, alt, v, rows, columns, signs, -most, most);
+    base_str png = {0};
+    put_png(&png, v, rows, columns, signs, -most, most);
+    put_picture(out, alt, &png);
+    base_str_free(&png);
 }
 
 /* ---- WAV ---- */

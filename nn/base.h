@@ -98,6 +98,11 @@ const char *base_nearest(const char *word, const char *const *list, size_t n);
 /* n bytes as 2 n lower-case digits and a NUL. */
 void base_hex(const uint8_t *bytes, size_t n, char *hex);
 
+/* Cyclic redundancy checks of 32 bits, reflected: of PNG and zlib (ISO 3309); Castagnoli's, of
+ * TFRecord and iSCSI (RFC 3720). */
+uint32_t base_crc32(const void *bytes, size_t n);
+uint32_t base_crc32c(const void *bytes, size_t n);
+
 /* Strict numbers: the whole string, in range, or false. */
 bool base_parse_int(const char *s, int64_t lo, int64_t hi, int64_t *out);
 bool base_parse_double(const char *s, double *out); /* finite only */

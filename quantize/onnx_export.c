@@ -1,6 +1,6 @@
 /* onnx_export: a model as an .onnx file: the pieces of a graph as messages, and the file. */
 #include "quantize/onnx_export.h"
-#include "quantize/protobuf.h"
+#include "nn/protobuf.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -156,7 +156,7 @@ base_status rundir_end(const rundir *run, rundir_state state, const char *text, 
     return rundir_write(run, sentinel[state], text, err);
 }
 
-static bool is_locked(const char *path)
+bool rundir_is_locked(const char *path)
 {
     char *p = base_path(path, "lock");
     int fd = p ? open(p, O_RDONLY | O_CLOEXEC) : -1;
@@ -167,10 +167,9 @@ static bool is_locked(const char *path)
     return locked;
 }
 
-rundir_state rundir_look(const char *path, char note[128])
+rundir_state rundir_at_rest(const char *path, char note[128])
 {
     note[0] = '\0';
-    if (is_locked(path)) return RUN_RUNNING;
     if (!has(path, "config.ini")) {
         snprintf(note, 128, "no config.ini");
         return RUN_DAMAGED;
@@ -182,4 +181,11 @@ rundir_state rundir_look(const char *path, char note[128])
     }
     if (has(path, "FAILED")) return RUN_FAILED;
     return RUN_INTERRUPTED;
+}
+
+rundir_state rundir_look(const char *path, char note[128])
+{
+    if (!rundir_is_locked(path)) return rundir_at_rest(path, note);
+    note[0] = '\0';
+    return RUN_RUNNING;
 }

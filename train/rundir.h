@@ -59,6 +59,9 @@ base_status rundir_clear_end(const rundir *run, base_err *err);
 /* State of a folder that may be a run, without taking its lock for longer than a look. note says
  * what is wrong with a damaged one (128 bytes). */
 rundir_state rundir_look(const char *path, char note[128]);
+/* The two halves of it: whether a process writes there, and the state when none does. */
+bool rundir_is_locked(const char *path);
+rundir_state rundir_at_rest(const char *path, char note[128]);
 bool rundir_is_run(const char *path); /* has a config.ini or a lock */
 
 #endif

@@ -217,7 +217,9 @@ static base_status load_validation(session *s, int threads, base_err *err)
                              .threads = threads};
     s->val_x = base_alloc(n * inputs, sizeof *s->val_x);
     s->val_label = base_alloc(n, sizeof *s->val_label);
-    if (!s->val_x || !s->val_label) return base_nomem(err, n * inputs * sizeof *s->val_x);
+    s->confusion = base_alloc((size_t)s->classes * (size_t)s->classes, sizeof *s->confusion);
+    if (!s->val_x || !s->val_label || !s->confusion)
+        return base_nomem(err, n * inputs * sizeof *s->val_x);
     if (n == 0 && s->setup->train.schedule == NN_PLATEAU) {
         base_fail(err, BASE_USAGE,
                   "[train] schedule = plateau follows the validation loss, but "
@@ -278,6 +280,7 @@ void session_close(session *s)
     base_free(s->third);
     base_free(s->val_x);
     base_free(s->val_label);
+    base_free(s->confusion);
     *s = (session){0};
 }
 
@@ -377,8 +380,11 @@ base_status session_validate(session *s, const nn_real *weights, double *loss, d
     nn_net_forward(s->measure_net, (const nn_real *const[]){y, target}, s->n_val, losses);
     int correct = 0;
     double sum = 0;
+    memset(s->confusion, 0, k * k * sizeof *s->confusion);
     for (size_t i = 0; i < n; i++) {
-        correct += session_argmax(y + i * k, s->classes) == s->val_label[i];
+        const int said = session_argmax(y + i * k, s->classes);
+        correct += said == s->val_label[i];
+        s->confusion[(size_t)s->val_label[i] * k + (size_t)said]++;
         sum += (double)losses[i];
     }
     *loss = sum / s->n_val;

@@ -33,6 +33,7 @@ typedef struct session {
     nn_real *third;      /* of it: class weights or the teacher's logits; NULL: neither */
     nn_real *val_x;      /* validation features, all of them */
     int *val_label;
+    int64_t *confusion; /* of the last validation: rows are the truth (data/metrics.h) */
     int n_val;
 } session;
 

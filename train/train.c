@@ -1,6 +1,7 @@
 /* The training loop: see train/train.h. */
 #include "train/train.h"
 
+#include "train/events.h"
 #include "train/manifest.h"
 #include "train/prototype.h"
 #include "train/session.h"
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char FLOAT_FILE[] = "float.h5"; /* what the float epochs before those in int8 gave */
 enum { CHECKPOINT_SECONDS = 5 };             /* epochs shorter than this do not each write one */
@@ -92,10 +94,13 @@ static base_status save_model(const trainer *t, const char *name, base_err *err)
 /* One line of metrics.jsonl. */
 static base_status record(const trainer *t, const train_epoch *e, base_err *err)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     json_t *o =
-        json_pack("{sI sI sf sf sf sf sf}", "epoch", (json_int_t)e->epoch, "step",
+        json_pack("{sI sI sf sf sf sf sf sf}", "epoch", (json_int_t)e->epoch, "step",
                   (json_int_t)(e->epoch * t->steps), "lr", e->lr, "loss", e->loss, "accuracy",
-                  e->accuracy, "seconds", e->seconds, "clips_per_s", e->clips_per_s);
+                  e->accuracy, "seconds", e->seconds, "clips_per_s", e->clips_per_s, "time",
+                  (double)now.tv_sec + 1e-3 * (double)(now.tv_nsec / 1000000));
     if (o && e->validated && isfinite(e->val_loss)) {
         json_object_set_new(o, "val_loss", json_real(e->val_loss));
         json_object_set_new(o, "val_accuracy", json_real(e->val_accuracy));
@@ -106,7 +111,29 @@ static base_status record(const trainer *t, const train_epoch *e, base_err *err)
     if (o && t->l2 > 0) json_object_set_new(o, "l2", json_real(t->l2));
     char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
     base_status status = line ? rundir_append(&t->run, line, err) : base_nomem(err, 1);
+    if (status == BASE_OK) status = events_epoch(t->run.path, o, err);
     free(line);
+    json_decref(o);
+    return status;
+}
+
+/* confusion.json: validation clips by what the model that is kept takes them for. */
+static base_status record_confusion(const trainer *t, int64_t epoch, base_err *err)
+{
+    const session *s = &t->s;
+    json_t *labels = json_array(), *rows = json_array();
+    for (int i = 0; i < s->classes; i++) {
+        json_t *row = json_array();
+        json_array_append_new(labels, json_string(s->labels[i]));
+        for (int k = 0; k < s->classes; k++)
+            json_array_append_new(row, json_integer(s->confusion[i * s->classes + k]));
+        json_array_append_new(rows, row);
+    }
+    json_t *o = json_pack("{sI so so}", "epoch", (json_int_t)epoch, "labels", labels, "rows", rows);
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    base_status status =
+        text ? rundir_write(&t->run, "confusion.json", text, err) : base_nomem(err, 1);
+    free(text);
     json_decref(o);
     return status;
 }
@@ -231,6 +258,8 @@ static base_status end_epoch(trainer *t, base_err *err)
         e.best = e.val_accuracy > c->best_accuracy;
     }
     BASE_TRY(record(t, &e, err));
+    if (e.validated && (e.best || set->keep != TRAIN_KEEP_BEST))
+        BASE_TRY(record_confusion(t, e.epoch, err));
     if (e.best) {
         BASE_TRY(save_model(t, "best.h5", err));
         c->best_accuracy = e.val_accuracy;
@@ -334,6 +363,7 @@ static base_status finish(trainer *t, train_result *r, base_err *err)
              "{\"epochs\":%lld,\"kept_epoch\":%lld,\"val_accuracy\":%.17g,\"seconds\":%.3f}\n",
              (long long)r->epochs, (long long)(best ? r->best_epoch : r->epochs),
              isfinite(r->val_accuracy) ? r->val_accuracy : 0, r->seconds);
+    BASE_TRY(events_end(t->run.path, true, err));
     return rundir_end(&t->run, RUN_DONE, text, err);
 }
 
@@ -407,6 +437,7 @@ static base_status start(trainer *t, bool resume, base_err *err)
     }
     if (s->ema) memcpy(s->ema, t->c.weights, nn_graph_params(s->losses) * sizeof *s->ema);
     if (resume) BASE_TRY(load_checkpoint(t, err));
+    BASE_TRY(events_open(t->run.path, (size_t)(t->first + t->c.epoch), err));
     BASE_TRY(session_refresh(s, err));
     data_loader_seek(s->loader, t->first + t->c.epoch, t->c.step);
     note(t, "%zu parameters, %.3f M MACs; %zu training and %d validation clips, %d classes",
@@ -513,6 +544,7 @@ static base_status run_open_session(trainer *t, const train_output *out, train_r
     if (status != BASE_OK) {
         char line[sizeof e.message + 1];
         snprintf(line, sizeof line, "%s\n", e.message);
+        if (status != BASE_INTERRUPTED) events_end(t->run.path, false, NULL);
         rundir_end(&t->run, status == BASE_INTERRUPTED ? RUN_INTERRUPTED : RUN_FAILED, line, NULL);
         if (err) *err = e;
     }

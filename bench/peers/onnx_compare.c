@@ -12,10 +12,10 @@
  * when a float layer alone has such.
  */
 #include "nn/h5.h"
+#include "nn/protobuf.h"
 #include "quantize/evaluate.h"
 #include "quantize/onnx.h"
 #include "quantize/onnx_schema.h"
-#include "quantize/protobuf.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -153,3 +153,93 @@ config train.seed" ]
     "$SOTTO" runs rm -y two/
     [ ! -e two ]
 }
+
+@test "events: TensorBoard's file says what metrics.jsonl and config.ini say, whatever befell it" {
+    events() { "$BATS_TEST_DIRNAME/../events.pl" "$1"/events.out.tfevents.*; }
+    events good >"$BATS_TEST_TMPDIR/e"
+    for pair in loss:loss/training val_loss:loss/validation accuracy:accuracy/training \
+        val_accuracy:accuracy/validation lr:training/lr clips_per_s:training/clips_per_s; do
+        paste <(jq -r "[.epoch, .${pair%%:*}] | @tsv" good/metrics.jsonl) \
+            <(awk -F'\t' -v tag="${pair#*:}" '$2 == tag' "$BATS_TEST_TMPDIR/e") | awk -F'\t' '
+            { d = $2 - $5; if (d < 0) d = -d; if ($1 != $3 || d > 1e-6 * $2) bad++ }
+            END { exit NR != 40 || bad }'
+    done
+    keys=$(grep -c ' = ' good/config.ini)
+    [ "$(awk -F'\t' '$1 == 0 && $2 !~ /^_/' "$BATS_TEST_TMPDIR/e" | wc -l)" -eq "$keys" ]
+    grep -qP '^0\tmodel.width\t8$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^0\tmodel.arch\tds_cnn$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^40\tconfusion\t\d+x\d+ PNG$' "$BATS_TEST_TMPDIR/e"
+    grep -qP '^0\t_hparams_/session_end_info\t1$' "$BATS_TEST_TMPDIR/e"
+    jq -e '([.rows[][]] | add) == 11 and .labels[0] == "low" and .epoch == 40' good/confusion.json
+    jq -s '.[0].val_accuracy - ([.[1].rows as $r | range($r | length) | $r[.][.]] | add) / 11 |
+        fabs < 1e-9' <(tail -n 1 good/metrics.jsonl) good/confusion.json | grep -qx true
+
+    for damage in 'echo garbage >>$f' 'truncate -s -5 $f' 'rm $f' 'truncate -s 0 $f' \
+        'printf x | dd of=$f bs=1 seek=3000 conv=notrunc'; do
+        cp -r good "$BATS_TEST_TMPDIR/run"
+        f=$(echo "$BATS_TEST_TMPDIR"/run/events.out.*)
+        rm "$BATS_TEST_TMPDIR/run/DONE"
+        eval "$damage" 2>/dev/null
+        "$SOTTO" train -q --resume "$BATS_TEST_TMPDIR/run"
+        events "$BATS_TEST_TMPDIR/run" | diff "$BATS_TEST_TMPDIR/e" -
+        rm -r "$BATS_TEST_TMPDIR/run"
+    done
+}
+
+@test "export: CSV, a study of Optuna, a folder of MLflow hold what the runs' files say" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir runs
+    cp -r "$BATS_FILE_TMPDIR/good" "$BATS_FILE_TMPDIR/bad" runs
+    sed -i 's/^business =.*/business = "calls", avoided/' runs/bad/config.ini
+    cp -r runs/bad runs/failed
+    rm runs/failed/DONE
+    echo no >runs/failed/FAILED
+    mkdir runs/broken
+    : >runs/broken/lock
+
+    "$SOTTO" runs export --format csv -o runs.csv
+    [ "$(wc -l <runs.csv)" -eq 4 ]
+    grep -q ',"""calls"", avoided",' runs.csv
+    python3 - <<'PY' || [ ! -x "$(command -v python3)" ]
+import csv, json
+rows = list(csv.DictReader(open("runs.csv", newline="")))
+assert [r["run"] for r in rows] == ["runs/bad", "runs/failed", "runs/good"], rows
+assert [r["state"] for r in rows] == ["done", "failed", "done"]
+assert float(rows[2]["val_accuracy"]) == json.load(open("runs/good/DONE"))["val_accuracy"]
+assert rows[0]["problem.business"] == '"calls", avoided' and rows[1]["val_accuracy"] == ""
+assert rows[0]["data_sha256"] == json.load(open("runs/bad/manifest.json"))["data"]["sha256"]
+config = [l.split(" = ") for l in open("runs/good/config.ini").read().splitlines() if " = " in l]
+assert all(v in [rows[2][k] for k in rows[2] if k.endswith("." + n)] for n, v in config)
+PY
+    "$SOTTO" runs export runs/good --epochs --format csv -o epochs.csv
+    tr -d '\r' <epochs.csv | sed 1d | cut -d , -f 2,5 | diff - <(jq -r '[.epoch, .loss] | @csv' runs/good/metrics.jsonl)
+
+    "$SOTTO" runs export --format optuna -o study
+    jq -s -e '.[0] == {op_code: 0, worker_id: "sotto", study_name: "sotto", directions: [2]}
+        and length == 4 and ([.[1:][].op_code] | unique) == [4]
+        and [.[1:][].state] == [1, 3, 1] and .[2].value == null' study
+    jq -s -e '.[3] | .params["train.epochs"] == 40 and (.intermediate_values | length) == 40
+        and (.distributions["train.epochs"] | fromjson
+            | . == {name: "FloatDistribution", attributes: {step: null, low: 1, high: 40, log: false}})
+        and (.params | has("train.batch") | not)' study
+    jq -s -e '.[1] | .params["problem.business"] as $k | .distributions["problem.business"] | fromjson
+        | .name == "CategoricalDistribution" and .attributes.choices[$k] == "\"calls\", avoided"' study
+    [ "$(jq -s '.[3].value' study)" = "$(jq .val_accuracy runs/good/DONE)" ]
+
+    "$SOTTO" runs export --format mlflow -o mlruns
+    [ "$(ls mlruns)" = 1 ]
+    grep -qx 'name: sotto' mlruns/1/meta.yaml
+    id=$(basename "$(dirname "$(grep -l "run_name: 'runs/good'" mlruns/1/*/meta.yaml)")")
+    grep -qx "run_id: '$id'" mlruns/1/$id/meta.yaml
+    grep -qx "artifact_uri: 'file://$PWD/mlruns/1/$id/artifacts'" mlruns/1/$id/meta.yaml
+    [ "$(cat mlruns/1/*/meta.yaml | grep ^status | sort | tr '\n' ' ')" = "status: 3 status: 3 status: 4 " ]
+    [ "$(cat mlruns/1/$id/params/train.epochs)" = 40 ]
+    cut -d ' ' -f 2,3 mlruns/1/$id/metrics/val_loss |
+        diff - <(jq -r '"\(.val_loss) \(.epoch)"' runs/good/metrics.jsonl)
+    refused 2 "something in 'mlruns'" export --format mlflow -o mlruns
+    refused 2 "--format is missing" export -o x
+    refused 2 "--epochs" export --epochs --format optuna -o x
+    mkdir empty
+    refused 3 "no run" export empty --format csv -o x
+    [ "$(ls -A -I 'separate-*' | LC_ALL=C sort | tr '\n' ' ')" = "empty epochs.csv mlruns runs runs.csv study " ]
+}

@@ -30,6 +30,7 @@ check() {
     BEGIN {
         owner["cblas.h"] = "nn/blas.c"; owner["hdf5.h"] = "nn/h5.c"
         owner["fftw3.h"] = "dsp/fft.c"; owner["sndfile.h"] = "dsp/audio.c"
+        owner["sqlite3.h"] = "train/runindex.c"
         owner["arm_mve.h"] = "quantize/runtime/scale_mve.h"
     }
     {

@@ -1,9 +1,9 @@
 /* protobuf: fields of messages. */
-#include "quantize/protobuf.h"
+#include "nn/protobuf.h"
 
 #include <string.h>
 
-enum wire { VARINT = 0, LENGTH = 2, FOUR_BYTES = 5 };
+enum wire { VARINT = 0, EIGHT_BYTES = 1, LENGTH = 2, FOUR_BYTES = 5 };
 
 static void put_varint(base_str *b, uint64_t v)
 {
@@ -25,14 +25,27 @@ void pb_put_int(base_str *b, int field, int64_t v)
     put_varint(b, (uint64_t)v);
 }
 
+static void put_fixed(base_str *b, uint64_t bits, int n)
+{
+    char bytes[8];
+    for (int i = 0; i < n; i++) bytes[i] = (char)(uint8_t)(bits >> (8 * i));
+    base_str_add_n(b, bytes, (size_t)n);
+}
+
 void pb_put_float(base_str *b, int field, float v)
 {
     uint32_t bits;
-    char bytes[4];
     memcpy(&bits, &v, sizeof bits);
-    for (int i = 0; i < 4; i++) bytes[i] = (char)(uint8_t)(bits >> (8 * i));
     put_tag(b, field, FOUR_BYTES);
-    base_str_add_n(b, bytes, sizeof bytes);
+    put_fixed(b, bits, 4);
+}
+
+void pb_put_double(base_str *b, int field, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    put_tag(b, field, EIGHT_BYTES);
+    put_fixed(b, bits, 8);
 }
 
 void pb_put_bytes(base_str *b, int field, const void *data, size_t n)
