@@ -98,7 +98,7 @@ tones() {
     "$SOTTO" train -q --resume parts
     [ -e parts/DONE ]
     h5diff whole/model.h5 parts/model.h5 /weights
-    same='del(.seconds, .clips_per_s)'
+    same='del(.seconds, .clips_per_s, .time)'
     diff <(jq -c "$same" whole/metrics.jsonl) <(jq -c "$same" parts/metrics.jsonl)
     run --separate-stderr "$SOTTO" train -q --resume parts --until -1
     [ "$status" -eq 2 ]
