@@ -1,6 +1,8 @@
 /* sotto train: a run from a config file. */
+#include "data/interval.h"
 #include "quantize/evaluate.h"
 #include "train/cli.h"
+#include "train/runinfo.h"
 #include "train/train.h"
 #include "train/zoo.h"
 
@@ -146,16 +148,14 @@ static base_status simulate(void *ctx, const train_setup *s, const train_int8 **
     return BASE_OK;
 }
 
-static base_status train(cli *c, const train_setup *s, const config *cfg, bool resume,
-                         const char *command, base_err *err)
+/* cfg is what s was read from. */
+static base_status train(cli *c, const train_setup *s, const config *cfg, const char *dir,
+                         bool resume, const char *command, train_result *r, base_err *err)
 {
     base_str text = {0};
     config_print(cfg, &text);
     if (text.failed) return base_nomem(err, text.len);
-    train_output out = {.dir = resume ? c->args[0] : c->output,
-                        .config_text = text.s,
-                        .command = command,
-                        .resume = resume};
+    train_output out = {.dir = dir, .config_text = text.s, .command = command, .resume = resume};
     talk t = {.c = c};
     train_hooks hooks = {.ctx = &t,
                          .step = on_step,
@@ -165,32 +165,123 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, bool r
                          .check = check_int8,
                          .simulate = simulate,
                          .threads = c->threads};
-    train_result r;
-    base_status status = train_run(s, &out, &hooks, &r, err);
+    base_status status = train_run(s, &out, &hooks, r, err);
     cli_progress_end(c);
     quant_training_close(&t.training);
-    if (status == BASE_OK) put_result(c, out.dir, &r);
     base_str_free(&text);
     return status;
 }
 
-static base_status run(cli *c, bool resume, bool print, const char *command, base_err *err)
+/* ---- several seeds ---- */
+
+/* Whether the run in dir was begun with this config; BASE_USAGE when not. */
+static base_status same_config(const char *dir, const config *cfg, base_err *err)
+{
+    base_str want = {0};
+    char *path = base_path(dir, "config.ini"), *is = NULL;
+    config_print(cfg, &want);
+    base_status status = path && !want.failed ? BASE_OK : base_nomem(err, want.len);
+    if (status == BASE_OK) status = base_read_file(path, 1 << 24, &is, NULL, err);
+    if (status == BASE_OK && strcmp(is, want.s) != 0) {
+        status = base_fail(err, BASE_USAGE, "'%s' was begun with another config", dir);
+        base_hint(err, "give the command that began it, or another -o");
+    }
+    free(is);
+    free(path);
+    base_str_free(&want);
+    return status;
+}
+
+/* The run of one seed: as it is when it is done, else begun or gone on with. */
+static base_status train_seed(cli *c, const train_setup *s, const config *cfg, const char *dir,
+                              const char *command, double *accuracy, base_err *err)
+{
+    char note[128];
+    train_result r;
+    const bool there = rundir_is_run(dir);
+    if (there) BASE_TRY(same_config(dir, cfg, err));
+    if (!there || rundir_look(dir, note) != RUN_DONE) {
+        cli_say(c, "seed %lld: %s", (long long)s->train.seed, dir);
+        const base_status status = train(c, s, cfg, dir, there, command, &r, err);
+        if (status == BASE_INTERRUPTED) base_hint(err, "give the same command to go on");
+        BASE_TRY(status);
+    }
+    runinfo info;
+    const base_status status = runinfo_open(dir, &info, err);
+    *accuracy = runinfo_number(info.result, "val_accuracy");
+    runinfo_close(&info);
+    return status;
+}
+
+static base_status train_seeds(cli *c, train_setup *s, config *cfg, int n, const char *command,
+                               base_err *err)
+{
+    static const cli_column columns[] = {{"seed", NULL, CLI_INT, 0},
+                                         {"run", NULL, CLI_TEXT, 0},
+                                         {"val_accuracy", "validation", CLI_PERCENT, 2}};
+    const int64_t first = s->train.seed;
+    double *accuracy = base_alloc((size_t)n, sizeof *accuracy);
+    base_status status = accuracy ? BASE_OK : base_nomem(err, (size_t)n);
+    cli_table *t = cli_table_new(c, "seeds", columns, BASE_COUNT(columns));
+    for (int i = 0; status == BASE_OK && i < n; i++) {
+        char seed[64];
+        base_str dir = {0};
+        snprintf(seed, sizeof seed, "train.seed=%lld", (long long)(first + i));
+        base_str_add(&dir, "%s/seed%lld", c->output, (long long)(first + i));
+        status = dir.failed ? base_nomem(err, dir.len) : config_override(cfg, seed, err);
+        if (status == BASE_OK) status = train_seed(c, s, cfg, dir.s, command, &accuracy[i], err);
+        cli_cell_int(t, first + i);
+        cli_cell_text(t, dir.s);
+        cli_cell_real(t, status == BASE_OK ? accuracy[i] : 0);
+        base_str_free(&dir);
+    }
+    if (status == BASE_OK) {
+        const data_spread all = data_mean_interval(accuracy, (size_t)n);
+        cli_put_text(c, "runs", c->output);
+        cli_put_percent(c, "val_accuracy", all.mean, 2);
+        cli_put_percent(c, "val_accuracy_sd", all.sd, 2);
+        cli_put_percent(c, "val_accuracy_lo", all.lo, 2);
+        cli_put_percent(c, "val_accuracy_hi", all.hi, 2);
+    }
+    base_free(accuracy);
+    return status;
+}
+
+static base_status print_config(const config *cfg, base_err *err)
+{
+    base_str text = {0};
+    config_print(cfg, &text);
+    const base_status status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
+                                   ? base_fail(err, BASE_FAILED, "cannot write to stdout")
+                                   : BASE_OK;
+    base_str_free(&text);
+    return status;
+}
+
+/* What the options ask for; seeds: 0 for one run. */
+typedef struct order {
+    bool resume, print;
+    int seeds;
+    const char *command;
+} order;
+
+static base_status run(cli *c, const order *o, base_err *err)
 {
     train_setup s = train_setup_default();
+    train_result r;
     config *cfg;
     BASE_TRY(train_config_new(&s, &cfg, err));
-    base_status status = read_config(c, cfg, &s, resume, err);
+    base_status status = read_config(c, cfg, &s, o->resume, err);
     if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK && print) {
-        base_str text = {0};
-        config_print(cfg, &text);
-        status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
-                     ? base_fail(err, BASE_FAILED, "cannot write to stdout")
-                     : BASE_OK;
-        base_str_free(&text);
+    if (status == BASE_OK && o->print) {
+        status = print_config(cfg, err);
     } else if (status == BASE_OK) {
+        const char *dir = o->resume ? c->args[0] : c->output;
         train_config_absolute(cfg, &s);
-        status = train(c, &s, cfg, resume, command, err);
+        if (o->seeds > 0)
+            status = train_seeds(c, &s, cfg, o->seeds, o->command, err);
+        else if ((status = train(c, &s, cfg, dir, o->resume, o->command, &r, err)) == BASE_OK)
+            put_result(c, dir, &r);
     }
     config_free(cfg);
     return status;
@@ -198,11 +289,13 @@ static base_status run(cli *c, bool resume, bool print, const char *command, bas
 
 base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
 {
-    int resume = 0, print = 0;
+    int resume = 0, print = 0, seeds = 0;
     const struct poptOption options[] = {
         {"resume", '\0', POPT_ARG_NONE, &resume, 0, "go on with the run in the folder given", NULL},
         {"print-config", '\0', POPT_ARG_NONE, &print, 0, "show the resolved config, train nothing",
          NULL},
+        {"seeds", '\0', POPT_ARG_INT, &seeds, 0,
+         "train so many, from train.seed on, in folders of -o; their mean and spread", "N"},
         POPT_TABLEEND};
     const cli_spec spec = {.usage = "[CONFIG.ini|NAME|RUN]",
                            .about =
@@ -219,13 +312,18 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
     base_status status = BASE_OK;
     if (!cli_parse(c, argc, argv, &spec, options, err))
         status = err->status;
-    else if (resume && c->nargs == 0)
+    else if (seeds != 0 && cli_check_range("--seeds", seeds, 2, 1000, err) != BASE_OK)
+        status = err->status;
+    else if (resume && seeds > 0) {
+        status = base_fail(err, BASE_USAGE, "--seeds does not go with --resume");
+        base_hint(err, "give the command that began them again: done runs stay, others go on");
+    } else if (resume && c->nargs == 0)
         status = base_fail(err, BASE_USAGE, "--resume needs the folder of a run");
     else if (!resume && !print && !c->output) {
         status = base_fail(err, BASE_USAGE, "-o is missing: the run directory to make");
         base_hint(err, "for example -o runs/first");
     } else
-        status = run(c, resume != 0, print != 0, command.s, err);
+        status = run(c, &(order){resume != 0, print != 0, seeds, command.s}, err);
     base_str_free(&command);
     return status;
 }
