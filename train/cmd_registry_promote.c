@@ -27,7 +27,8 @@ static base_status check_gates(cli *c, const registry *r, const char *version, c
     return base_hint(err,
                      failed ? "sotto registry show %s --format json has them; --force with "
                               "--reason overrules"
-                            : "add it again with --gates (sotto registry add -h for %s)",
+                            : "add the model of %s again with --gates CHECK.json, which "
+                              "sotto problem check --format json writes",
                      version);
 }
 

@@ -102,6 +102,7 @@ alias_of() { reg ls --format json | jq -r --arg a "$1" '.versions[] | select(.al
     run --separate-stderr reg promote v2
     [ "$status" -eq 4 ]
     [[ "$stderr" == *"never measured"* ]]
+    [[ "$stderr" == *"hint: add the model of v"*"--gates CHECK.json"* ]]
     reg promote v2 --as candidate
     run --separate-stderr reg promote v1 --force
     [ "$status" -eq 2 ]
