@@ -16,7 +16,7 @@ CFLAGS_fuzz    := $(CFLAGS_san) -fsanitize=fuzzer-no-link,float-cast-overflow
 
 PROGRAM_SRC := $(wildcard */cmd_*.c train/main.c train/cli*.c) bench/measure.c
 LIB_SRC     := $(filter-out $(PROGRAM_SRC),$(wildcard nn/*.c nn/ops/*.c dsp/*.c data/*.c train/*.c \
-                 train/models/*.c quantize/*.c)) build/gen/embedded_files.c
+                 train/models/*.c quantize/*.c)) build/gen/embedded_files.c build/gen/commit.c
 TEST_SRC    := $(wildcard tests/test_*.c)
 DOUBLE_SRC  := $(wildcard tests/double_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
@@ -120,6 +120,14 @@ build/gen/embedded_files.c: $(EMBEDDED) build/gen/embedded.list
 	    echo "{\"$$f\", (const char *)text_$$i, sizeof text_$$i - 1},"; i=$$((i + 1)); \
 	  done; \
 	  echo '{NULL, NULL, 0}};'; } > $@
+
+# ---- the commit that is built (train/version.h), -dirty where files differ from it ----
+
+build/gen/commit.c: FORCE
+	@mkdir -p $(@D)
+	@{ echo '#include "train/version.h"'; echo "const char sotto_commit[] = \"$$(git describe \
+	  --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)\";"; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- what is run ----
 

@@ -69,3 +69,35 @@ base_status data_macro_f1_interval(const int64_t *confusion, int classes, double
     *hi = f1[DRAWS - 1 - DRAWS / 40];
     return BASE_OK;
 }
+
+/* P(|T| < t) of Student's distribution with `df` degrees of freedom (Abramowitz and Stegun 26.7.3,
+ * 26.7.4). */
+static double student_within(double t, size_t df)
+{
+    const double angle = atan(t / sqrt((double)df)), s = sin(angle), c = cos(angle);
+    const bool odd = df % 2 == 1;
+    double sum = 0, term = odd ? c : 1;
+    for (size_t k = odd ? 1 : 0; k + 2 <= df; k += 2) {
+        sum += term;
+        term *= c * c * ((double)k + 1) / ((double)k + 2);
+    }
+    return odd ? 2 / acos(-1) * (angle + s * sum) : s * sum;
+}
+
+data_spread data_mean_interval(const double *v, size_t n)
+{
+    data_spread r = {.sd = (double)NAN, .lo = (double)NAN, .hi = (double)NAN};
+    double squares = 0, low = 0, high = 20;
+    for (size_t i = 0; i < n; i++) r.mean += v[i] / (double)n;
+    for (size_t i = 0; i < n; i++) squares += (v[i] - r.mean) * (v[i] - r.mean);
+    if (n < 2) return r;
+    r.sd = sqrt(squares / (double)(n - 1));
+    for (int i = 0; i < 60; i++) {
+        const double t = (low + high) / 2;
+        *(student_within(t, n - 1) < 0.95 ? &low : &high) = t;
+    }
+    const double half = high * r.sd / sqrt((double)n);
+    r.lo = r.mean - half;
+    r.hi = r.mean + half;
+    return r;
+}

@@ -15,4 +15,12 @@ void data_poisson(int64_t count, double *lo, double *hi);
 base_status data_macro_f1_interval(const int64_t *confusion, int classes, double *lo, double *hi,
                                    base_err *err);
 
+/* Mean and standard deviation of n values, and Student's interval of the expectation that they come
+ * from (Student, "The probable error of a mean", Biometrika 1908). Without two of them all but the
+ * mean are NaN. */
+typedef struct data_spread {
+    double mean, sd, lo, hi;
+} data_spread;
+data_spread data_mean_interval(const double *v, size_t n);
+
 #endif

@@ -61,12 +61,37 @@ static void macro_f1_narrows_with_the_clips(void **state)
     assert_true(isnan(lo) && isnan(hi));
 }
 
+/* Student's quantiles as statistical tables print them; two values, whose interval is theirs. */
+static void a_mean_has_students_interval(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        double t;
+    } table[] = {{2, 12.706205}, {3, 4.302653},  {4, 3.182446},  {5, 2.776445},
+                 {6, 2.570582},  {10, 2.262157}, {31, 2.042272}, {101, 1.983972}};
+    for (size_t k = 0; k < BASE_COUNT(table); k++) {
+        double v[101];
+        for (size_t i = 0; i < table[k].n; i++) v[i] = 3 + 0.5 * (double)(i * 7 % 5);
+        const data_spread s = data_mean_interval(v, table[k].n);
+        assert_true(fabs((s.hi - s.mean) * sqrt((double)table[k].n) / s.sd - table[k].t) < 1e-6);
+        assert_true(fabs(s.hi + s.lo - 2 * s.mean) < 1e-12);
+    }
+    const data_spread two = data_mean_interval((const double[]){0.25, 0.75}, 2);
+    assert_true(two.mean == 0.5 && fabs(two.sd - sqrt(0.125)) < 1e-15);
+    const data_spread same = data_mean_interval((const double[]){0.5, 0.5, 0.5}, 3);
+    assert_true(same.lo == 0.5 && same.hi == 0.5 && same.sd == 0);
+    const data_spread one = data_mean_interval((const double[]){0.5}, 1);
+    assert_true(one.mean == 0.5 && isnan(one.sd) && isnan(one.lo));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(poisson_limits_are_those_of_the_tables),
         cmocka_unit_test(macro_f1_of_two_like_classes_is_as_sure_as_accuracy),
         cmocka_unit_test(macro_f1_narrows_with_the_clips),
+        cmocka_unit_test(a_mean_has_students_interval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,12 +38,12 @@ static char *text_of(const json_t *v)
 static void put_manifest(cli_table *t, const runinfo *a, const runinfo *b)
 {
     static const char *const keys[][2] = {
-        {NULL, "sotto"},         {"data", "sha256"},     {"data", "clips"},
-        {"data", "words"},       {"data", "speakers"},   {"data", "training"},
-        {"data", "validation"},  {"data", "test"},       {"data", "labels"},
-        {"model", "parameters"}, {"model", "macs"},      {"model", "bytes"},
-        {"machine", "host"},     {"machine", "threads"}, {"machine", "blas"},
-        {"teacher", "sha256"},   {"init", "sha256"},
+        {NULL, "sotto"},      {NULL, "commit"},        {"data", "sha256"},
+        {"data", "clips"},    {"data", "words"},       {"data", "speakers"},
+        {"data", "training"}, {"data", "validation"},  {"data", "test"},
+        {"data", "labels"},   {"model", "parameters"}, {"model", "macs"},
+        {"model", "bytes"},   {"machine", "host"},     {"machine", "threads"},
+        {"machine", "blas"},  {"teacher", "sha256"},   {"init", "sha256"},
     };
     for (size_t i = 0; i < BASE_COUNT(keys); i++) {
         const char *part = keys[i][0], *key = keys[i][1];

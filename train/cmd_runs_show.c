@@ -21,10 +21,10 @@ static void put_result(cli *c, const runinfo *r)
     cli_put_text(c, "state", rundir_state_name(r->state));
     if (r->note[0]) cli_put_text(c, "note", r->note);
     static const char *const keys[][2] = {
-        {NULL, "started"},       {NULL, "command"},      {NULL, "sotto"},  {"model", "arch"},
-        {"model", "parameters"}, {"model", "macs"},      {"data", "pack"}, {"data", "sha256"},
-        {"data", "training"},    {"data", "validation"}, {"data", "test"}, {"machine", "host"},
-        {"machine", "threads"}};
+        {NULL, "started"},   {NULL, "command"},       {NULL, "sotto"},        {NULL, "commit"},
+        {"model", "arch"},   {"model", "parameters"}, {"model", "macs"},      {"data", "pack"},
+        {"data", "sha256"},  {"data", "training"},    {"data", "validation"}, {"data", "test"},
+        {"machine", "host"}, {"machine", "threads"}};
     for (size_t i = 0; i < BASE_COUNT(keys); i++) put_of(c, r->manifest, keys[i][0], keys[i][1]);
     cli_put_int(c, "epochs", (int64_t)json_array_size(r->curve));
     if (r->result) put_of(c, r->result, NULL, "kept_epoch");

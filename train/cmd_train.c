@@ -1,6 +1,8 @@
 /* sotto train: a run from a config file. */
+#include "data/interval.h"
 #include "quantize/evaluate.h"
 #include "train/cli.h"
+#include "train/runinfo.h"
 #include "train/train.h"
 #include "train/zoo.h"
 
@@ -146,23 +148,24 @@ static base_status simulate(void *ctx, const train_setup *s, const train_int8 **
     return BASE_OK;
 }
 
-/* What the command line asks for besides the config. */
+/* What the command line asks for besides the config; seeds: 0 for one run. */
 typedef struct request {
-    int resume, print, until;
+    int resume, print, until, seeds;
     const char *command;
 } request;
 
+/* cfg is what s was read from; resume: go on with what is in dir. */
 static base_status train(cli *c, const train_setup *s, const config *cfg, const request *q,
-                         base_err *err)
+                         const char *dir, bool resume, train_result *r, base_err *err)
 {
     base_str text = {0};
     config_print(cfg, &text);
     if (text.failed) return base_nomem(err, text.len);
-    train_output out = {.dir = q->resume ? c->args[0] : c->output,
+    train_output out = {.dir = dir,
                         .config_text = text.s,
                         .command = q->command,
                         .until = q->until,
-                        .resume = q->resume != 0};
+                        .resume = resume};
     talk t = {.c = c};
     train_hooks hooks = {.ctx = &t,
                          .step = on_step,
@@ -172,14 +175,98 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, const 
                          .check = check_int8,
                          .simulate = simulate,
                          .threads = c->threads};
-    train_result r;
-    base_status status = train_run(s, &out, &hooks, &r, err);
+    base_status status = train_run(s, &out, &hooks, r, err);
     cli_progress_end(c);
     quant_training_close(&t.training);
-    if (status == BASE_OK) put_result(c, out.dir, &r);
-    if (status == BASE_OK && r.epochs < train_setup_epochs(s))
+    if (status == BASE_OK && r->epochs < train_setup_epochs(s))
         cli_say(c, "left after epoch %lld of %lld; go on with: sotto train --resume %s",
-                (long long)r.epochs, (long long)train_setup_epochs(s), out.dir);
+                (long long)r->epochs, (long long)train_setup_epochs(s), dir);
+    base_str_free(&text);
+    return status;
+}
+
+/* ---- several seeds ---- */
+
+/* Whether the run in dir was begun with this config; BASE_USAGE when not. */
+static base_status same_config(const char *dir, const config *cfg, base_err *err)
+{
+    base_str want = {0};
+    char *path = base_path(dir, "config.ini"), *is = NULL;
+    config_print(cfg, &want);
+    base_status status = path && !want.failed ? BASE_OK : base_nomem(err, want.len);
+    if (status == BASE_OK) status = base_read_file(path, 1 << 24, &is, NULL, err);
+    if (status == BASE_OK && strcmp(is, want.s) != 0) {
+        status = base_fail(err, BASE_USAGE, "'%s' was begun with another config", dir);
+        base_hint(err, "give the command that began it, or another -o");
+    }
+    free(is);
+    free(path);
+    base_str_free(&want);
+    return status;
+}
+
+/* The run of one seed: as it is when it is done, else begun or gone on with. */
+static base_status train_seed(cli *c, const train_setup *s, const config *cfg, const request *q,
+                              const char *dir, double *accuracy, base_err *err)
+{
+    char note[128];
+    train_result r;
+    const bool there = rundir_is_run(dir);
+    if (there) BASE_TRY(same_config(dir, cfg, err));
+    if (!there || rundir_look(dir, note) != RUN_DONE) {
+        cli_say(c, "seed %lld: %s", (long long)s->train.seed, dir);
+        const base_status status = train(c, s, cfg, q, dir, there, &r, err);
+        if (status == BASE_INTERRUPTED) base_hint(err, "give the same command to go on");
+        BASE_TRY(status);
+    }
+    runinfo info;
+    const base_status status = runinfo_open(dir, &info, err);
+    *accuracy = runinfo_number(info.result, "val_accuracy");
+    runinfo_close(&info);
+    return status;
+}
+
+static base_status train_seeds(cli *c, train_setup *s, config *cfg, const request *q, base_err *err)
+{
+    const int n = q->seeds;
+    static const cli_column columns[] = {{"seed", NULL, CLI_INT, 0},
+                                         {"run", NULL, CLI_TEXT, 0},
+                                         {"val_accuracy", "validation", CLI_PERCENT, 2}};
+    const int64_t first = s->train.seed;
+    double *accuracy = base_alloc((size_t)n, sizeof *accuracy);
+    base_status status = accuracy ? BASE_OK : base_nomem(err, (size_t)n);
+    cli_table *t = cli_table_new(c, "seeds", columns, BASE_COUNT(columns));
+    for (int i = 0; status == BASE_OK && i < n; i++) {
+        char seed[64];
+        base_str dir = {0};
+        snprintf(seed, sizeof seed, "train.seed=%lld", (long long)(first + i));
+        base_str_add(&dir, "%s/seed%lld", c->output, (long long)(first + i));
+        status = dir.failed ? base_nomem(err, dir.len) : config_override(cfg, seed, err);
+        if (status == BASE_OK) status = train_seed(c, s, cfg, q, dir.s, &accuracy[i], err);
+        cli_cell_int(t, first + i);
+        cli_cell_text(t, dir.s);
+        cli_cell_real(t, status == BASE_OK ? accuracy[i] : 0);
+        base_str_free(&dir);
+    }
+    if (status == BASE_OK) {
+        const data_spread all = data_mean_interval(accuracy, (size_t)n);
+        cli_put_text(c, "runs", c->output);
+        cli_put_percent(c, "val_accuracy", all.mean, 2);
+        cli_put_percent(c, "val_accuracy_sd", all.sd, 2);
+        cli_put_percent(c, "val_accuracy_lo", all.lo, 2);
+        cli_put_percent(c, "val_accuracy_hi", all.hi, 2);
+    }
+    base_free(accuracy);
+    return status;
+}
+
+static base_status print_config(const config *cfg, base_err *err)
+{
+    base_str text = {0};
+    config_print(cfg, &text);
+    const base_status status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
+                                   ? base_fail(err, BASE_FAILED, "cannot write to stdout")
+                                   : BASE_OK;
     base_str_free(&text);
     return status;
 }
@@ -187,20 +274,20 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, const 
 static base_status run(cli *c, const request *q, base_err *err)
 {
     train_setup s = train_setup_default();
+    train_result r;
     config *cfg;
     BASE_TRY(train_config_new(&s, &cfg, err));
     base_status status = read_config(c, cfg, &s, q->resume != 0, err);
     if (status == BASE_OK) status = config_check(cfg, err);
     if (status == BASE_OK && q->print) {
-        base_str text = {0};
-        config_print(cfg, &text);
-        status = text.failed || fwrite(text.s, 1, text.len, stdout) != text.len
-                     ? base_fail(err, BASE_FAILED, "cannot write to stdout")
-                     : BASE_OK;
-        base_str_free(&text);
+        status = print_config(cfg, err);
     } else if (status == BASE_OK) {
+        const char *dir = q->resume ? c->args[0] : c->output;
         train_config_absolute(cfg, &s);
-        status = train(c, &s, cfg, q, err);
+        if (q->seeds > 0)
+            status = train_seeds(c, &s, cfg, q, err);
+        else if ((status = train(c, &s, cfg, q, dir, q->resume != 0, &r, err)) == BASE_OK)
+            put_result(c, dir, &r);
     }
     config_free(cfg);
     return status;
@@ -216,6 +303,8 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
          "show the resolved config, train nothing", NULL},
         {"until", '\0', POPT_ARG_INT, &q.until, 0,
          "stop after it, to be resumed; the schedule is that of all epochs (0: the last)", "EPOCH"},
+        {"seeds", '\0', POPT_ARG_INT, &q.seeds, 0,
+         "train so many, from train.seed on, in folders of -o; their mean and spread", "N"},
         POPT_TABLEEND};
     const cli_spec spec = {.usage = "[CONFIG.ini|NAME|RUN]",
                            .about =
@@ -234,6 +323,15 @@ base_status cmd_train(cli *c, int argc, char **argv, base_err *err)
         status = err->status;
     else if (cli_check_range("--until", q.until, 0, 1000000, err) != BASE_OK)
         status = err->status;
+    else if (q.seeds != 0 && cli_check_range("--seeds", q.seeds, 2, 1000, err) != BASE_OK)
+        status = err->status;
+    else if (q.resume && q.seeds > 0) {
+        status = base_fail(err, BASE_USAGE, "--seeds does not go with --resume");
+        base_hint(err, "give the command that began them again: done runs stay, others go on");
+    } else if (q.seeds > 0 && q.until > 0)
+        status = base_fail(err, BASE_USAGE,
+                           "--seeds does not go with --until: "
+                           "the spread is that of whole trainings");
     else if (q.resume && c->nargs == 0)
         status = base_fail(err, BASE_USAGE, "--resume needs the folder of a run");
     else if (!q.resume && !q.print && !c->output) {

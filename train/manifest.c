@@ -56,10 +56,10 @@ base_status manifest_write(const session *s, const rundir *run, const char *comm
     time_t now = time(NULL);
     struct tm tm;
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    json_t *o =
-        json_pack("{ss ss ss sI so so so}", "sotto", SOTTO_VERSION, "started", when, "command",
-                  command ? command : "", "seed", (json_int_t)s->setup->train.seed, "data",
-                  data_of(s), "model", model_of(s), "machine", machine_of(threads));
+    json_t *o = json_pack("{ss ss ss ss sI so so so}", "sotto", SOTTO_VERSION, "commit",
+                          sotto_commit, "started", when, "command", command ? command : "", "seed",
+                          (json_int_t)s->setup->train.seed, "data", data_of(s), "model",
+                          model_of(s), "machine", machine_of(threads));
     if (o && s->teacher.net) json_object_set_new(o, "teacher", parent_of(&s->teacher.from));
     if (o && s->init.model) json_object_set_new(o, "init", parent_of(&s->init));
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;

@@ -62,6 +62,7 @@ refused() { # STATUS TEXT ARGUMENTS...
 @test "show: settings, data, curve, result and files are those of the run's folder" {
     show="$BATS_TEST_TMPDIR/show"
     "$SOTTO" runs show good --format json >"$show"
+    jq -e '.commit | test("^([0-9a-f]{12}(-dirty)?)?$")' "$show"
     jq -e '.state == "done" and .arch == "ds_cnn" and .epochs == 40' "$show"
     [ "$(jq .val_accuracy "$show")" = "$(jq .val_accuracy good/DONE)" ]
     jq .manifest "$show" | diff - <(jq . good/manifest.json)
@@ -242,4 +243,39 @@ PY
     mkdir empty
     refused 3 "no run" export empty --format csv -o x
     [ "$(ls -A -I 'separate-*' | LC_ALL=C sort | tr '\n' ' ')" = "empty epochs.csv mlruns runs runs.csv study " ]
+}
+
+@test "seeds: each is the run of that seed alone; mean and spread; gone on with after kill -9" {
+    cd "$BATS_TEST_TMPDIR"
+    small=(data.pack="$BATS_FILE_TMPDIR/tones.h5" data.keywords=low,high model.width=8
+        train.batch=20 train.warmup_epochs=0 train.epochs=6)
+    five=(train -q ds_cnn "${small[@]}" --seed 3 --seeds 3 -o seeds --format json)
+    "$SOTTO" "${five[@]}" >/dev/null &
+    while [ ! -s seeds/seed4/metrics.jsonl ]; do sleep 0.05; done
+    kill -9 $!
+    wait $! || true
+    cp -r seeds/seed3 before
+    "$SOTTO" "${five[@]}" >result
+    diff -r before seeds/seed3
+    [ "$(ls seeds | tr '\n' ' ')" = "seed3 seed4 seed5 " ]
+    for k in 3 4 5; do
+        "$SOTTO" train -q ds_cnn "${small[@]}" train.seed=$k -o alone$k
+        h5diff alone$k/model.h5 seeds/seed$k/model.h5 /weights
+        [ "$(jq .seeds[$((k - 3))].val_accuracy result)" = "$(jq .val_accuracy alone$k/DONE)" ]
+    done
+    jq -e '[.seeds[].val_accuracy] as $v | ($v | add / 3) as $m |
+        ([$v[] | . - $m | . * .] | add / 2 | sqrt) as $sd |
+        def near($x): . - $x | fabs < 1e-6;
+        (.val_accuracy | near($m)) and (.val_accuracy_sd | near($sd)) and
+        (.val_accuracy_lo | near($m - 4.302653 * $sd / (3 | sqrt))) and
+        (.val_accuracy_hi | near($m + 4.302653 * $sd / (3 | sqrt)))' result
+    "$SOTTO" runs ls seeds --format json | jq -e '[.runs[].state] == ["done", "done", "done"]'
+    refused_train() {
+        run --separate-stderr "$SOTTO" train -q "$@"
+        [ "$status" -eq 2 ]
+        [[ "$stderr" == *"$text"* ]]
+    }
+    text="another config" refused_train ds_cnn "${small[@]}" train.lr=0.01 --seed 3 --seeds 3 -o seeds
+    text="--seeds" refused_train ds_cnn "${small[@]}" --seeds 1 -o more
+    text="--resume" refused_train --resume seeds/seed3 --seeds 3
 }
