@@ -165,9 +165,11 @@ static base_status judge(const explorer *x, explore_contest *k, base_err *err)
     size_t tests = 0;
     for (size_t i = 0; i < k->n; i++) {
         explore_entry *e = &k->list[i];
+        e->worse = (data_difference){.value = 0, .lo = NAN, .hi = NAN, .p = 1};
+        if (i == k->best) continue;
         e->worse = data_paired_repeats(e->trial.right, k->list[k->best].trial.right, e->trial.n,
                                        (size_t)x->o.seeds);
-        if (i != k->best) p[tests++] = e->worse.p;
+        p[tests++] = e->worse.p;
     }
     data_holm(p, tests);
     tests = 0;

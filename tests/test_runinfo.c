@@ -1,45 +1,25 @@
 /* What the files of a run say: whole, cut by a crash, damaged, absent. */
 #include "train/runinfo.h"
 
-#include "tests/check.h"
+#include "tests/folder.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int make(void **state)
-{
-    char *dir = base_strdup("/tmp/sotto-info-XXXXXX");
-    *state = dir;
-    return dir && mkdtemp(dir) ? 0 : -1;
-}
-
-static int clean(void **state)
-{
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
-    free(*state);
-    return system(command);
-}
-
-static void put(const char *dir, const char *name, const char *text)
-{
-    char *path = base_path(dir, name);
-    assert_int_equal(base_write_file(path, text, strlen(text), NULL), BASE_OK);
-    free(path);
-}
-
 static void a_whole_run_is_read(void **state)
 {
     const char *dir = *state;
     base_err err = {0};
     runinfo r;
-    put(dir, "config.ini", "[data]\npack = a = b.h5\n\n[train]\nlr = 0.5\ndecay_groups = \n");
-    put(dir, "manifest.json", "{\"model\": {\"arch\": \"gru\"}, \"started\": \"2026-01-02\"}");
-    put(dir, "metrics.jsonl",
-        "{\"epoch\":1,\"loss\":2}\n{\"epoch\":2,\"loss\":1}\n{\"epoch\":3,\"lo");
-    put(dir, "FAILED", "the loss is nan\n");
+    folder_put(dir, "config.ini",
+               "[data]\npack = a = b.h5\n\n[train]\nlr = 0.5\ndecay_groups = \n");
+    folder_put(dir, "manifest.json",
+               "{\"model\": {\"arch\": \"gru\"}, \"started\": \"2026-01-02\"}");
+    folder_put(dir, "metrics.jsonl",
+               "{\"epoch\":1,\"loss\":2}\n{\"epoch\":2,\"loss\":1}\n{\"epoch\":3,\"lo");
+    folder_put(dir, "FAILED", "the loss is nan\n");
     assert_int_equal(runinfo_open(dir, &r, &err), BASE_OK);
     assert_int_equal(r.state, RUN_FAILED);
     assert_string_equal(r.note, "the loss is nan");
@@ -65,10 +45,10 @@ static void what_is_damaged_is_absent(void **state)
     assert_int_equal(runinfo_open(dir, &r, &err), BASE_DATA);
     assert_non_null(strstr(err.message, dir));
     runinfo_close(&r);
-    put(dir, "lock", "");
-    put(dir, "manifest.json", "{\"model\": ");
-    put(dir, "metrics.jsonl", "\n[1]\nnull\n{}");
-    put(dir, "DONE", "3\n");
+    folder_put(dir, "lock", "");
+    folder_put(dir, "manifest.json", "{\"model\": ");
+    folder_put(dir, "metrics.jsonl", "\n[1]\nnull\n{}");
+    folder_put(dir, "DONE", "3\n");
     assert_int_equal(runinfo_open(dir, &r, &err), BASE_OK);
     assert_int_equal(r.state, RUN_DAMAGED);
     assert_string_equal(r.note, "no config.ini");
@@ -90,14 +70,14 @@ static void the_last_line_of_any_length_of_file(void **state)
     for (int epoch = 1; epoch <= 200; epoch++) {
         run_summary s;
         base_str_add(&text, "{\"epoch\":%d,\"loss\":%d.25,\"val_accuracy\":0.5}\n", epoch, epoch);
-        put(dir, "metrics.jsonl", text.s);
+        folder_put(dir, "metrics.jsonl", text.s);
         run_summarize(dir, &s);
         assert_int_equal(s.epoch, epoch);
         assert_true(s.loss == epoch + 0.25 && s.val_accuracy == 0.5);
     }
     base_str_add(&text, "{\"epoch\":201"); /* cut by a crash */
     run_summary s;
-    put(dir, "metrics.jsonl", text.s);
+    folder_put(dir, "metrics.jsonl", text.s);
     run_summarize(dir, &s);
     assert_int_equal(s.epoch, 200);
     base_str_free(&text);
@@ -105,7 +85,7 @@ static void the_last_line_of_any_length_of_file(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make, clean)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_clean)
     const struct CMUnitTest tests[] = {
         TEST(a_whole_run_is_read),
         TEST(what_is_damaged_is_absent),

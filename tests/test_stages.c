@@ -2,7 +2,7 @@
  * which a model may take the place of another. */
 #include "train/stages.h"
 
-#include "tests/check.h"
+#include "tests/folder.h"
 #include "train/listing.h"
 #include "train/pipeline.h"
 
@@ -10,28 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int make(void **state)
-{
-    char *dir = base_strdup("/tmp/sotto-stages-XXXXXX");
-    *state = dir;
-    return dir && mkdtemp(dir) ? 0 : -1;
-}
-
-static int clean(void **state)
-{
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
-    free(*state);
-    return system(command);
-}
-
-static void put(const char *dir, const char *name, const char *text)
-{
-    char *path = base_path(dir, name);
-    assert_int_equal(base_write_file(path, text, strlen(text), NULL), BASE_OK);
-    free(path);
-}
 
 /* ---- stamps ---- */
 
@@ -56,24 +34,24 @@ static void a_stage_runs_again_for_each_reason_that_there_is(void **state)
     json_t *less = json_pack("{ss}", "words", "ab"), *result = json_pack("{si}", "n", 5);
     const stage s = {"train", inputs, outputs};
     check(dir, inputs, false, "not done yet");
-    put(dir, "model.h5", "weights");
+    folder_put(dir, "model.h5", "weights");
     assert_int_equal(stage_stamp(dir, &s, result, &err), BASE_DATA); /* log.txt did not come out */
     check(dir, inputs, false, "not done yet");
-    put(dir, "log.txt", "");
+    folder_put(dir, "log.txt", "");
     assert_int_equal(stage_stamp(dir, &s, result, &err), BASE_OK);
     check(dir, inputs, true, "");
     check(dir, other, false, "lr changed");
     check(dir, more, false, "seed changed");
     check(dir, less, false, "words, lr changed");
-    put(dir, "model.h5", "weight5");
+    folder_put(dir, "model.h5", "weight5");
     check(dir, inputs, false, "model.h5 is not as it was");
-    put(dir, "model.h5", "weights");
+    folder_put(dir, "model.h5", "weights");
     check(dir, inputs, true, "");
     char *path = base_path(dir, "log.txt");
     unlink(path);
     free(path);
     check(dir, inputs, false, "log.txt is missing");
-    put(dir, "log.txt", "");
+    folder_put(dir, "log.txt", "");
     json_t *stamp = stage_read(dir, "train");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(stamp, "result"), "n")), 5);
     json_decref(stamp);
@@ -148,7 +126,7 @@ static void a_listing_is_that_of_sha256sum(void **state)
     assert_int_equal(listing_make(dir, 3, NULL, &l, NULL), BASE_OK);
     assert_int_equal(l.n, 4);
     listing_text(&l, &text);
-    put(dir, "sums", text.s);
+    folder_put(dir, "sums", text.s);
     snprintf(command, sizeof command,
              "cd %s && sha256sum -c --quiet sums && sha256sum no/c.wav testing_list.txt yes/a.wav "
              "yes/b.FLAC | cmp - sums",
@@ -159,7 +137,7 @@ static void a_listing_is_that_of_sha256sum(void **state)
     assert_int_equal(listing_read(path, &again, NULL), BASE_OK);
     listing_change c = listing_compare(&l, &again);
     assert_true(c.added == 0 && c.changed == 0 && c.removed == 0);
-    put(dir, "sums", "nothing\n");
+    folder_put(dir, "sums", "nothing\n");
     listing_free(&again);
     base_err err = {0};
     assert_int_equal(listing_read(path, &again, &err), BASE_DATA);
@@ -214,11 +192,12 @@ static void who_may_take_the_place_of_production(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_stage_runs_again_for_each_reason_that_there_is, make,
-                                        clean),
-        cmocka_unit_test_setup_teardown(a_stamp_that_is_cut_anywhere_is_none, make, clean),
+        cmocka_unit_test_setup_teardown(a_stage_runs_again_for_each_reason_that_there_is,
+                                        folder_make, folder_clean),
+        cmocka_unit_test_setup_teardown(a_stamp_that_is_cut_anywhere_is_none, folder_make,
+                                        folder_clean),
         cmocka_unit_test(keys_do_not_depend_on_order),
-        cmocka_unit_test_setup_teardown(a_listing_is_that_of_sha256sum, make, clean),
+        cmocka_unit_test_setup_teardown(a_listing_is_that_of_sha256sum, folder_make, folder_clean),
         cmocka_unit_test(changes_are_counted),
         cmocka_unit_test(who_may_take_the_place_of_production),
     };

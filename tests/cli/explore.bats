@@ -110,22 +110,10 @@ setup_file() {
 }
 
 @test "sounds are the clips by mu-law, pictures are sound PNG" {
-    perl -MMIME::Base64 -MCompress::Zlib -0777 -ne '
-        my $n = 0;
-        while (m{<figure><img [^>]*base64,([^"]+)"><figcaption>.*?<span class="dim">(.*?)</span>.*?wav;base64,([^"]+)"}gs) {
-            my ($png, $name, $wav) = (decode_base64($1), $2, decode_base64($3));
-            $n++;
-            substr($png, 0, 8, "") eq "\x89PNG\r\n\x1a\n" or die "no PNG";
-            my %chunk;
-            while (length $png) {
-                my $size = unpack "N", $png;
-                crc32(substr $png, 4, $size + 4) == unpack "N", substr $png, $size + 8, 4 or die "CRC";
-                $chunk{substr $png, 4, 4} = substr $png, 8, $size;
-                $png = substr $png, $size + 12;
-            }
-            my ($w, $h) = unpack "NN", $chunk{IHDR};
-            length(uncompress $chunk{IDAT}) == $h * ($w + 1) or die "pixels";
-            $name =~ s/&#(\d+);/chr $1/ge;
+    perl -I"$BATS_TEST_DIRNAME" -MPage -0777 -ne '
+        my @figures = figures($_);
+        for (@figures) {
+            my ($name, $wav) = @$_;
             open my $f, "<:raw", "tones/$name" or die "tones/$name: $!";
             my @pcm = unpack "s<*", substr do { local $/; <$f> }, 44;
             my ($tag, $channels, $rate, undef, $align, $bits) = unpack "x20vvVVvv", $wav;
@@ -139,7 +127,7 @@ setup_file() {
                 abs($v - $pcm[$i]) <= (abs($pcm[$i]) + 132) / 32 or die "$name, $i: $v for $pcm[$i]";
             }
         }
-        $n >= 8 or die "$n clips";' page.html
+        @figures >= 8 or die @figures . " clips";' page.html
 }
 
 @test "what is wrong is named, and no page is begun" {
