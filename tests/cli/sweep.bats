@@ -199,6 +199,10 @@ worker() {
     pids[$2]=$!
 }
 
+children() { # PID
+    cat /proc/[0-9]*/stat 2>/dev/null | awk -v parent="$1" '$4 == parent { print $1 }'
+}
+
 @test "8 workers of real trainings, killed at random, alone or with their training" {
     "$SOTTO" sweep new ds_cnn $(tones) train.epochs=4 model.width=8 sweep.trials=12 \
         sweep.stopping=asha sweep.reduction=2 sweep.train.lr="log 1e-5 1e-2" -o s
@@ -210,7 +214,7 @@ worker() {
         if ((RANDOM % 2)); then
             kill -9 -- "-${pids[$i]}" || true # parent, worker and training
         else
-            pkill -9 -P "${pids[$i]}" || true # the worker: its training goes on
+            kill -9 $(children "${pids[$i]}") || true # the worker: its training goes on
         fi
         wait "${pids[$i]}" || true
         worker s $i
