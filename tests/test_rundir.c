@@ -84,6 +84,38 @@ static void test_one_writer(void **state)
     rundir_close(&other);
 }
 
+/* Killed before it had a config: it is begun again, by one process. */
+static void test_begins_again(void **state)
+{
+    const place *p = *state;
+    rundir run, other;
+    base_err err = {0};
+    assert_int_equal(rundir_create(p->run, &run, &err), BASE_OK);
+    assert_int_equal(rundir_create(p->run, &other, &err), BASE_AGAIN);
+    assert_int_equal(rundir_write(&run, "manifest.json", "{}", &err), BASE_OK);
+    rundir_close(&run);
+    assert_true(rundir_is_run(p->run));
+    assert_false(rundir_resumes(p->run));
+    assert_int_equal(rundir_create(p->run, &run, &err), BASE_OK);
+    assert_int_equal(rundir_write(&run, "config.ini", "", &err), BASE_OK);
+    rundir_close(&run);
+    assert_true(rundir_resumes(p->run));
+    assert_int_equal(rundir_create(p->run, &other, &err), BASE_USAGE);
+}
+
+/* What was trained is not begun again because its config was lost. */
+static void test_a_lost_config(void **state)
+{
+    const place *p = *state;
+    rundir run;
+    base_err err = {0};
+    assert_int_equal(rundir_create(p->run, &run, &err), BASE_OK);
+    assert_int_equal(rundir_append(&run, "{}", &err), BASE_OK);
+    rundir_close(&run);
+    assert_int_equal(rundir_create(p->run, &run, &err), BASE_USAGE);
+    assert_int_equal(look(p), RUN_DAMAGED);
+}
+
 static void test_metrics_rewind(void **state)
 {
     const place *p = *state;
@@ -131,8 +163,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, clean)
     const struct CMUnitTest tests[] = {
-        TEST(test_states),         TEST(test_one_writer),
-        TEST(test_metrics_rewind), TEST(test_discard_leaves_nothing),
+        TEST(test_states),        TEST(test_one_writer),     TEST(test_begins_again),
+        TEST(test_a_lost_config), TEST(test_metrics_rewind), TEST(test_discard_leaves_nothing),
         TEST(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void command_of(const worker *w, const sweep *s, const sweep_trial *t, co
                        base_arena *arena, const char *argv[WORDS])
 {
     int n = 0;
-    bool resume = rundir_is_run(run);
+    const bool resume = rundir_resumes(run);
     argv[n++] = w->program;
     argv[n++] = "train";
     argv[n++] = "-q";

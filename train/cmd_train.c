@@ -69,6 +69,10 @@ static base_status read_config(cli *c, config *cfg, train_setup *s, bool resume,
         if (!rundir_is_run(c->args[0])) {
             status = base_fail(err, BASE_DATA, "there is no run in '%s'", c->args[0]);
             base_hint(err, "`sotto runs ls` shows those there are");
+        } else if (!rundir_resumes(c->args[0])) {
+            status = base_fail(err, BASE_DATA, "'%s' was ended before it had begun: no config.ini",
+                               c->args[0]);
+            base_hint(err, "begin it again: sotto train ... -o %s", c->args[0]);
         } else if (c->noverrides > 0) {
             status =
                 base_fail(err, BASE_USAGE, "'%s' cannot be changed when resuming", c->overrides[0]);
@@ -211,7 +215,7 @@ static base_status train_seed(cli *c, const train_setup *s, const config *cfg, c
 {
     char note[128];
     train_result r;
-    const bool there = rundir_is_run(dir);
+    const bool there = rundir_resumes(dir);
     if (there) BASE_TRY(same_config(dir, cfg, err));
     if (!there || rundir_look(dir, note) != RUN_DONE) {
         cli_say(c, "seed %lld: %s", (long long)s->train.seed, dir);

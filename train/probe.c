@@ -99,7 +99,7 @@ base_status probe_train(const train_setup *s, const config *cfg, const char *dir
     base_str text = {0};
     config_print(cfg, &text);
     base_status status = text.failed ? base_nomem(err, text.len) : BASE_OK;
-    const bool there = rundir_is_run(dir);
+    const bool there = rundir_resumes(dir);
     if (status == BASE_OK && there) status = check_same(dir, text.s, err);
     if (status == BASE_OK && (!there || rundir_look(dir, note) != RUN_DONE)) {
         const train_output out = {.dir = dir, .config_text = text.s, .resume = there};

@@ -30,6 +30,21 @@ bool rundir_is_run(const char *path)
     return base_is_dir(path) && (has(path, "config.ini") || has(path, "lock"));
 }
 
+bool rundir_resumes(const char *path)
+{
+    return base_is_dir(path) && has(path, "config.ini");
+}
+
+/* Killed before it had anything but its lock and manifest. */
+static bool is_unborn(const char *path)
+{
+    static const char *const kept[] = {"config.ini", "metrics.jsonl", "checkpoint.h5", "best.h5",
+                                       "model.h5"};
+    for (size_t i = 0; i < BASE_COUNT(kept); i++)
+        if (has(path, kept[i])) return false;
+    return true;
+}
+
 /* Take the lock file; BASE_AGAIN when somebody else holds it. */
 static base_status lock_run(rundir *run, base_err *err)
 {
@@ -58,12 +73,14 @@ static base_status open_run(const char *path, rundir *run, base_err *err)
 base_status rundir_create(const char *path, rundir *run, base_err *err)
 {
     *run = (rundir){.lock = -1};
-    if (rundir_is_run(path)) {
-        base_fail(err, BASE_USAGE, "'%s' already holds a run", path);
-        return base_hint(err, "go on with it: sotto train --resume %s; or choose another -o", path);
+    if (is_unborn(path)) {
+        BASE_TRY(base_mkdirs(path, err));
+        BASE_TRY(open_run(path, run, err));
+        if (is_unborn(path)) return BASE_OK;
+        rundir_close(run); /* another process was faster */
     }
-    BASE_TRY(base_mkdirs(path, err));
-    return open_run(path, run, err);
+    base_fail(err, BASE_USAGE, "'%s' already holds a run", path);
+    return base_hint(err, "go on with it: sotto train --resume %s; or choose another -o", path);
 }
 
 base_status rundir_reopen(const char *path, rundir *run, base_err *err)

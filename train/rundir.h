@@ -1,7 +1,7 @@
 /* rundir: the folder of one training run, one writer at a time.
  *
- *   config.ini      the resolved config, written before training
  *   manifest.json   what was trained on what: data, model, seed, machine
+ *   config.ini      the resolved config; with it the run has begun
  *   metrics.jsonl   one line an epoch
  *   checkpoint.h5   everything that resuming needs, as of some moment
  *   best.h5         the model with the best validation accuracy so far
@@ -31,8 +31,9 @@ typedef struct rundir {
     int lock; /* descriptor */
 } rundir;
 
-/* A new run: the folder is made; BASE_USAGE when it already holds a run. Locked until rundir_close.
- */
+/* A new run: the folder is made, or one whose training was killed before it had a config is taken;
+ * BASE_USAGE when it already holds a run, BASE_AGAIN while another process begins one. Locked until
+ * rundir_close. */
 base_status rundir_create(const char *path, rundir *run, base_err *err);
 /* An existing one, to go on with it. BASE_DATA when there is none, BASE_AGAIN while another process
  * writes to it. */
@@ -62,6 +63,7 @@ rundir_state rundir_look(const char *path, char note[128]);
 /* The two halves of it: whether a process writes there, and the state when none does. */
 bool rundir_is_locked(const char *path);
 rundir_state rundir_at_rest(const char *path, char note[128]);
-bool rundir_is_run(const char *path); /* has a config.ini or a lock */
+bool rundir_is_run(const char *path);  /* has a config.ini or a lock */
+bool rundir_resumes(const char *path); /* has a config.ini; without it, it is begun again */
 
 #endif

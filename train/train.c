@@ -456,9 +456,8 @@ static base_status open_run(trainer *t, const train_output *out, base_err *err)
         return same;
     }
     BASE_TRY(rundir_create(out->dir, &t->run, err));
-    base_status status = rundir_write(&t->run, "config.ini", out->config_text, err);
-    if (status == BASE_OK)
-        status = manifest_write(&t->s, &t->run, out->command, t->hooks->threads, err);
+    base_status status = manifest_write(&t->s, &t->run, out->command, t->hooks->threads, err);
+    if (status == BASE_OK) status = rundir_write(&t->run, "config.ini", out->config_text, err);
     if (status != BASE_OK) rundir_discard(&t->run);
     return status;
 }

@@ -46,11 +46,8 @@ resume() { # RUN
     "$SOTTO" train -q --resume "$1" >/dev/null 2>err || status=$?
     [ $status -ne 0 ] || return 0
     cat err
-    [ $status -eq 3 ] # killed before it had a config: it says so, and can be removed
-    if [ -e "$1" ]; then
-        [ "$(state "$1")" = damaged ]
-        "$SOTTO" runs rm -q --yes "$1" >/dev/null
-    fi
+    [ $status -eq 3 ] # killed before it had a config: it says so, and begins again
+    [ ! -e "$1" ] || [ "$(state "$1")" = damaged ]
     "$SOTTO" train -q ds_cnn $SMALL -o "$1" >/dev/null
 }
 

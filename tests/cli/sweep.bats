@@ -193,6 +193,15 @@ tones() {
     [ "$(jq -r .event s/journal.jsonl | paste -sd,)" = ask,tell,ask,take,tell ]
 }
 
+@test "a training that was killed at its birth begins again" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=1 model.width=8 sweep.trials=3 \
+        sweep.train.lr="log 1e-4 1e-2" -o s
+    mkdir -p s/trials/1 s/trials/2
+    touch s/trials/1/lock s/trials/2/lock s/trials/2/manifest.json
+    "$SOTTO" sweep run s -q
+    [ "$("$SOTTO" sweep ls s --format json | jq -c '[.told, .failed]')" = '[3,0]' ]
+}
+
 # A worker with its training in a process group of its own.
 worker() {
     setsid "$SOTTO" sweep run "$1" -q --threads 1 >/dev/null 2>>talk 3>&- &
@@ -221,6 +230,8 @@ children() { # PID
     done
     for i in 0 1 2 3 4 5 6 7; do wait "${pids[$i]}"; done
     "$SOTTO" sweep ls s --format json >ls.json
+    jq -c 'select(.event == "fail")' s/journal.jsonl
+    grep '"fail"' s/journal.jsonl || true
     [ "$(jq -c '[.told + .paused, .failed, .asked]' ls.json)" = '[12,0,0]' ]
     jq -s -e 'map(select(.event == "take")) | length > 0' s/journal.jsonl
     # once at every rung, and trained no further than told
