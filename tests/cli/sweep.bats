@@ -230,7 +230,6 @@ children() { # PID
     done
     for i in 0 1 2 3 4 5 6 7; do wait "${pids[$i]}"; done
     "$SOTTO" sweep ls s --format json >ls.json
-    jq -c 'select(.event == "fail")' s/journal.jsonl
     grep '"fail"' s/journal.jsonl || true
     [ "$(jq -c '[.told + .paused, .failed, .asked]' ls.json)" = '[12,0,0]' ]
     jq -s -e 'map(select(.event == "take")) | length > 0' s/journal.jsonl
