@@ -100,6 +100,9 @@ static void test_begins_again(void **state)
     assert_int_equal(rundir_write(&run, "config.ini", "", &err), BASE_OK);
     rundir_close(&run);
     assert_true(rundir_resumes(p->run));
+    assert_int_equal(rundir_check_config(p->run, "", &err), BASE_OK);
+    assert_int_equal(rundir_check_config(p->run, "[data]\n", &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, p->run));
     assert_int_equal(rundir_create(p->run, &other, &err), BASE_USAGE);
 }
 
@@ -113,6 +116,7 @@ static void test_a_lost_config(void **state)
     assert_int_equal(rundir_append(&run, "{}", &err), BASE_OK);
     rundir_close(&run);
     assert_int_equal(rundir_create(p->run, &run, &err), BASE_USAGE);
+    assert_null(strstr(err.hint, "--resume"));
     assert_int_equal(look(p), RUN_DAMAGED);
 }
 

@@ -70,9 +70,11 @@ static base_status read_config(cli *c, config *cfg, train_setup *s, bool resume,
             status = base_fail(err, BASE_DATA, "there is no run in '%s'", c->args[0]);
             base_hint(err, "`sotto runs ls` shows those there are");
         } else if (!rundir_resumes(c->args[0])) {
-            status = base_fail(err, BASE_DATA, "'%s' was ended before it had begun: no config.ini",
-                               c->args[0]);
-            base_hint(err, "begin it again: sotto train ... -o %s", c->args[0]);
+            status = base_fail(err, BASE_DATA, "the run '%s' has no config.ini", c->args[0]);
+            base_hint(err,
+                      "it cannot go on: begin again with -o; what is left of it: sotto runs "
+                      "show %s",
+                      c->args[0]);
         } else if (c->noverrides > 0) {
             status =
                 base_fail(err, BASE_USAGE, "'%s' cannot be changed when resuming", c->overrides[0]);
@@ -191,32 +193,19 @@ static base_status train(cli *c, const train_setup *s, const config *cfg, const 
 
 /* ---- several seeds ---- */
 
-/* Whether the run in dir was begun with this config; BASE_USAGE when not. */
-static base_status same_config(const char *dir, const config *cfg, base_err *err)
-{
-    base_str want = {0};
-    char *path = base_path(dir, "config.ini"), *is = NULL;
-    config_print(cfg, &want);
-    base_status status = path && !want.failed ? BASE_OK : base_nomem(err, want.len);
-    if (status == BASE_OK) status = base_read_file(path, 1 << 24, &is, NULL, err);
-    if (status == BASE_OK && strcmp(is, want.s) != 0) {
-        status = base_fail(err, BASE_USAGE, "'%s' was begun with another config", dir);
-        base_hint(err, "give the command that began it, or another -o");
-    }
-    free(is);
-    free(path);
-    base_str_free(&want);
-    return status;
-}
-
 /* The run of one seed: as it is when it is done, else begun or gone on with. */
 static base_status train_seed(cli *c, const train_setup *s, const config *cfg, const request *q,
                               const char *dir, double *accuracy, base_err *err)
 {
     char note[128];
     train_result r;
+    base_str text = {0};
+    config_print(cfg, &text);
     const bool there = rundir_resumes(dir);
-    if (there) BASE_TRY(same_config(dir, cfg, err));
+    base_status same = text.failed ? base_nomem(err, text.len) : BASE_OK;
+    if (same == BASE_OK && there) same = rundir_check_config(dir, text.s, err);
+    base_str_free(&text);
+    BASE_TRY(same);
     if (!there || rundir_look(dir, note) != RUN_DONE) {
         cli_say(c, "seed %lld: %s", (long long)s->train.seed, dir);
         const base_status status = train(c, s, cfg, q, dir, there, &r, err);

@@ -77,21 +77,6 @@ base_status probe_config(const probe *p, const dsp_config *features, char *const
 
 /* ---- training ---- */
 
-/* Whether the run in dir was made with this config. */
-static base_status check_same(const char *dir, const char *text, base_err *err)
-{
-    enum { MOST = 1 << 20 };
-    char *old = NULL, *path = base_path(dir, "config.ini");
-    base_status status = path ? base_read_file(path, MOST, &old, NULL, err) : base_nomem(err, 1);
-    if (status == BASE_OK && strcmp(old, text) != 0) {
-        status = base_fail(err, BASE_USAGE, "'%s' holds a run of other settings", dir);
-        base_hint(err, "name another folder, or remove that run: sotto runs rm");
-    }
-    free(old);
-    free(path);
-    return status;
-}
-
 base_status probe_train(const train_setup *s, const config *cfg, const char *dir,
                         const train_hooks *hooks, base_err *err)
 {
@@ -100,7 +85,7 @@ base_status probe_train(const train_setup *s, const config *cfg, const char *dir
     config_print(cfg, &text);
     base_status status = text.failed ? base_nomem(err, text.len) : BASE_OK;
     const bool there = rundir_resumes(dir);
-    if (status == BASE_OK && there) status = check_same(dir, text.s, err);
+    if (status == BASE_OK && there) status = rundir_check_config(dir, text.s, err);
     if (status == BASE_OK && (!there || rundir_look(dir, note) != RUN_DONE)) {
         const train_output out = {.dir = dir, .config_text = text.s, .resume = there};
         train_result result;

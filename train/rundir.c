@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const char *const sentinel[] = {"DONE", "FAILED", "INTERRUPTED"};
-enum { MAX_METRICS = 1 << 28 };
+enum { MAX_METRICS = 1 << 28, MAX_CONFIG = 1 << 24 };
 
 const char *rundir_state_name(rundir_state s)
 {
@@ -32,7 +32,7 @@ bool rundir_is_run(const char *path)
 
 bool rundir_resumes(const char *path)
 {
-    return base_is_dir(path) && has(path, "config.ini");
+    return has(path, "config.ini");
 }
 
 /* Killed before it had anything but its lock and manifest. */
@@ -80,6 +80,7 @@ base_status rundir_create(const char *path, rundir *run, base_err *err)
         rundir_close(run); /* another process was faster */
     }
     base_fail(err, BASE_USAGE, "'%s' already holds a run", path);
+    if (!rundir_resumes(path)) return base_hint(err, "it has no config.ini: choose another -o");
     return base_hint(err, "go on with it: sotto train --resume %s; or choose another -o", path);
 }
 
@@ -150,6 +151,20 @@ base_status rundir_rewind(const rundir *run, size_t lines, base_err *err)
     }
     free(text);
     free(p);
+    return s;
+}
+
+base_status rundir_check_config(const char *path, const char *text, base_err *err)
+{
+    char *name = base_path(path, "config.ini"), *is = NULL;
+    base_status s =
+        name ? base_read_file(name, MAX_CONFIG, &is, NULL, err) : base_nomem(err, strlen(path));
+    if (s == BASE_OK && strcmp(is, text) != 0) {
+        s = base_fail(err, BASE_USAGE, "'%s' was begun with another config", path);
+        base_hint(err, "give the command that began it, or name another folder");
+    }
+    free(is);
+    free(name);
     return s;
 }
 

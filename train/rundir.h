@@ -53,6 +53,8 @@ base_status rundir_write(const rundir *run, const char *name, const char *text, 
 base_status rundir_append(const rundir *run, const char *line, base_err *err); /* metrics.jsonl */
 /* Keep the first `lines` whole lines of metrics.jsonl. */
 base_status rundir_rewind(const rundir *run, size_t lines, base_err *err);
+/* Whether the run in path was begun with this config, to the byte; BASE_USAGE when not. */
+base_status rundir_check_config(const char *path, const char *text, base_err *err);
 /* Leave the sentinel of this state (DONE, FAILED, INTERRUPTED) with text inside, remove others. */
 base_status rundir_end(const rundir *run, rundir_state state, const char *text, base_err *err);
 base_status rundir_clear_end(const rundir *run, base_err *err);

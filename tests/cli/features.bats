@@ -70,7 +70,7 @@ mattering() { # of the groups of a cut in JSON on stdin
     run --separate-stderr "$SOTTO" features explore mfcc_49x10 "${tones[@]}" --probe lda \
         --keep $out/runs train.epochs=1
     [ "$status" -eq 2 ]
-    [[ "$stderr" == *"run of other settings"* ]]
+    [[ "$stderr" == *"begun with another config"* ]]
 }
 
 @test "explore: every probe takes every shape, in integers too" {

@@ -205,7 +205,8 @@ tones() {
 # A worker with its training in a process group of its own. No search for leaks at its end: that
 # waits for ever when the child that searches is the one killed.
 worker() {
-    ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" setsid "$SOTTO" sweep run "$1" -q --threads 1 >/dev/null 2>>talk 3>&- &
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" setsid "$SOTTO" sweep run "$1" -q --threads 1 \
+        >/dev/null 2>>talk 3>&- &
     pids[$2]=$!
 }
 
