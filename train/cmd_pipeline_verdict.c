@@ -8,14 +8,15 @@
 
 /* ---- production ---- */
 
-/* The registry to read; *r->dir is NULL when there is none yet. */
+/* The registry, settled but in a dry run: links that a promotion which was killed left behind the
+ * journal are set. r->dir is NULL when there is none yet. */
 static base_status open_registry(const pipeline *l, registry *r, base_err *err)
 {
     char *versions = base_path(l->registry, "versions");
     const bool there = versions && base_is_dir(versions);
     free(versions);
     *r = (registry){.lock = -1};
-    return there ? registry_open(l->registry, false, r, err) : BASE_OK;
+    return there ? registry_open(l->registry, !l->dry, r, err) : BASE_OK;
 }
 
 /* The file of a version with this hash, or NULL. */

@@ -207,6 +207,15 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     cmp "$run/model.h5" "killed/runs/$(basename "$run")/model.h5"
 }
 
+@test "a promotion killed between the journal and its link is brought to its end" {
+    rm product/registry/production
+    pipe 0 --dry-run
+    [ ! -e product/registry/production ]
+    pipe 0
+    [ "$(verdict)" = unchanged ]
+    [ "$(production)" = versions/v1 ]
+}
+
 @test "kill -9 at random moments: what comes of it in the end is the same" {
     rm -r product
     start=$(date +%s%N)
