@@ -159,6 +159,12 @@ void page_number(base_str *out, double v, int digits)
     number(out, v, 1, digits, "");
 }
 
+void page_short(base_str *out, double v)
+{
+    const int before = isfinite(v) && v != 0 ? (int)floor(log10(fabs(v))) + 1 : 1;
+    number(out, v, 1, before < 4 ? 4 - before : 0, "");
+}
+
 void page_percent(base_str *out, double fraction, int digits)
 {
     number(out, fraction, 100, digits, " %");

@@ -26,6 +26,7 @@ void page_row(base_str *out);
 void page_cell(base_str *out, const char *text); /* NULL: empty */
 /* A number; the whole of it is in the attribute data-value. Not finite: empty. */
 void page_number(base_str *out, double v, int digits);
+void page_short(base_str *out, double v); /* in four digits, of whatever size it is */
 void page_percent(base_str *out, double fraction, int digits);
 /* A count on ground the darker the larger its share, 0 .. 1; right: of the colour of hits. */
 void page_shade(base_str *out, int64_t count, double share, bool right);

@@ -74,51 +74,117 @@ static double mean(const moments *m)
     return m->sum / m->count;
 }
 
-/* Of the mean of what was added, by `freedom` degrees of freedom. */
-static double error_squared(const moments *m, double freedom)
+/* Of the values that were added, as far as `freedom` degrees of freedom tell. */
+static double variance(const moments *m, double freedom)
 {
-    return (m->squares / m->count - mean(m) * mean(m)) / freedom;
+    return fmax(m->squares - m->sum * mean(m), 0) / freedom;
 }
 
-/* How much more often a is right than b: sum over n outcomes that lie `step` apart. */
-static double advantage(const bool *a, const bool *b, size_t n, size_t step)
+/* Squared error of the mean of a sample, and its degrees of freedom. */
+typedef struct part {
+    double squared, freedom;
+} part;
+
+static const data_difference NOTHING = {(double)NAN, (double)NAN, (double)NAN, (double)NAN, -1, -1};
+
+/* A difference of this value whose errors add up, about the middle of its interval. */
+static data_difference judge(double value, double middle, const part *parts, int n)
+{
+    const double z = 1.959963984540054;
+    double squared = 0, weight = 0;
+    for (int i = 0; i < n; i++) {
+        squared += parts[i].squared;
+        weight += parts[i].squared * parts[i].squared / parts[i].freedom;
+    }
+    const double freedom = squared * squared / weight, error = sqrt(squared);
+    const double half = student_point(z, freedom) * error;
+    data_difference d = NOTHING;
+    d.value = value;
+    d.lo = fmax(middle - half, -1);
+    d.hi = fmin(middle + half, 1);
+    d.p = student_p(middle / error, freedom);
+    return d;
+}
+
+data_difference data_paired_test(const bool *right_a, const bool *right_b, size_t n)
+{
+    data_difference d = NOTHING;
+    if (n == 0) return d;
+    d.only_a = d.only_b = 0;
+    for (size_t i = 0; i < n; i++) {
+        d.only_a += right_a[i] && !right_b[i];
+        d.only_b += right_b[i] && !right_a[i];
+    }
+    d.value = (double)(d.only_a - d.only_b) / (double)n;
+    data_paired_interval(d.only_a, d.only_b, (int64_t)n, &d.lo, &d.hi);
+    d.p = data_mcnemar(d.only_a, d.only_b);
+    return d;
+}
+
+/* How often clip i is right, or how many clips repeat i has right: n outcomes `step` apart, as a
+ * share. */
+static double share(const bool *right, size_t n, size_t step)
 {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i * step] - b[i * step];
-    return sum;
+    for (size_t i = 0; i < n; i++) sum += right[i * step];
+    return sum / (double)n;
+}
+
+/* The choice of clips: differences clip by clip, and one more clip for each of the two, as in
+ * data_paired_interval. */
+static part of_clips(const bool *a, size_t repeats_a, const bool *b, size_t repeats_b, size_t n,
+                     double *value, double *middle)
+{
+    moments m = {0};
+    for (size_t i = 0; i < n; i++) add(&m, share(a + i, repeats_a, n) - share(b + i, repeats_b, n));
+    *value = mean(&m);
+    add(&m, 1);
+    add(&m, -1);
+    *middle = mean(&m);
+    return (part){variance(&m, m.count) / m.count, m.count - 1};
 }
 
 data_difference data_paired_repeats(const bool *right_a, const bool *right_b, size_t n,
                                     size_t repeats)
 {
-    const double z = 1.959963984540054, times = (double)repeats;
-    data_difference d = {(double)NAN, (double)NAN, (double)NAN, (double)NAN};
-    if (n == 0) return d;
-    d.value = advantage(right_a, right_b, n * repeats, 1) / ((double)n * times);
-    if (repeats == 1) {
-        int64_t only_a = 0, only_b = 0;
-        for (size_t i = 0; i < n; i++) {
-            only_a += right_a[i] && !right_b[i];
-            only_b += right_b[i] && !right_a[i];
-        }
-        data_paired_interval(only_a, only_b, (int64_t)n, &d.lo, &d.hi);
-        d.p = data_mcnemar(only_a, only_b);
-        return d;
-    }
-    moments clips = {0}, runs = {0};
-    for (size_t i = 0; i < n; i++)
-        add(&clips, advantage(right_a + i, right_b + i, repeats, n) / times);
+    const double times = (double)repeats;
+    if (n == 0) return NOTHING;
+    if (repeats == 1) return data_paired_test(right_a, right_b, n);
+    double value, middle;
+    moments runs = {0};
     for (size_t r = 0; r < repeats; r++)
-        add(&runs, advantage(right_a + r * n, right_b + r * n, n, 1) / (double)n);
-    add(&clips, 1); /* one more for each, as in data_paired_interval */
-    add(&clips, -1);
-    const double c = error_squared(&clips, clips.count), r = error_squared(&runs, times - 1);
-    const double freedom = (c + r) * (c + r) / (c * c / (clips.count - 1) + r * r / (times - 1));
-    const double middle = mean(&clips), error = sqrt(c + r);
-    d.lo = fmax(middle - student_point(z, freedom) * error, -1);
-    d.hi = fmin(middle + student_point(z, freedom) * error, 1);
-    d.p = student_p(middle / error, freedom);
-    return d;
+        add(&runs, share(right_a + r * n, n, 1) - share(right_b + r * n, n, 1));
+    const part parts[] = {of_clips(right_a, repeats, right_b, repeats, n, &value, &middle),
+                          {variance(&runs, times - 1) / times, times - 1}};
+    return judge(value, middle, parts, 2);
+}
+
+/* Variance of the accuracies of repeats > 1. */
+static double spread(const bool *right, size_t repeats, size_t n)
+{
+    moments m = {0};
+    for (size_t r = 0; r < repeats; r++) add(&m, share(right + r * n, n, 1));
+    return variance(&m, (double)repeats - 1);
+}
+
+data_difference data_paired_groups(const bool *right_a, size_t repeats_a, const bool *right_b,
+                                   size_t repeats_b, size_t n)
+{
+    const double times_a = (double)repeats_a, times_b = (double)repeats_b;
+    if (n == 0) return NOTHING;
+    if (repeats_a == 1 && repeats_b == 1) return data_paired_test(right_a, right_b, n);
+    double value, middle;
+    const part clips = of_clips(right_a, repeats_a, right_b, repeats_b, n, &value, &middle);
+    if (repeats_a == 1 || repeats_b == 1) {
+        const double v =
+            repeats_a > 1 ? spread(right_a, repeats_a, n) : spread(right_b, repeats_b, n);
+        const part parts[] = {clips, {v / times_a + v / times_b, times_a + times_b - 2}};
+        return judge(value, middle, parts, 2);
+    }
+    const part parts[] = {clips,
+                          {spread(right_a, repeats_a, n) / times_a, times_a - 1},
+                          {spread(right_b, repeats_b, n) / times_b, times_b - 1}};
+    return judge(value, middle, parts, 3);
 }
 
 void data_holm(double *p, size_t n)

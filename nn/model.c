@@ -206,6 +206,14 @@ base_status nn_model_load(const char *path, nn_model **model, base_err *err)
     return s;
 }
 
+bool nn_model_has_labels(const nn_model *m, const char *const *labels, size_t n)
+{
+    if (m->n_labels != n) return false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(m->labels[i], labels[i]) != 0) return false;
+    return true;
+}
+
 void nn_model_free(nn_model *m)
 {
     if (m) nn_model_clear(m);

@@ -398,6 +398,8 @@ void nn_model_clear(nn_model *m);
 /* Quantization of n nodes; reading: of every node of g. */
 base_status nn_quant_write(struct h5_file *f, const nn_quant *quant, size_t n, base_err *err);
 base_status nn_quant_read(struct h5_file *f, const nn_graph *g, nn_quant *quant, base_err *err);
+/* Whether its labels are these n, in this order. */
+bool nn_model_has_labels(const nn_model *m, const char *const *labels, size_t n);
 /* path itself, or path/model.h5 when path is a run directory. Freed with free(). */
 base_status nn_model_path(const char *path, char **file, base_err *err);
 

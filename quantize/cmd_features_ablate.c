@@ -27,7 +27,6 @@ static const cli_spec spec = {
     .takes = CLI_SEED | CLI_THREADS | CLI_OVERRIDES,
 };
 
-static const double LEVEL = 0.05;
 enum { MOST_GROUPS = 256 };
 
 typedef struct ablate_options {
@@ -318,7 +317,7 @@ static base_status judge(ablater *x, base_err *err)
 static const char *verdict_of(const row *r)
 {
     if (r->all) return NULL;
-    return r->p >= LEVEL ? "noise" : r->drop.value > 0 ? "matters" : "hurts";
+    return r->p >= DATA_PAIRED_LEVEL ? "noise" : r->drop.value > 0 ? "matters" : "hurts";
 }
 
 /* ---- the result ---- */

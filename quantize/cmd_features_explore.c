@@ -27,8 +27,6 @@ static const cli_spec spec = {
     .takes = CLI_SEED | CLI_THREADS | CLI_OVERRIDES,
 };
 
-static const double LEVEL = 0.05;
-
 static const char *const cost_names[] = {"cycles", "ram", "flash", NULL}; /* explore_cost */
 
 /* ---- what is asked ---- */
@@ -177,7 +175,7 @@ static base_status judge(const explorer *x, explore_contest *k, base_err *err)
     for (size_t i = 0; i < k->n; i++) {
         explore_entry *e = &k->list[i];
         e->p = i == k->best ? 1 : p[tests++];
-        e->is_worse = e->p < LEVEL;
+        e->is_worse = e->p < DATA_PAIRED_LEVEL;
         e->on_front = true;
         for (size_t j = 0; j < k->n; j++) e->on_front = e->on_front && !beats(&k->list[j], e);
         if (!e->is_worse && e->cost[x->by] < k->list[k->pays].cost[x->by]) k->pays = i;

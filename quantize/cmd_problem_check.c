@@ -1,9 +1,6 @@
 /* sotto problem check: a model against the gates of its config. */
-#include "quantize/gauge.h"
-#include "train/cli.h"
+#include "quantize/cmd_problem_check.h"
 #include "train/filehash.h"
-#include "train/rundir.h"
-#include "train/setup.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,27 +28,6 @@ static const cli_spec spec = {
     .takes = CLI_THREADS | CLI_OVERRIDES,
 };
 
-typedef struct check {
-    cli *c;
-    train_setup setup;
-    quant_gauge gauge;
-    int strict;
-    double threshold;
-    quant_reading readings[GATES_MAX];
-} check;
-
-/* ---- the result ---- */
-
-/* Whether a gate counts as met: 1, 0; -1: it does not count. */
-static int counts_as(const check *k, int i)
-{
-    const gate *g = &k->setup.gates.list[i];
-    const quant_reading *r = &k->readings[i];
-    const gate_verdict v = gate_judge(g, r->value, r->lo, r->hi);
-    if (v == GATE_NOT_MEASURED) return k->strict ? 0 : -1;
-    return v == GATE_UNSURE && k->strict ? 0 : gate_holds(g, r->value);
-}
-
 static cli_table *gate_table(cli *c)
 {
     static const cli_column wide[] = {
@@ -75,25 +51,24 @@ static void put_short(cli_table *t, double v)
     cli_cell_text(t, text);
 }
 
-static void put_gate(const check *k, cli_table *t, int i)
+static void put_gate(const gate_check *k, const cli *c, cli_table *t, int i)
 {
     const gate *g = &k->setup.gates.list[i];
     const quant_reading *r = &k->readings[i];
-    const char *op = g->most ? "<=" : ">=";
-    const int met = counts_as(k, i);
+    const int met = gate_check_met(k, i);
     const double values[] = {r->value, r->lo, r->hi};
     char text[96];
-    if (k->c->format == CLI_FORMAT_TABLE) {
-        snprintf(text, sizeof text, "%s %s %g", g->name, op, g->limit);
+    if (c->format == CLI_FORMAT_TABLE) {
+        gate_check_text(k, i, text);
         cli_cell_text(t, text);
         for (int v = 0; v < 3; v++) put_short(t, values[v]);
     } else {
         cli_cell_text(t, g->name);
-        cli_cell_text(t, op);
+        cli_cell_text(t, g->most ? "<=" : ">=");
         cli_cell_real(t, g->limit);
         for (int v = 0; v < 3; v++) cli_cell_real(t, values[v]);
     }
-    cli_cell_text(t, gate_verdict_name(gate_judge(g, r->value, r->lo, r->hi)));
+    cli_cell_text(t, gate_verdict_name(gate_check_verdict(k, i)));
     if (met < 0)
         cli_cell_text(t, NULL);
     else
@@ -111,16 +86,14 @@ static base_status put_hash(cli *c, const char *name, const char *path, base_err
     return status;
 }
 
-static base_status put_result(check *k, const char *path, base_err *err)
+static base_status put_result(const gate_check *k, cli *c, const char *path, base_err *err)
 {
-    cli *c = k->c;
     const gate_settings *gates = &k->setup.gates;
     int verdicts[4] = {0}, missed = 0;
     base_str names = {0};
     for (int i = 0; i < gates->n; i++) {
-        const quant_reading *r = &k->readings[i];
-        verdicts[gate_judge(&gates->list[i], r->value, r->lo, r->hi)]++;
-        if (counts_as(k, i) != 0) continue;
+        verdicts[gate_check_verdict(k, i)]++;
+        if (gate_check_met(k, i) != 0) continue;
         base_str_add(&names, "%s%s", missed++ ? ", " : "", gates->list[i].name);
     }
     cli_put_text(c, "model", k->gauge.model);
@@ -139,7 +112,7 @@ static base_status put_result(check *k, const char *path, base_err *err)
     }
     cli_put_bool(c, "met", missed == 0);
     cli_table *t = gate_table(c);
-    for (int i = 0; i < gates->n; i++) put_gate(k, t, i);
+    for (int i = 0; i < gates->n; i++) put_gate(k, c, t, i);
     if (missed == 0) return BASE_OK;
     base_fail(err, BASE_GATE, "%d of %d gates %s not met: %.300s", missed, gates->n,
               missed == 1 ? "is" : "are", names.failed ? "?" : names.s);
@@ -149,64 +122,18 @@ static base_status put_result(check *k, const char *path, base_err *err)
 
 /* ---- settings ---- */
 
-/* kws.ini, or what a run keeps. */
-static base_status config_path(const cli *c, char **path, base_err *err)
+static base_status read_config(gate_check *k, const cli *c, char **path, base_err *err)
 {
-    *path = NULL;
-    if (c->nargs == 2) {
-        *path = base_strdup(c->args[1]);
-    } else if (rundir_is_run(c->args[0])) {
-        *path = base_path(c->args[0], "config.ini");
-    } else {
+    BASE_TRY(gate_check_file(c->nargs == 2 ? c->args[1] : NULL, c->args[0], path, err));
+    if (!*path) {
         base_fail(err, BASE_USAGE, "which gates: '%s' is no run with a config of its own",
                   c->args[0]);
         return base_hint(err, "sotto problem check %s kws.ini", c->args[0]);
     }
-    return *path ? BASE_OK : base_nomem(err, 1);
-}
-
-static base_status read_config(check *k, const char *path, base_err *err)
-{
-    config *cfg;
-    k->setup = train_setup_default();
-    BASE_TRY(train_config_new(&k->setup, &cfg, err));
-    base_status status = config_read(cfg, path, err);
-    for (int i = 0; i < k->c->noverrides && status == BASE_OK; i++)
-        status = config_override(cfg, k->c->overrides[i], err);
-    if (status == BASE_OK) status = config_check(cfg, err);
-    if (status == BASE_OK && k->setup.gates.n == 0) {
-        base_fail(err, BASE_USAGE, "%s has no [gates]", path);
-        base_hint(err, "add lines such as accuracy >= 0.93, or begin with sotto init");
-        status = err->status;
-    }
-    config_free(cfg);
-    return status;
-}
-
-static void show(void *ctx, int64_t done, int64_t total)
-{
-    (void)total;
-    cli_progress_at(ctx, done);
-}
-
-/* What the gates and the config decide of the measurement. */
-static base_status measure(check *k, bool threshold_given, base_err *err)
-{
-    quant_gauge *g = &k->gauge;
-    const gate_settings *gates = &k->setup.gates;
-    const gate *alarms = gates_find(gates, "fa_per_hour");
-    const char *names[GATES_MAX];
-    for (int i = 0; i < gates->n; i++) names[i] = gates->list[i].name;
-    if (!g->pack && k->setup.data.pack[0]) g->pack = k->setup.data.pack;
-    if (k->setup.target.board[0]) g->board = k->setup.target.board;
-    g->per_second = k->setup.target.inferences_per_second;
-    g->volts = k->setup.target.volts;
-    g->most_alarms = alarms && !threshold_given ? alarms->limit : (double)NAN;
-    cli_progress_begin(k->c, "measuring", "inferences", 0);
-    const base_status status =
-        quant_gauge_read(g, names, (size_t)gates->n, k->readings, &k->threshold, err);
-    cli_progress_end(k->c);
-    return status;
+    BASE_TRY(gate_check_config(k, c, *path, err));
+    if (k->setup.gates.n > 0) return BASE_OK;
+    base_fail(err, BASE_USAGE, "%s has no [gates]", *path);
+    return base_hint(err, "add lines such as accuracy >= 0.93, or begin with sotto init");
 }
 
 static base_status check_options(const quant_gauge *g, const char *split, data_split *s,
@@ -220,11 +147,11 @@ static base_status check_options(const quant_gauge *g, const char *split, data_s
 
 base_status cmd_problem_check(cli *c, int argc, char **argv, base_err *err)
 {
-    check k = {.c = c};
+    gate_check k = gate_check_default(c);
     quant_gauge *g = &k.gauge;
+    int strict = 0;
     const char *split = "test";
     double threshold = -1;
-    *g = (quant_gauge){.posterior = quant_posterior_default(), .tolerance_ms = 750, .ctx = c};
     const struct poptOption options[] = {
         {"pack", 0, POPT_ARG_STRING, &g->pack, 0, "clips to measure on (data.pack)", "FILE"},
         {"split", 's', POPT_ARG_STRING, &split, 0, "train, validation or test", "SPLIT"},
@@ -237,19 +164,16 @@ base_status cmd_problem_check(cli *c, int argc, char **argv, base_err *err)
          "of detections, 0 to 1; negative: what the gate fa_per_hour allows", "X"},
         {"tolerance-ms", 0, POPT_ARG_DOUBLE, &g->tolerance_ms, 0,
          "a word may be detected so long after its end", "MS"},
-        {"strict", 0, POPT_ARG_NONE, &k.strict, 0, "unsure and not measured are not met", NULL},
+        {"strict", 0, POPT_ARG_NONE, &strict, 0, "unsure and not measured are not met", NULL},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
     BASE_TRY(check_options(g, split, &g->split, err));
-    if (threshold >= 0) g->posterior.threshold = threshold;
     g->model = c->args[0];
-    g->threads = c->threads;
-    g->progress = show;
-    char *path;
-    BASE_TRY(config_path(c, &path, err));
-    base_status status = read_config(&k, path, err);
-    if (status == BASE_OK) status = measure(&k, threshold >= 0, err);
-    if (status == BASE_OK) status = put_result(&k, path, err);
+    k.strict = strict;
+    char *path = NULL;
+    base_status status = read_config(&k, c, &path, err);
+    if (status == BASE_OK) status = gate_check_measure(&k, c, threshold, err);
+    if (status == BASE_OK) status = put_result(&k, c, path, err);
     free(path);
     return status;
 }

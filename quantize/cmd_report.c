@@ -1,21 +1,21 @@
 /* sotto report: one page about a model: data, training, errors, int8, costs, and others beside it.
  */
+#include "quantize/cmd_problem_check.h"
+#include "quantize/frontend.h"
 #include "quantize/report.h"
 
-#include "quantize/frontend.h"
-#include "train/cli.h"
-
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const cli_spec spec = {
     .usage = "RUN|MODEL... --pack PACK -o PAGE.html",
     .about =
-        "One HTML page that needs no other file and no network: problem and gates of the config,\n"
+        "One HTML page that needs no other file and no network: problem and gates of kws.ini,\n"
         "data, learning curves, confusion, figures by class, the worst errors to hear and to see,\n"
         "int8 against float, costs by layer and on boards. It is about the first model; others\n"
-        "(and that of --int8) are compared with it. The figures are those of `sotto eval` and\n"
-        "`sotto estimate`.",
+        "(and that of --int8) are compared with it. The figures are those of `sotto eval`, `sotto\n"
+        "estimate`, `sotto problem check` and `sotto runs compare`.",
     .min_args = 1,
     .max_args = -1,
     .output = "the page to write",
@@ -23,7 +23,7 @@ static const cli_spec spec = {
 };
 
 typedef struct report_options {
-    const char *pack, *int8, *split, *target;
+    const char *pack, *int8, *split, *target, *config, *recording, *labels;
     int errors;
 } report_options;
 
@@ -50,6 +50,16 @@ static base_status make_fixed(cli *c, report_model *m, size_t cells, base_err *e
     return m->fixed ? BASE_OK : base_nomem(err, cells * sizeof *m->fixed);
 }
 
+static base_status mark_right(const report *r, report_model *m, size_t clips, base_err *err)
+{
+    data_sample *truth = base_alloc(clips + 1, sizeof *truth);
+    if (!truth) return base_nomem(err, clips * sizeof *truth);
+    data_task_evaluation(m->task, r->split, truth);
+    for (size_t i = 0; i < clips; i++) m->right[i] = m->outcomes[i].said == truth[i].label;
+    base_free(truth);
+    return BASE_OK;
+}
+
 static base_status evaluate(cli *c, const report *r, report_model *m, base_err *err)
 {
     const size_t cells = m->model->n_labels * m->model->n_labels;
@@ -57,7 +67,9 @@ static base_status evaluate(cli *c, const report *r, report_model *m, base_err *
     const size_t clips = data_task_count(m->task, r->split, -1);
     m->confusion = base_alloc(cells, sizeof *m->confusion);
     m->outcomes = base_alloc(clips + 1, sizeof *m->outcomes);
-    if (!m->confusion || !m->outcomes) return base_nomem(err, cells * sizeof *m->confusion);
+    m->right = base_alloc(clips + 1, sizeof *m->right);
+    if (!m->confusion || !m->outcomes || !m->right)
+        return base_nomem(err, cells * sizeof *m->confusion);
     BASE_TRY(make_fixed(c, m, cells, err));
     const quant_source s = {.model = m->model,
                             .task = m->task,
@@ -73,7 +85,7 @@ static base_status evaluate(cli *c, const report *r, report_model *m, base_err *
                        int8 ? m->confusion : NULL, m->fixed, err);
     cli_progress_end(c);
     m->score = data_score_all(m->confusion, (int)m->model->n_labels);
-    return status;
+    return status == BASE_OK ? mark_right(r, m, clips, err) : status;
 }
 
 static base_status estimate(const report_model *m, const quant_target *t, quant_estimate *e,
@@ -108,6 +120,7 @@ static void free_model(report_model *m)
     base_free(m->confusion);
     base_free(m->fixed);
     base_free(m->outcomes);
+    base_free(m->right);
     quant_workload_free(&m->work);
 }
 
@@ -152,6 +165,52 @@ static base_status read_boards(const char *list, report *r, base_err *err)
     return status == BASE_OK && r->n_boards == 0 ? BASE_USAGE : status;
 }
 
+/* ---- gates ---- */
+
+/* The config of the page: its text, and the settings in it. */
+static base_status read_config(cli *c, const report_options *o, gate_check *k, char **text,
+                               base_err *err)
+{
+    char *file = NULL;
+    size_t size = 0;
+    BASE_TRY(gate_check_file(o->config, c->args[0], &file, err));
+    if (!file) return BASE_OK;
+    base_status status = gate_check_config(k, c, file, err);
+    if (status == BASE_OK) status = base_read_file(file, 1 << 20, text, &size, err);
+    free(file);
+    return status;
+}
+
+static base_status judge(cli *c, const report_options *o, gate_check *k, report *r,
+                         report_gate *gates, base_err *err)
+{
+    quant_gauge *g = &k->gauge;
+    r->gates = gates;
+    r->n_gates = (size_t)k->setup.gates.n;
+    r->threshold = (double)NAN;
+    if (r->n_gates == 0) return BASE_OK;
+    g->model = c->args[0];
+    g->int8 = o->int8;
+    g->pack = o->pack;
+    g->split = r->split;
+    g->recording = o->recording;
+    g->labels = o->labels;
+    g->board = r->boards[0].target.name;
+    BASE_TRY(gate_check_measure(k, c, -1, err));
+    r->gates_board = g->board;
+    r->threshold = k->threshold;
+    for (int i = 0; i < k->setup.gates.n; i++) {
+        const int met = gate_check_met(k, i);
+        gates[i] = (report_gate){.reading = k->readings[i],
+                                 .verdict = gate_verdict_name(gate_check_verdict(k, i)),
+                                 .met = met < 0 ? NULL
+                                        : met   ? "yes"
+                                                : "no"};
+        gate_check_text(k, i, gates[i].text);
+    }
+    return BASE_OK;
+}
+
 static base_status write_page(cli *c, report *r, base_err *err)
 {
     base_str page = {0};
@@ -169,16 +228,50 @@ static base_status write_page(cli *c, report *r, base_err *err)
     return status;
 }
 
+static void free_report(report *r)
+{
+    for (size_t i = 0; i < r->n_models; i++) free_model(&r->models[i]);
+    for (size_t i = 0; i < r->n_boards; i++) quant_estimate_free(&r->boards[i].estimate);
+    base_free(r->models);
+    base_free(r->boards);
+}
+
+static base_status make_report(cli *c, const report_options *o, report *r, base_err *err)
+{
+    gate_check k = gate_check_default(c);
+    report_gate gates[GATES_MAX];
+    data_pack *pack = NULL;
+    char *text = NULL;
+    base_status status = read_config(c, o, &k, &text, err);
+    const char *board = k.setup.target.board[0] ? k.setup.target.board : "nucleo-l4r5zi";
+    if (status == BASE_OK) status = read_boards(o->target ? o->target : board, r, err);
+    if (status == BASE_OK) status = data_pack_open(o->pack, &pack, err);
+    r->config = text;
+    r->pack = pack;
+    if (status == BASE_OK) status = read_models(c, o, r, err);
+    if (status == BASE_OK) status = judge(c, o, &k, r, gates, err);
+    if (status == BASE_OK) status = write_page(c, r, err);
+    free_report(r);
+    data_pack_close(pack);
+    free(text);
+    return status;
+}
+
 base_status cmd_report(cli *c, int argc, char **argv, base_err *err)
 {
-    report_options o = {.split = "test", .target = "nucleo-l4r5zi", .errors = 12};
+    report_options o = {.split = "test", .errors = 12};
     report r = {0};
-    data_pack *pack = NULL;
     const struct poptOption options[] = {
         {"pack", 'p', POPT_ARG_STRING, &o.pack, 0, "the clips it is measured on", "PACK"},
         {"int8", '8', POPT_ARG_STRING, &o.int8, 0, "the int8 model of the first", "MODEL"},
+        {"config", 0, POPT_ARG_STRING, &o.config, 0,
+         "whose problem, board and gates, instead of the run's own", "kws.ini"},
+        {"recording", 0, POPT_ARG_STRING, &o.recording, 0,
+         "a long one, for gates fa_per_hour and frr", "FILE"},
+        {"labels", 0, POPT_ARG_STRING, &o.labels, 0, "what is said in it, as sotto stream", "FILE"},
         {"split", 's', POPT_ARG_STRING, &o.split, 0, "train, validation or test", "SPLIT"},
-        {"target", 't', POPT_ARG_STRING, &o.target, 0, "boards, separated by commas", "NAME,..."},
+        {"target", 't', POPT_ARG_STRING, &o.target, 0,
+         "boards, separated by commas, instead of target.board", "NAME,..."},
         {"errors", 0, POPT_ARG_INT, &o.errors, 0, "most of the worst errors to show", "N"},
         POPT_TABLEEND};
     if (!cli_parse(c, argc, argv, &spec, options, err)) return err->status;
@@ -188,16 +281,8 @@ base_status cmd_report(cli *c, int argc, char **argv, base_err *err)
         base_fail(err, BASE_USAGE, "--pack is missing");
         return base_hint(err, "name the pack that the models are measured on: --pack sc.h5");
     }
+    if (!o.recording != !o.labels)
+        return base_fail(err, BASE_USAGE, "--recording and --labels go together");
     r.errors = (size_t)o.errors;
-    base_status status = read_boards(o.target, &r, err);
-    if (status == BASE_OK) status = data_pack_open(o.pack, &pack, err);
-    r.pack = pack;
-    if (status == BASE_OK) status = read_models(c, &o, &r, err);
-    if (status == BASE_OK) status = write_page(c, &r, err);
-    for (size_t i = 0; i < r.n_models; i++) free_model(&r.models[i]);
-    for (size_t i = 0; i < r.n_boards; i++) quant_estimate_free(&r.boards[i].estimate);
-    base_free(r.models);
-    base_free(r.boards);
-    data_pack_close(pack);
-    return status;
+    return make_report(c, &o, &r, err);
 }

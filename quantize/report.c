@@ -3,6 +3,7 @@
 
 #include "data/pack_hash.h"
 #include "data/page.h"
+#include "data/paired.h"
 
 #include <math.h>
 #include <string.h>
@@ -166,23 +167,12 @@ void report_int8(const report *r, base_str *out)
         put_accuracy(out, "int8, features in integers",
                      data_score_all(d->fixed, (int)d->model->n_labels));
     page_table_end(out);
-    size_t float_only = 0, int8_only = 0, n = (size_t)m->score.n;
     if (d == m || d->score.n != m->score.n) return;
-    data_sample *list = base_alloc(n, sizeof *list);
-    if (!list) {
-        out->failed = true;
-        return;
-    }
-    data_task_evaluation(m->task, r->split, list);
-    for (size_t i = 0; i < n; i++) {
-        const bool a = m->outcomes[i].said == list[i].label;
-        const bool b = d->outcomes[i].said == list[i].label;
-        float_only += a && !b;
-        int8_only += b && !a;
-    }
-    base_free(list);
-    page_paragraph(out, "Clips that only %s gets right: %zu; only int8: %zu.", report_kind(m),
-                   float_only, int8_only);
+    const data_difference t = data_paired_test(d->right, m->right, (size_t)m->score.n);
+    page_paragraph(out,
+                   "Clips that only %s gets right: %lld; only int8: %lld (McNemar, p = %.4f: %s).",
+                   report_kind(m), (long long)t.only_b, (long long)t.only_a, t.p,
+                   t.p < DATA_PAIRED_LEVEL ? "more than luck" : "may be luck");
 }
 
 base_status report_page(const report *r, base_str *out, base_err *err)

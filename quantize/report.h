@@ -4,7 +4,7 @@
 #define QUANTIZE_REPORT_H
 
 #include "data/metrics.h"
-#include "quantize/evaluate.h"
+#include "quantize/gauge.h"
 #include "quantize/workload.h"
 
 /* The journal and the config of a run; all empty for a model file. */
@@ -30,6 +30,7 @@ typedef struct report_model {
     int64_t *confusion;      /* labels x labels */
     int64_t *fixed;          /* the same from features in integers; NULL: none */
     quant_outcome *outcomes; /* of every clip of the split */
+    bool *right;             /* which of these it has right */
     data_score score;
     quant_estimate estimate; /* on the first board */
     report_run run;
@@ -40,6 +41,13 @@ typedef struct report_board {
     quant_estimate estimate; /* of the model to deploy */
 } report_board;
 
+/* A requirement of the config and what became of it. */
+typedef struct report_gate {
+    char text[96]; /* "accuracy >= 0.93" */
+    quant_reading reading;
+    const char *verdict, *met; /* met: NULL where it does not count */
+} report_gate;
+
 typedef struct report {
     const data_pack *pack;
     data_split split;
@@ -48,7 +56,12 @@ typedef struct report {
     const report_model *deploy; /* the int8 model where there is one, else the first */
     report_board *boards;
     size_t n_boards;
-    size_t errors; /* at most so many of the worst are shown */
+    const char *config; /* text of the config whose problem and gates these are; NULL: none */
+    const report_gate *gates;
+    size_t n_gates;
+    const char *gates_board; /* that they were measured on; NULL: none */
+    double threshold;        /* of the recording; NAN: none was heard */
+    size_t errors;           /* at most so many of the worst are shown */
 } report;
 
 const char *report_kind(const report_model *m); /* "float", "int8" */

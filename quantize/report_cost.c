@@ -1,5 +1,6 @@
 /* report_cost: what models cost, layer by layer, on boards, and against each other. */
 #include "data/page.h"
+#include "data/paired.h"
 #include "quantize/report.h"
 
 #include <math.h>
@@ -104,6 +105,60 @@ static void put_models(const report *r, base_str *out)
     page_table_end(out);
 }
 
+/* Whether both are models of the same classes, and so heard the same clips. */
+static bool may_pair(const report_model *a, const report_model *b)
+{
+    return a->score.n == b->score.n &&
+           nn_model_has_labels(a->model, (const char *const *)b->model->labels, b->model->n_labels);
+}
+
+static void put_pair(const report_model *m, const data_difference *t, double p, base_str *out)
+{
+    page_row(out);
+    page_cell(out, m->path);
+    page_cell(out, report_kind(m));
+    page_number(out, t ? (double)t->only_a : (double)NAN, 0);
+    page_number(out, t ? (double)t->only_b : (double)NAN, 0);
+    page_percent(out, t ? t->value : (double)NAN, 2);
+    page_percent(out, t ? t->lo : (double)NAN, 2);
+    page_percent(out, t ? t->hi : (double)NAN, 2);
+    page_number(out, p, 4);
+    page_cell(out, !t                       ? "of other classes"
+                   : p >= DATA_PAIRED_LEVEL ? "noise"
+                   : t->value > 0           ? "better"
+                                            : "worse");
+}
+
+/* Each of the others against the first. */
+static void put_pairs(const report *r, base_str *out)
+{
+    static const char *const heads[] = {"model",        "kind",        "#right alone",
+                                        "#first alone", "#difference", "#from",
+                                        "#to",          "#p (Holm)",   "verdict"};
+    const report_model *first = &r->models[0];
+    data_difference *t = base_alloc(r->n_models, sizeof *t);
+    double *p = base_alloc(r->n_models, sizeof *p);
+    size_t tests = 0, at = 0;
+    out->failed = out->failed || !t || !p;
+    page_paragraph(out, "Against the first, on the clips that one of the two has right alone "
+                        "(McNemar, mid-p; of several corrected by Holm):");
+    page_table(out, "pairs", heads, BASE_COUNT(heads));
+    for (size_t i = 1; t && p && i < r->n_models; i++) {
+        if (!may_pair(&r->models[i], first)) continue;
+        t[i] = data_paired_test(r->models[i].right, first->right, (size_t)first->score.n);
+        p[tests++] = t[i].p;
+    }
+    if (t && p) data_holm(p, tests);
+    for (size_t i = 1; t && p && i < r->n_models; i++) {
+        const report_model *m = &r->models[i];
+        const bool pair = may_pair(m, first);
+        put_pair(m, pair ? &t[i] : NULL, pair ? p[at++] : (double)NAN, out);
+    }
+    page_table_end(out);
+    base_free(t);
+    base_free(p);
+}
+
 /* x, y, lo, hi of n models, and their front: those that no other one beats. */
 typedef struct cloud {
     double *x, *y, *lo, *hi, *front_x, *front_y;
@@ -202,6 +257,7 @@ base_status report_compare(const report *r, base_str *out, base_err *err)
     put_models(r, out);
     page_paragraph(out, "Costs are those of the int8 form, estimated on %s.",
                    r->boards[0].target.name);
+    put_pairs(r, out);
     double *v = base_alloc(8 * n, sizeof *v);
     const char **label = base_alloc(n, sizeof *label);
     char(*digits)[24] = base_alloc(n, sizeof *digits);

@@ -119,19 +119,43 @@ static size_t put_keys(base_str *out, const char *ini, const char *section)
     return n;
 }
 
+static void put_gates(const report *r, base_str *out)
+{
+    static const char *const heads[] = {"gate",    "#value", "#from",   "#to",
+                                        "verdict", "met",    "measured"};
+    page_paragraph(out, "Gates, as sotto problem check measures them%s%s:",
+                   r->gates_board ? " for " : "", r->gates_board ? r->gates_board : "");
+    page_table(out, "gates", heads, BASE_COUNT(heads));
+    for (size_t i = 0; i < r->n_gates; i++) {
+        const report_gate *g = &r->gates[i];
+        page_row(out);
+        page_cell(out, g->text);
+        page_short(out, g->reading.value);
+        page_short(out, g->reading.lo);
+        page_short(out, g->reading.hi);
+        page_cell(out, g->verdict);
+        page_cell(out, g->met);
+        page_cell(out, g->reading.note);
+    }
+    page_table_end(out);
+    if (isfinite(r->threshold))
+        page_paragraph(out, "False alarms and misses are those at a threshold of %.4f.",
+                       r->threshold);
+}
+
 void report_problem(const report *r, base_str *out)
 {
     static const char *const heads[] = {"section", "key", "value"};
     base_str rows = {0};
-    const char *ini = r->models[0].run.config;
-    if (!ini) return;
-    const size_t n = put_keys(&rows, ini, "problem") + put_keys(&rows, ini, "gates");
+    if (!r->config) return;
+    const size_t n = put_keys(&rows, r->config, "problem") + put_keys(&rows, r->config, "target");
+    if (n + r->n_gates > 0) page_section(out, "problem", "Problem and gates");
     if (n > 0) {
-        page_section(out, "problem", "Problem and gates");
         page_table(out, "keys", heads, BASE_COUNT(heads));
         base_str_add_n(out, rows.s, rows.len);
         page_table_end(out);
     }
+    if (r->n_gates > 0) put_gates(r, out);
     out->failed = out->failed || rows.failed;
     base_str_free(&rows);
 }

@@ -8,8 +8,6 @@ static const char *const rules[] = {[PIPELINE_NOT_LOWER] = "not_lower",
                                     [PIPELINE_BETTER] = "better",
                                     [PIPELINE_ALWAYS] = "always",
                                     NULL};
-static const double level = 0.05;
-
 #define MEMBER(key)                                                                                \
     .name = #key, .offset = offsetof(pipeline_settings, key),                                      \
     .size = sizeof(((pipeline_settings *)0)->key)
@@ -58,7 +56,7 @@ config_section pipeline_section(pipeline_settings *s)
 bool pipeline_allows(pipeline_rule rule, int64_t only, int64_t against, char why[160])
 {
     const double p = data_mcnemar(only, against);
-    const bool significant = p < level;
+    const bool significant = p < DATA_PAIRED_LEVEL;
     snprintf(why, 160, "right alone on %lld test clips, production alone on %lld (%s, p = %.4f)",
              (long long)only, (long long)against,
              !significant     ? "may be noise"

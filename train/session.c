@@ -71,8 +71,7 @@ static base_status open_optim(session *s, base_err *err)
 static base_status open_simulation(session *s, base_err *err)
 {
     const nn_model *m = s->setup->int8->start;
-    bool same = m->n_labels == (size_t)s->classes;
-    for (int i = 0; same && i < s->classes; i++) same = strcmp(m->labels[i], s->labels[i]) == 0;
+    const bool same = nn_model_has_labels(m, s->labels, (size_t)s->classes);
     dsp_config theirs;
     BASE_TRY(dsp_config_parse(m->features, &theirs, err));
     if (!same || !dsp_config_equal(&theirs, &s->setup->features)) {

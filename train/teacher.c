@@ -12,10 +12,7 @@ static void add_labels(base_str *text, const char *const *labels, size_t n)
 static base_status check_labels(const teacher *t, const teacher_pupil *pupil, base_err *err)
 {
     const nn_model *m = t->from.model;
-    bool same = m->n_labels == t->classes;
-    for (size_t i = 0; same && i < t->classes; i++)
-        same = strcmp(m->labels[i], pupil->labels[i]) == 0;
-    if (same) return BASE_OK;
+    if (nn_model_has_labels(m, pupil->labels, t->classes)) return BASE_OK;
     base_str theirs = {0}, ours = {0};
     add_labels(&theirs, (const char *const *)m->labels, m->n_labels);
     add_labels(&ours, pupil->labels, t->classes);

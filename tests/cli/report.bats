@@ -11,11 +11,18 @@ setup_file() {
     "$SOTTO" data import -q tones -o tones.h5
     # two epochs: few enough to make mistakes
     "$SOTTO" train -q ds_cnn data.pack=tones.h5 'data.keywords=lo<b>&w,high' model.width=8 \
-        data.unknown_share=0.5 train.epochs=2 train.batch=20 train.warmup_epochs=0 -o 'r<i>&"n'
+        data.unknown_share=0.5 train.epochs=2 train.batch=20 train.warmup_epochs=0 \
+        'problem.task=lights </table><script>' target.board=rp2040-pico 'gates.accuracy>=0.9' \
+        'gates.recall.high>=0.01' 'gates.accuracy_int8>=0.01' 'gates.flash_kb<=2000' \
+        'gates.ram_kb<=0.5' 'gates.frr<=0.1' -o 'r<i>&"n'
     "$SOTTO" quantize -q 'r<i>&"n' --calibrate tones.h5 -o run.int8.h5
     cp -r 'r<i>&"n' other
-    printf '[problem]\ntask = lights </table><script>\n\n[gates]\naccuracy = >= 0.9\n' >>'r<i>&"n/config.ini'
-    "$SOTTO" report -q 'r<i>&"n' other --pack tones.h5 --int8 run.int8.h5 \
+    sed -i '/^board/d; / [<>]= /d' other/config.ini
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 'data.keywords=lo<b>&w' model.width=8 \
+        train.epochs=1 train.batch=20 train.warmup_epochs=0 -o less
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 'data.keywords=lo<b>&w,high' model.width=8 \
+        data.unknown_share=0.5 train.epochs=40 train.batch=20 train.warmup_epochs=0 -o more
+    "$SOTTO" report -q 'r<i>&"n' other more less --pack tones.h5 --int8 run.int8.h5 \
         --target nucleo-l4r5zi,rp2040-pico -o page.html --format json >report.json
 }
 
@@ -47,7 +54,55 @@ same() { # A B: numbers that agree to rounding in double
     grep -q 'r&#60;i&#62;&#38;&#34;n</h1>' page.html
     grep -q '<td>lo&#60;b&#62;&#38;w</td>' page.html
     grep -q '<td>lights &#60;/table&#62;&#60;script&#62;</td>' page.html
-    grep -q '<td>&#62;= 0.9</td>' page.html
+    grep -q '<td>accuracy &#62;= 0.9</td>' page.html
+    grep -q '<td>recall.high &#62;= 0.01</td>' page.html
+}
+
+texts() { # ID COLUMN: the texts of a column of a table, a row a line
+    perl -0777 -ne 'BEGIN { ($id, $k) = splice @ARGV, 0, 2 }
+        ($t) = /<table id="\Q$id\E">.*?<tbody>(.*?)<\/tbody>/s or die;
+        for (split /<tr>/, $t) { my @c = /<td[^>]*>(.*?)<\/td>/g; print "$c[$k - 1]\n" if @c }' "$1" "$2" page.html
+}
+
+@test "gates have the value, interval and verdict that sotto problem check gives them" {
+    run -4 --separate-stderr "$SOTTO" problem check 'r<i>&"n' --pack tones.h5 --int8 run.int8.h5 --format json
+    echo "$output" >"$out/check.json"
+    [ "$(jq '.gates | length' "$out/check.json")" = 6 ]
+    jq -e '[.gates[].verdict] | contains(["pass", "fail", "not measured"])' "$out/check.json"
+    same "$(values gates)" "$(jq -r '.gates[] | select(.value != null) | [.value, .lo, .hi] | join(" ")' "$out/check.json")"
+    [ "$(texts gates 5)" = "$(jq -r '.gates[].verdict' "$out/check.json")" ]
+    [ "$(texts gates 6)" = "$(jq -r '.gates[].met | if . == null then "" elif . then "yes" else "no" end' "$out/check.json")" ]
+    [ "$(texts gates 7)" = "$(jq -r '.gates[].note' "$out/check.json")" ]
+}
+
+@test "models beside the first are tested as sotto runs compare tests them" {
+    for i in 1 2 3; do
+        model=$(sed -n ${i}p <<<$'other\nmore\nrun.int8.h5')
+        "$SOTTO" runs compare 'r<i>&"n' "$model" --pack tones.h5 --format json >"$out/$i.json"
+    done
+    texts pairs 9 >"$out/verdicts" # "less" is the third: it has other classes
+    [ "$(texts pairs 1 | tr '\n' ' ')" = "other more less run.int8.h5 " ]
+    [ "$(sed -n 1p "$out/verdicts") $(sed -n 2p "$out/verdicts") $(sed -n 3p "$out/verdicts")" = \
+        "noise better of other classes" ]
+    # of the winner there, of the other model here
+    want=$(jq -r '.pairs[0] | if .against == "r<i>&\"n" then [.only_model, .only_against, .difference, .difference_lo, .difference_hi]
+        else [.only_against, .only_model, 0 - .difference, 0 - .difference_hi, 0 - .difference_lo] end | join(" ")' "$out"/[123].json)
+    same "$(values pairs | cut -d' ' -f 1-5)" "$want"
+    # Holm's: the least of three p three times
+    same "$(values pairs | sed -n 2p | cut -d' ' -f 6)" "$(jq -r '3 * .pairs[0].p' "$out/2.json")"
+    jq -e '.pairs[0] | .only_model > .only_against and .p < 0.01' "$out/2.json"
+}
+
+@test "the board is that of the config, --config takes another" {
+    "$SOTTO" report -q 'r<i>&"n' --pack tones.h5 -o "$out/a.html"
+    grep -q 'On rp2040-pico: ' "$out/a.html"
+    "$SOTTO" report -q other --pack tones.h5 -o "$out/a.html"
+    grep -q 'On nucleo-l4r5zi: ' "$out/a.html"
+    run ! grep -q 'id="gates"' "$out/a.html"
+    printf '[problem]\ntask = of another file\n[gates]\nflash_kb <= 1\n' >"$out/kws.ini"
+    "$SOTTO" report -q run.int8.h5 --pack tones.h5 --config "$out/kws.ini" -o "$out/a.html"
+    grep -q '<td>of another file</td>' "$out/a.html"
+    grep -q '<td>flash_kb &#60;= 1</td>' "$out/a.html"
 }
 
 @test "accuracy, intervals, confusion and figures by class are those of sotto eval" {
@@ -107,6 +162,10 @@ same() { # A B: numbers that agree to rounding in double
     refused 2 "nucleo-l4r5zj" report other --pack tones.h5 --target nucleo-l4r5zj -o "$out/a.html"
     refused 2 "names no board" report other --pack tones.h5 --target , -o "$out/a.html"
     refused 2 "--errors" report other --pack tones.h5 --errors 101 -o "$out/a.html"
+    refused 2 "go together" report other --pack tones.h5 --labels x.tsv -o "$out/a.html"
+    refused 3 "none.ini" report other --pack tones.h5 --config none.ini -o "$out/a.html"
+    printf '[gates]\naccuracy <= 0.9\n' >"$BATS_TEST_TMPDIR/bad.ini"
+    refused 2 "accuracy" report other --pack tones.h5 --config "$BATS_TEST_TMPDIR/bad.ini" -o "$out/a.html"
     refused 1 "/dev/full" report -q other --pack tones.h5 -o /dev/full
 }
 

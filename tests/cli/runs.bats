@@ -49,6 +49,37 @@ refused() { # STATUS TEXT ARGUMENTS...
         jq -e '.pairs[0] | .verdict == "noise" and .p == 1 and .difference == 0'
 }
 
+@test "compare: folders of runs, as of --seeds, count as one model made several times" {
+    mkdir -p many/good many/bad
+    for seed in 1 2 3; do
+        "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=low,high model.width=8 \
+            train.batch=20 train.warmup_epochs=0 train.epochs=1 train.final_lr=0 train.lr=1e-8 \
+            --seed $seed -o many/bad/$seed
+    done
+    cp -r good many/good/1
+    cp -r good many/good/2
+    rm -f many/good/*/lock
+    "$SOTTO" runs compare many/bad many/good good --pack tones.h5 --format json >"$BATS_TEST_TMPDIR/c"
+    jq -e '.test == "clips and runs, Welch; single runs: McNemar, mid-p"' "$BATS_TEST_TMPDIR/c"
+    jq -e '[.models[].runs] == [3, 2, 1]' "$BATS_TEST_TMPDIR/c"
+    jq -e '.models[1].accuracy_sd == 0 and .models[2].accuracy_sd == null' "$BATS_TEST_TMPDIR/c"
+    jq -e '.models[1] | .correct == 2 * '"$(jq '.models[2].correct' "$BATS_TEST_TMPDIR/c")" "$BATS_TEST_TMPDIR/c"
+    for i in 1 2 3; do "$SOTTO" eval many/bad/$i tones.h5 --format json; done >"$BATS_TEST_TMPDIR/bad"
+    jq -e --slurpfile bad "$BATS_TEST_TMPDIR/bad" '($bad | map(.accuracy)) as $a | ($a | add / 3) as $m |
+        .models[0] | (.accuracy - $m | fabs) < 1e-12 and .correct == ($bad | map(.correct) | add) and
+        (.accuracy_sd - ($a | map((. - $m) * (. - $m)) | add / 2 | sqrt) | fabs) < 1e-9' "$BATS_TEST_TMPDIR/c"
+    jq -e '.pairs[0] | .model == "many/good" and .verdict == "better" and .only_model == null' "$BATS_TEST_TMPDIR/c"
+    jq -e '.pairs[] | select(.model == "many/good" and .against == "good") | .verdict == "noise" and .p == 1' \
+        "$BATS_TEST_TMPDIR/c"
+    mkdir none
+    refused 3 "'none' is no run, and has none in it" compare good none --pack tones.h5
+    rm many/bad/2/DONE
+    refused 3 "run '2' in 'many/bad' is interrupted" compare good many/bad --pack tones.h5
+    "$SOTTO" train -q ds_cnn data.pack=tones.h5 data.keywords=high,low model.width=8 \
+        train.epochs=1 train.batch=20 train.warmup_epochs=0 -o many/good/3
+    refused 3 "'many/good/3' has other classes than 'many/good/1'" compare many/good good --pack tones.h5
+}
+
 @test "compare refuses what cannot be compared" {
     refused 2 "--pack is missing" compare good bad
     refused 2 "" compare good --pack tones.h5
