@@ -1,5 +1,5 @@
-/* cmd_problem_check: the gates of a config, measured and judged, as `sotto problem check` and `sotto
- * report` show them.
+/* cmd_problem_check: the gates of a config, measured and judged, as `sotto problem check` and
+ * `sotto report` show them.
  */
 #ifndef QUANTIZE_CMD_PROBLEM_CHECK_H
 #define QUANTIZE_CMD_PROBLEM_CHECK_H
