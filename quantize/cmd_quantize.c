@@ -1,4 +1,6 @@
 /* sotto quantize: an int8 model from a trained one, what that costs in accuracy, and why. */
+#include "quantize/cmd_quantize.h"
+
 #include "data/metrics.h"
 #include "quantize/auto.h"
 #include "quantize/evaluate.h"
@@ -115,6 +117,7 @@ static base_status provenance_of(cli *c, const settings *set, const quant_source
     char hash[65];
     const q8_options *how = &set->how;
     BASE_TRY(quant_inputs_hash(source, c->seed, n, hash, err));
+    BASE_TRY(quantize_lineage_add(c->args[0], text, err));
     base_str_add(text,
                  "calibration.pack = %s\ncalibration.split = %s\ncalibration.clips = %zu\n"
                  "calibration.seed = %llu\ncalibration.sha256 = %s\ncalibration.range = %s\n",

@@ -1,6 +1,7 @@
 /* sotto report: one page about a model: data, training, errors, int8, costs, and others beside it.
  */
 #include "quantize/cmd_problem_check.h"
+#include "quantize/cmd_quantize.h"
 #include "quantize/frontend.h"
 #include "quantize/report.h"
 
@@ -141,6 +142,7 @@ static base_status read_models(cli *c, const report_options *o, report *r, base_
         return base_hint(err, "make one: sotto quantize %.60s --calibrate PACK -o a.int8.h5",
                          o->int8);
     }
+    if (o->int8) BASE_TRY(quantize_lineage_check(c->args[0], o->int8, err));
     for (size_t i = 0; i < r->n_models; i++) BASE_TRY(evaluate(c, r, &r->models[i], err));
     return BASE_OK;
 }

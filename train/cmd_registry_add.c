@@ -1,7 +1,21 @@
 /* sotto registry add: a trained model and what was made of it become a version. */
+#include "quantize/cmd_quantize.h"
+#include "quantize/q8.h"
 #include "train/cli.h"
 #include "train/registry.h"
 #include "train/registry_options.h"
+
+/* Of files of models: others are no HDF5 files, and what is missing registry_add names. */
+static base_status check_lineage(const registry_source *source, base_err *err)
+{
+    for (int i = 0; i < source->n; i++) {
+        base_err none = {0};
+        bool is = false;
+        if (q8_is_model(source->files[i], &is, &none) == BASE_OK && is)
+            BASE_TRY(quantize_lineage_check(source->from, source->files[i], err));
+    }
+    return BASE_OK;
+}
 
 base_status cmd_registry_add(cli *c, int argc, char **argv, base_err *err)
 {
@@ -30,6 +44,7 @@ base_status cmd_registry_add(cli *c, int argc, char **argv, base_err *err)
     source.from = c->args[0];
     source.files = (const char *const *)c->args + 1;
     source.n = c->nargs - 1;
+    BASE_TRY(check_lineage(&source, err));
     BASE_TRY(registry_open(dir, true, &r, err));
     const base_status status = registry_add(&r, &source, version, err);
     if (r.damage.len) cli_warn(c, "%s", r.damage.s);

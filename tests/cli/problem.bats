@@ -129,6 +129,21 @@ same() { # A B: equal to 12 digits
     [ "$status" -eq 4 ]
 }
 
+@test "an int8 model of another model is refused wherever both are given" {
+    "$SOTTO" train -q k.ini data.pack=tones.h5 model.width=8 train.epochs=1 train.batch=20 \
+        train.warmup_epochs=0 -o again
+    why="'run.int8.h5' was not made of 'again' as it is"
+    refused 6 "$why" problem check again --int8 run.int8.h5
+    refused 6 "$why" report again --pack tones.h5 --int8 run.int8.h5 -o "$out/page.html"
+    refused 6 "$why" registry add again run.int8.h5 --registry "$out/registry"
+    # trained on since, the run is another model too
+    cp -r run more
+    "$SOTTO" problem check -q more --int8 run.int8.h5
+    cp again/model.h5 more/model.h5
+    refused 6 "'run.int8.h5' was not made of 'more'" problem check more --int8 run.int8.h5
+    "$SOTTO" registry add -q run run.int8.h5 --registry "$out/registry"
+}
+
 @test "what it refuses" {
     refused 2 "'lwo' is no label" problem check run 'gates.recall.lwo>=0.5'
     printf '[target]\nvolts = 3\n' >none.ini
