@@ -4,18 +4,8 @@
 # README's "Twice round the loop". usage: bench/story.sh SPEECH_COMMANDS SPEECH_COMMANDS_TEST DIR
 set -eu
 [ $# -eq 3 ] || { echo "usage: bench/story.sh SPEECH_COMMANDS SPEECH_COMMANDS_TEST DIR" >&2; exit 2; }
-sotto=${SOTTO:-$(cd "$(dirname "$0")/.." && pwd)/build/sotto}
-from=$(cd "$1" && pwd)
-test=$(cd "$2" && pwd)
-mkdir "$3"
-cd "$3"
-
-link() { # LIST: its clips become links in words/
-    while read -r clip; do
-        mkdir -p "words/${clip%/*}"
-        ln -s "$from/$clip" "words/$clip"
-    done <"$1"
-}
+. "$(dirname "$0")/clips.sh"
+take_clips "$1" "$2" "$3" 5000 1000
 
 say() { # the command as one would type it, then what it prints; its exit code where it is not 0
     line='$'
@@ -27,19 +17,6 @@ say() { # the command as one would type it, then what it prints; its exit code w
     "$sotto" "$@" --format table 2>>errors.txt || echo "(exit code $?)"
     echo
 }
-
-# 5,000 clips by the first speakers, 1,000 by others for later, 100 test clips of each class.
-(cd "$from" && find . -name '*_nohash_*' | sed 's|^\./||' | LC_ALL=C sort -t/ -k2) >all.txt
-head -n 5000 all.txt >first.txt
-awk -F '[/_]' 'NR == FNR { had[$2] = 1; next } !($2 in had)' first.txt all.txt | head -n 1000 >more.txt
-link first.txt
-ln -s "$from/_background_noise_" words/_background_noise_
-for word in yes no up down left right go stop _unknown_ _silence_; do
-    mkdir -p "words_test/$word"
-    ls "$test/$word" | LC_ALL=C sort | head -n 100 | while read -r clip; do
-        ln -s "$test/$word/$clip" "words_test/$word/$clip"
-    done
-done
 
 # Round 1: the problem, a first model.
 say sotto init -q --task "eight commands to a lamp, at 1 to 3 m" --business "support calls avoided" \
@@ -81,7 +58,7 @@ echo
 say sotto pipeline next.ini
 
 # Round 2: words of other speakers have come.
-link more.txt
+add_clips more.txt
 say sotto pipeline next.ini
 say sotto registry ls --registry product/registry
 new=$("$sotto" registry show v2 --registry product/registry --format json | jq -r .from)
