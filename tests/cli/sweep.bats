@@ -61,6 +61,10 @@ setup() {
     [ "$status" -eq 2 ]
     run --separate-stderr "$SOTTO" sweep new fake.ini -o s
     [ "$status" -eq 2 ]
+    rm s/config.ini
+    run --separate-stderr "$SOTTO" sweep ls s
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"cannot open 's/config.ini'"*"hint: the sweep has lost what it varies"* ]]
 }
 
 @test "a sweep that is killed goes on and trains every trial" {
