@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load clock
+
 setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
@@ -342,13 +344,46 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     sed -i 's/"time": "[0-9]*/"time": "2020/' product/verdict.json
     pipe 0 --if-due pipeline.every_days=30 pipeline.promote=always
     [ "$(verdict)" = unchanged ]
-    # A clock that went back is no reason.
-    sed -i 's/"time": "[0-9]*/"time": "2999/' product/verdict.json
-    pipe 0 --if-due pipeline.every_days=30
-    [ "$(verdict)" = "not due" ]
     sed -i 's/"unchanged"/"running"/' product/verdict.json
     pipe 0 --if-due pipeline.every_days=30 pipeline.promote=always
     [ "$(verdict)" = unchanged ]
+}
+
+@test "--if-due after the clock was set: a last run that is yet to come is no reason to wait" {
+    sed -i 's/"time": "[0-9]*/"time": "2999/' product/verdict.json
+    pipe 0 --if-due pipeline.new_clips=5 # days do not count
+    [ "$(verdict)" = "not due" ]
+    [ ! -s err.txt ]
+    pipe 0 --if-due --dry-run pipeline.every_days=30
+    [[ "$(cat err.txt)" == *"warning: the last run is dated 2999-"*", which is yet to come: it is due" ]]
+    pipe 0 --if-due pipeline.every_days=30
+    [ "$(verdict)" = unchanged ] && [ "$(ran)" = "" ]
+    grep -q ' due: the last run is dated 2999-' product/log.txt
+    # It is dated anew, so the next is as ever.
+    pipe 0 --if-due pipeline.every_days=30
+    [ "$(verdict)" = "not due" ]
+    [ ! -s err.txt ]
+}
+
+@test "--if-due by clocks that are set forward, and back again" {
+    need_clock
+    due() { # CLOCK VERDICT
+        env $(clock "$1") "$SOTTO" pipeline kws.ini --if-due pipeline.every_days=30 --format json \
+            >out.json 2>err.txt
+        cat out.json err.txt
+        [ "$(verdict)" = "$2" ]
+    }
+    due +29d "not due"
+    due +31d unchanged
+    jq -e --arg day "$(date -u -d '+60 days' +%F)" '.next_due >= $day' out.json
+    due +60d "not due"
+    due -1d unchanged # set back by a month: dated anew
+    grep -q 'yet to come' err.txt
+    jq -e --arg day "$(date -u -d '+30 days' +%F)" '.next_due <= $day' out.json
+    due +0d "not due"
+    due +28d "not due"
+    due +30d unchanged
+    [ "$("$SOTTO" registry ls --registry product/registry --format json | jq '.versions | length')" -eq 1 ]
 }
 
 @test "what cannot be done is said, and written down" {
