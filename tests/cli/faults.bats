@@ -74,6 +74,7 @@ killed() { # STATE: how many left that
         "$SOTTO" train -q ds_cnn $SMALL -o run >/dev/null 2>&1 &
         for kill in $(seq $((1 + RANDOM % 4))); do
             pid=$! after=$((RANDOM * ms / 32768))
+            [ $((RANDOM % 3)) -ne 0 ] || after=$((after / 50)) # as it is born
             sleep "$(printf '%d.%03d' $((after / 1000)) $((after % 1000)))"
             if [ $((RANDOM % 3)) -eq 0 ]; then
                 kill -INT $pid 2>/dev/null || true # leaves a checkpoint inside of an epoch
