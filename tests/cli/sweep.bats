@@ -197,6 +197,31 @@ tones() {
     [ "$(jq -r .event s/journal.jsonl | paste -sd,)" = ask,tell,ask,take,tell ]
 }
 
+@test "a disk that is full ends the worker, and loses no trial" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=2 model.width=8 sweep.trials=3 \
+        sweep.train.lr="log 1e-4 1e-2" -o s
+    full() { bash -c "ulimit -f 20; trap '' XFSZ; '$SOTTO' sweep run s -q -j $1"; }
+    run --separate-stderr full 1
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"trial 1: cannot write 's/trials/1/"*"File too large"*"hint: it is taken up when "* ]]
+    run --separate-stderr full 2
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"2 of 2 workers ended early"* ]]
+    [ "$("$SOTTO" sweep ls s --format json | jq -c '[.told, .failed]')" = '[0,0]' ]
+    "$SOTTO" sweep run s -q
+    [ "$("$SOTTO" sweep ls s --format json | jq -c '[.told, .failed]')" = '[3,0]' ]
+    # One that fails time and again is at last failed: it is not met for ever.
+    "$SOTTO" sweep new s/config.ini sweep.trials=1 -o t
+    mkdir -p t/trials/1
+    ln -s nowhere/lock t/trials/1/lock
+    for k in 1 2 3 4; do
+        run "$SOTTO" sweep run t -q
+        [ "$status" -eq 1 ]
+    done
+    "$SOTTO" sweep run t -q
+    "$SOTTO" sweep ls t --format json | jq -e '.failed == 1 and (.trials[0].note | startswith("exit code 1: cannot write"))'
+}
+
 @test "a training that was killed at its birth begins again" {
     "$SOTTO" sweep new ds_cnn $(tones) train.epochs=1 model.width=8 sweep.trials=3 \
         sweep.train.lr="log 1e-4 1e-2" -o s
