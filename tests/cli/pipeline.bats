@@ -33,6 +33,10 @@ END
     (cd first && "$SOTTO" pipeline kws.ini --format json >first.json)
 }
 
+teardown() {
+    umount "$BATS_TEST_TMPDIR/first/disk" 2>/dev/null || true
+}
+
 # A product that has been once round: tones, kws.ini, product with v1 in production.
 setup() {
     cp -r "$BATS_FILE_TMPDIR/first" "$BATS_TEST_TMPDIR/"
@@ -240,6 +244,33 @@ add_clips() { # N: by speakers that were not there, of the training split by the
         [ "$(jq -r .verdict product/verdict.json)" = "$(verdict)" ]
         for f in model.int8.h5 kws_model.h exclude.txt clips.sha256; do cmp product/$f once/$f; done
     done
+}
+
+@test "a disk that fills at some moment: said, and the next one goes on to the same" {
+    need=$(du -sk product | cut -f 1)
+    mkdir disk
+    mount -t tmpfs -o size=4k tmpfs disk 2>/dev/null || skip "no file system can be mounted"
+    full=0
+    for short in $((need - 4)) $((need / 2)) 500 150 90 50 20 8; do # KiB that there are too few
+        mount -o remount,size=$((need - short))k disk
+        code=0
+        "$SOTTO" pipeline kws.ini -o disk/product >/dev/null 2>err.txt || code=$?
+        if [ $code -ne 0 ]; then
+            full=$((full + 1))
+            head -n 1 err.txt
+            [ $code -eq 1 ]
+            grep -q "cannot write 'disk/product.*No space left" err.txt
+        fi
+        mount -o remount,size=30m disk
+        pipe 0 -o disk/product
+        [ "$(readlink disk/product/registry/production)" = versions/v1 ]
+        [ "$(ls -A disk/product/registry/versions)" = v1 ]
+        "$SOTTO" registry verify --registry disk/product/registry >/dev/null
+        cmp disk/product/clips.sha256 product/clips.sha256
+        h5diff disk/product/model.int8.h5 product/model.int8.h5 /q8
+        rm -r disk/product
+    done
+    [ $full -ge 4 ]
 }
 
 @test "stopped in the middle: it says so, and leaves a checkpoint" {
