@@ -147,11 +147,93 @@ static void put_points(base_str *out, const page_series *s, size_t colour, const
                          cx, cx, py(y, s->lo[i]), py(y, s->hi[i]), colour);
         base_str_add(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(--c%zu)\"/>",
                      cx, cy, colour);
-        if (!s->label || !s->label[i]) continue;
-        base_str_add(out, "<text x=\"%.1f\" y=\"%.1f\">", cx + 6, cy - 5);
-        page_text(out, s->label[i]);
-        base_str_add(out, "</text>");
     }
+}
+
+/* ---- labels: beside their points, over no other label or point where there is room ---- */
+
+enum { TAKEN = 128, MARK = 5, GAP = 6, ABOVE = 10, BELOW = 3 };
+
+typedef struct box {
+    double x0, x1, y0, y1;
+} box;
+
+/* Places that are taken; more than TAKEN are not minded. */
+typedef struct taken {
+    box list[TAKEN];
+    size_t n;
+} taken;
+
+static void take(taken *t, const box *b)
+{
+    if (t->n < TAKEN) t->list[t->n++] = *b;
+}
+
+static bool inside(const box *b)
+{
+    return b->x0 >= LEFT && b->x1 <= WIDTH && b->y0 >= 0 && b->y1 <= HEIGHT - BOTTOM;
+}
+
+static bool is_free(const taken *t, const box *b)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const box *o = &t->list[i];
+        if (b->x0 < o->x1 && o->x0 < b->x1 && b->y0 < o->y1 && o->y0 < b->y1) return false;
+    }
+    return inside(b);
+}
+
+/* Of text of 12 pixels in a wide font. */
+static double width_of(const char *text)
+{
+    const double letter = 7;
+    int n = 0;
+    for (; *text; text++) n += (*text & 0xc0) != 0x80; /* bytes that begin a character */
+    return letter * n;
+}
+
+/* The baseline, and whether the text ends or begins beside the point: the first place of these that
+ * is free, else the first within the chart. */
+static void put_label(base_str *out, taken *t, const char *text, double cx, double cy)
+{
+    static const int lines[] = {-5, 13, -18, 26};
+    const double width = width_of(text);
+    box best = {0};
+    bool ends = false;
+    double y = cy;
+    for (int i = 0, least = 3; i < 2 * (int)BASE_COUNT(lines) && least > 0; i++) {
+        const bool left = i % 2 == 1;
+        const double at = cy + lines[i / 2], from = left ? cx - GAP - width : cx + GAP;
+        const box b = {from, from + width, at - ABOVE, at + BELOW};
+        const int score = is_free(t, &b) ? 0 : inside(&b) ? 1 : 2;
+        if (score >= least) continue;
+        least = score;
+        best = b;
+        ends = left;
+        y = at;
+    }
+    take(t, &best);
+    base_str_add(out, "<text x=\"%.1f\" y=\"%.1f\"%s>", ends ? cx - GAP : cx + GAP, y,
+                 ends ? " text-anchor=\"end\"" : "");
+    page_text(out, text);
+    base_str_add(out, "</text>");
+}
+
+static void put_labels(base_str *out, const page_series *series, size_t n, const span *x,
+                       const span *y)
+{
+    taken t = {.n = 0};
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; series[k].points && i < series[k].n; i++) {
+            if (!drawn(&series[k], i, x)) continue;
+            const double cx = px(x, series[k].x[i]), cy = py(y, series[k].y[i]);
+            take(&t, &(box){cx - MARK, cx + MARK, cy - MARK, cy + MARK});
+        }
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; series[k].points && series[k].label && i < series[k].n; i++)
+            if (series[k].label[i] && drawn(&series[k], i, x))
+                put_label(out, &t, series[k].label[i], px(x, series[k].x[i]),
+                          py(y, series[k].y[i]));
 }
 
 static void put_names(base_str *out, const page_axes *axes)
@@ -194,6 +276,7 @@ void page_chart(base_str *out, const page_axes *axes, const page_series *series,
     put_ticks(out, axes, &x, &y);
     for (size_t k = 0; k < n; k++)
         (series[k].points ? put_points : put_line)(out, &series[k], k % COLOURS, &x, &y);
+    put_labels(out, series, n, &x, &y);
     put_names(out, axes);
     put_legend(out, series, n);
 }

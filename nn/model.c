@@ -240,7 +240,10 @@ base_status nn_model_path(const char *path, char **file, base_err *err)
     if (!*file) return base_nomem(err, strlen(path));
     if (base_exists(*file)) return BASE_OK;
     base_fail(err, BASE_DATA, "there is no model at '%s'", *file);
-    if (base_is_dir(path)) base_hint(err, "'%s' is no finished run: see `sotto runs ls`", path);
+    if (base_is_dir(path))
+        base_hint(err, "'%s' is no finished run: see `sotto runs ls`", path);
+    else
+        base_hint(err, "a model is a file or a run: `sotto runs ls` shows the runs there are");
     free(*file);
     *file = NULL;
     return BASE_DATA;

@@ -217,6 +217,20 @@ static base_status check_format(cli *c, const parse *p, const cli_spec *spec, ba
     return BASE_OK;
 }
 
+/* What follows the name of the command, in the arena; NULL: no memory. */
+static char *usage_of(const cli *c, const cli_spec *spec)
+{
+    return base_arena_printf(c->state->arena, "[OPTION...]%s%s%s", spec->usage ? " " : "",
+                             spec->usage ? spec->usage : "",
+                             spec->takes & CLI_OVERRIDES ? " [section.key=value...]" : "");
+}
+
+static base_status hint_usage(const cli *c, const cli_spec *spec, base_err *err)
+{
+    const char *usage = usage_of(c, spec);
+    return usage ? base_hint(err, "usage: sotto %s %s", c->command, usage) : err->status;
+}
+
 static base_status check_common(cli *c, const parse *p, const cli_spec *spec, base_err *err)
 {
     BASE_TRY(check_format(c, p, spec, err));
@@ -226,12 +240,12 @@ static base_status check_common(cli *c, const parse *p, const cli_spec *spec, ba
     c->verbosity = p->quiet ? -1 : p->verbose ? 1 : 0;
     if (c->nargs < spec->min_args) {
         base_fail(err, BASE_USAGE, "sotto %s: too few arguments", c->command);
-        return base_hint(err, "usage: sotto %s [OPTION...] %s", c->command, spec->usage);
+        return hint_usage(c, spec, err);
     }
     if (spec->max_args >= 0 && c->nargs > spec->max_args) {
         base_fail(err, BASE_USAGE, "sotto %s: one argument too many: '%s'", c->command,
                   c->args[spec->max_args]);
-        return base_hint(err, "usage: sotto %s [OPTION...] %s", c->command, spec->usage);
+        return hint_usage(c, spec, err);
     }
     if ((spec->takes & CLI_OUTPUT_NEEDED) && !c->output) {
         base_fail(err, BASE_USAGE, "sotto %s: -o PATH is missing", c->command);
@@ -282,8 +296,7 @@ bool cli_parse(cli *c, int argc, char **argv, const cli_spec *spec,
     parse *p = base_arena_alloc(c->state->arena, 1, sizeof *p);
     const char **args = base_arena_alloc(c->state->arena, (size_t)argc + 1, sizeof *args);
     char *name = base_arena_printf(c->state->arena, "sotto %s", c->command);
-    char *usage = base_arena_printf(c->state->arena, "[OPTION...] %s%s", spec->usage,
-                                    spec->takes & CLI_OVERRIDES ? " [section.key=value...]" : "");
+    char *usage = usage_of(c, spec);
     if (!p || !args || !name || !usage) {
         base_nomem(err, sizeof *p);
         return false;

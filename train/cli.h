@@ -49,7 +49,7 @@ enum { CLI_SEED = 1, CLI_THREADS = 2, CLI_OVERRIDES = 4, CLI_OUTPUT_NEEDED = 8 }
 
 /* What a command takes besides its own options and -h -q -v --format. */
 typedef struct cli_spec {
-    const char *usage; /* "RUN|MODEL PACK" */
+    const char *usage; /* "RUN|MODEL PACK"; NULL: no arguments */
     const char *about; /* a few lines below the usage; may be NULL */
     int min_args;      /* fewest and most arguments that are no overrides; most < 0: any */
     int max_args;

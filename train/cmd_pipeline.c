@@ -85,23 +85,32 @@ static bool is_end(const char *word)
                     strcmp(word, "refused") == 0);
 }
 
-/* Whether it is time; why: in words either way. */
+/* Whether it is time; why: in words either way. A last one in the future tells that the clock was
+ * set, not how long ago it was: then it is time, which costs little where nothing has changed, and
+ * dates it anew. */
 static bool is_due(pipeline *l, char why[PIPELINE_WHY])
 {
     const pipeline_settings *p = &l->setup.pipeline;
     json_t *last = json_load_file(pipeline_at(l, PIPELINE_VERDICT), 0, NULL);
     const bool ended = is_end(json_string_value(json_object_get(last, "verdict")));
     time_t then = 0;
-    const bool timed = read_time(json_string_value(json_object_get(last, "time")), &then);
+    const char *when = json_string_value(json_object_get(last, "time"));
+    const bool timed = read_time(when, &then);
     listing before = {0};
     const bool listed = listing_read(pipeline_at(l, PIPELINE_CLIPS), &before, NULL) == BASE_OK;
     const listing_change change = listing_compare(&before, &l->words);
     const int64_t fresh = (int64_t)(change.added + change.changed);
     const double days = (double)(time(NULL) - then) / DAY;
+    const bool known = ended && timed && listed;
+    const bool ahead = known && p->every_days > 0 && days < 0;
     const bool late = p->every_days > 0 && days >= p->every_days;
     const bool many = p->new_clips > 0 && fresh >= p->new_clips;
-    const bool due = !ended || !timed || !listed || late || many;
-    if (!ended || !timed || !listed)
+    const bool due = !known || ahead || late || many;
+    if (ahead) {
+        cli_warn(l->c, "the last run is dated %s, which is yet to come: it is due", when);
+        pipeline_log(l, "due: the last run is dated %s, which is yet to come", when);
+    }
+    if (!known)
         snprintf(why, PIPELINE_WHY, "%s", last ? "the last one did not come to its end" : "new");
     else
         snprintf(why, PIPELINE_WHY, "%lld of %lld new clips, %.2f of %g days", (long long)fresh,

@@ -14,6 +14,7 @@
 
 enum {
     TAKES = 5,
+    FAILED = 1,
     AGAIN = 75,
     INTERRUPTED = 130,
     KILLED = 128 + SIGKILL,
@@ -69,10 +70,22 @@ static void say_results(cli *c, const sweep *s, int64_t id)
     base_str_free(&text);
 }
 
-/* What came out goes into the journal. */
+/* The first line of what a training said, without the program's name. */
+static const char *first_line(base_str *errors)
+{
+    static const char name[] = "sotto: ";
+    if (!errors->s) return "";
+    errors->s[strcspn(errors->s, "\n")] = '\0';
+    return errors->s + (strncmp(errors->s, name, sizeof name - 1) == 0 ? sizeof name - 1 : 0);
+}
+
+/* What came out goes into the journal. A training that was killed, or that this machine failed
+ * (disk, memory, permission), says nothing of its trial: that stays to be taken over, TAKES times
+ * at most, and in the second case the worker ends, as it would fail the next ones, too. */
 static base_status record(const worker *w, int64_t id, int code, base_str *out, base_str *errors,
                           base_err *err)
 {
+    const char *said = first_line(errors);
     json_t *results = code == 0 && out->s ? json_loads(out->s, 0, NULL) : NULL;
     sweep s;
     base_status status = sweep_open(w->dir, &s, err);
@@ -80,14 +93,17 @@ static base_status record(const worker *w, int64_t id, int code, base_str *out, 
         json_decref(results);
         return status;
     }
-    if (results)
+    const bool again = s.trials[id - 1].takes < TAKES;
+    if (results) {
         status = sweep_tell(&s, id, results, err);
-    else if (code != KILLED || s.trials[id - 1].takes >= TAKES) {
-        base_str reason = {0};
-        base_str_add(&reason, "exit code %d: %.300s", code, errors->s ? errors->s : "");
-        if (reason.s) reason.s[strcspn(reason.s, "\n")] = '\0';
-        status = sweep_fail(&s, id, reason.s ? reason.s : "out of memory", err);
-        base_str_free(&reason);
+    } else if (code == FAILED && again) {
+        status = base_fail(err, BASE_FAILED, "trial %lld: %.300s", (long long)id, said);
+        base_hint(err, "it is taken up when the sweep is run again: sotto sweep run %.150s",
+                  w->dir);
+    } else if (code != KILLED || !again) {
+        char reason[340];
+        snprintf(reason, sizeof reason, "exit code %d: %.300s", code, said);
+        status = sweep_fail(&s, id, reason, err);
     }
     if (status == BASE_OK) say_results(w->c, &s, id);
     sweep_close(&s);
@@ -192,7 +208,9 @@ base_status cmd_sweep_run(cli *c, int argc, char **argv, base_err *err)
                  "machines that see the folder. What `sotto train` reports are the results, with\n"
                  "flash_kb, ram_kb, latency_ms, energy_uj, duty_percent and current_ma of\n"
                  "target.board, which are known before: trials over a limit of [gates] are\n"
-                 "rejected untrained. With stopping = asha only the best train on.",
+                 "rejected untrained. With stopping = asha only the best train on. A worker ends\n"
+                 "when a training cannot go on here (exit code 1: disk, memory, permission);\n"
+                 "its trial is taken up the next time, and failed after five.",
         .min_args = 1,
         .max_args = 1,
         .takes = CLI_THREADS};

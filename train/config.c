@@ -312,11 +312,16 @@ base_status config_read(config *cfg, const char *path, base_err *err)
     if (recipe) return config_read_text(cfg, recipe->path, recipe->text, err);
     char *text;
     size_t n;
-    BASE_TRY(base_read_file(path, MAX_FILE, &text, &n, err));
-    base_status status =
-        strlen(text) == n
-            ? config_read_text(cfg, path, text, err)
-            : base_fail(err, BASE_DATA, "%s: no text file: it holds zero bytes", path);
+    base_status status = base_read_file(path, MAX_FILE, &text, &n, err);
+    if (status != BASE_OK && !base_exists(path))
+        base_hint(err,
+                  "`sotto init %.120s` makes a config; `sotto model list` names those built in",
+                  path);
+    if (status != BASE_OK) return status;
+    if (strlen(text) == n)
+        status = config_read_text(cfg, path, text, err);
+    else
+        status = base_fail(err, BASE_DATA, "%s: no text file: it holds zero bytes", path);
     free(text);
     return status;
 }

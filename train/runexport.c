@@ -4,10 +4,11 @@
 #include "train/runlist.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static const double FAR = 253402300800; /* the year 10000 */
 
 /* ---- the runs ---- */
 
@@ -57,10 +58,15 @@ double run_export_start(const run_export *r)
     return s && strptime(s, "%Y-%m-%dT%H:%M:%SZ", &tm) ? (double)timegm(&tm) : 0;
 }
 
+double run_export_time(const run_export *r, const json_t *line)
+{
+    const double start = run_export_start(r), time = runinfo_number(line, "time");
+    return time > start && time < FAR ? time : start;
+}
+
 double run_export_end(const run_export *r)
 {
-    const double time = runinfo_number(runinfo_last(&r->info), "time");
-    return isnan(time) ? run_export_start(r) : time;
+    return run_export_time(r, runinfo_last(&r->info));
 }
 
 /* ---- CSV ---- */

@@ -28,8 +28,10 @@ base_status run_exports_optuna(const run_exports *e, const char *path, base_err 
 /* A tracking folder ("mlruns") with one experiment. BASE_USAGE when there is something in path. */
 base_status run_exports_mlflow(const run_exports *e, const char *path, base_err *err);
 
-/* Seconds since 1970 when it began and when its last epoch ended; 0: not known. */
+/* Seconds since 1970 when it began, when an epoch of the curve ended, and the last one; 0: not
+ * known. None is before it began, as it would be where the clock was set back. */
 double run_export_start(const run_export *r);
+double run_export_time(const run_export *r, const struct json_t *line);
 double run_export_end(const run_export *r);
 
 #endif

@@ -102,9 +102,9 @@ static base_status put_metrics(const run_export *r, const char *dir, base_err *e
         if (strcmp(name, "epoch") == 0 || strcmp(name, "time") == 0) continue;
         for (size_t i = 0; i < json_array_size(curve); i++) {
             const json_t *line = json_array_get(curve, i);
-            const double v = runinfo_number(line, name), time = runinfo_number(line, "time");
+            const double v = runinfo_number(line, name);
             if (isnan(v)) continue;
-            base_str_add(&text, "%.0f ", 1e3 * (isnan(time) ? run_export_start(r) : time));
+            base_str_add(&text, "%.0f ", 1e3 * run_export_time(r, line));
             base_str_add_real(&text, v);
             base_str_add(&text, " %lld\n",
                          (long long)json_integer_value(json_object_get(line, "epoch")));

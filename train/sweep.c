@@ -111,6 +111,8 @@ static base_status read_space(sweep *s, base_err *err)
     base_status status = train_config_new(&setup, &cfg, err);
     if (status == BASE_OK) {
         status = config_read(cfg, path, err);
+        if (status != BASE_OK && !base_exists(path))
+            base_hint(err, "the sweep has lost what it varies: begin another, sotto sweep new");
         config_free(cfg);
     }
     s->space = setup.sweep;

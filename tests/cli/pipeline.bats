@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load clock
+
 setup_file() {
     cd "$BATS_FILE_TMPDIR"
     : "${SOTTO:?run through tests/run.sh, or set SOTTO to the program}"
@@ -29,6 +31,10 @@ END
     mkdir first
     cp -r tones kws.ini first
     (cd first && "$SOTTO" pipeline kws.ini --format json >first.json)
+}
+
+teardown() {
+    umount "$BATS_TEST_TMPDIR/first/disk" 2>/dev/null || true
 }
 
 # A product that has been once round: tones, kws.ini, product with v1 in production.
@@ -240,6 +246,33 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     done
 }
 
+@test "a disk that fills at some moment: said, and the next one goes on to the same" {
+    need=$(du -sk product | cut -f 1)
+    mkdir disk
+    mount -t tmpfs -o size=4k tmpfs disk 2>/dev/null || skip "no file system can be mounted"
+    full=0
+    for short in $((need - 4)) $((need / 2)) 500 150 90 50 20 8; do # KiB that there are too few
+        mount -o remount,size=$((need - short))k disk
+        code=0
+        "$SOTTO" pipeline kws.ini -o disk/product >/dev/null 2>err.txt || code=$?
+        if [ $code -ne 0 ]; then
+            full=$((full + 1))
+            head -n 1 err.txt
+            [ $code -eq 1 ]
+            grep -q "cannot write 'disk/product.*No space left" err.txt
+        fi
+        mount -o remount,size=30m disk
+        pipe 0 -o disk/product
+        [ "$(readlink disk/product/registry/production)" = versions/v1 ]
+        [ "$(ls -A disk/product/registry/versions)" = v1 ]
+        "$SOTTO" registry verify --registry disk/product/registry >/dev/null
+        cmp disk/product/clips.sha256 product/clips.sha256
+        h5diff disk/product/model.int8.h5 product/model.int8.h5 /q8
+        rm -r disk/product
+    done
+    [ $full -ge 4 ]
+}
+
 @test "stopped in the middle: it says so, and leaves a checkpoint" {
     "$SOTTO" pipeline kws.ini $deep train.epochs=300 >/dev/null 2>err.txt 3>&- &
     pid=$!
@@ -342,13 +375,46 @@ add_clips() { # N: by speakers that were not there, of the training split by the
     sed -i 's/"time": "[0-9]*/"time": "2020/' product/verdict.json
     pipe 0 --if-due pipeline.every_days=30 pipeline.promote=always
     [ "$(verdict)" = unchanged ]
-    # A clock that went back is no reason.
-    sed -i 's/"time": "[0-9]*/"time": "2999/' product/verdict.json
-    pipe 0 --if-due pipeline.every_days=30
-    [ "$(verdict)" = "not due" ]
     sed -i 's/"unchanged"/"running"/' product/verdict.json
     pipe 0 --if-due pipeline.every_days=30 pipeline.promote=always
     [ "$(verdict)" = unchanged ]
+}
+
+@test "--if-due after the clock was set: a last run that is yet to come is no reason to wait" {
+    sed -i 's/"time": "[0-9]*/"time": "2999/' product/verdict.json
+    pipe 0 --if-due pipeline.new_clips=5 # days do not count
+    [ "$(verdict)" = "not due" ]
+    [ ! -s err.txt ]
+    pipe 0 --if-due --dry-run pipeline.every_days=30
+    [[ "$(cat err.txt)" == *"warning: the last run is dated 2999-"*", which is yet to come: it is due" ]]
+    pipe 0 --if-due pipeline.every_days=30
+    [ "$(verdict)" = unchanged ] && [ "$(ran)" = "" ]
+    grep -q ' due: the last run is dated 2999-' product/log.txt
+    # It is dated anew, so the next is as ever.
+    pipe 0 --if-due pipeline.every_days=30
+    [ "$(verdict)" = "not due" ]
+    [ ! -s err.txt ]
+}
+
+@test "--if-due by clocks that are set forward, and back again" {
+    need_clock
+    due() { # CLOCK VERDICT
+        env $(clock "$1") "$SOTTO" pipeline kws.ini --if-due pipeline.every_days=30 --format json \
+            >out.json 2>err.txt
+        cat out.json err.txt
+        [ "$(verdict)" = "$2" ]
+    }
+    due +29d "not due"
+    due +31d unchanged
+    jq -e --arg day "$(date -u -d '+60 days' +%F)" '.next_due >= $day' out.json
+    due +60d "not due"
+    due -1d unchanged # set back by a month: dated anew
+    grep -q 'yet to come' err.txt
+    jq -e --arg day "$(date -u -d '+30 days' +%F)" '.next_due <= $day' out.json
+    due +0d "not due"
+    due +28d "not due"
+    due +30d unchanged
+    [ "$("$SOTTO" registry ls --registry product/registry --format json | jq '.versions | length')" -eq 1 ]
 }
 
 @test "what cannot be done is said, and written down" {

@@ -31,6 +31,7 @@ commands() { # "data import", one a line
         [ "$status" -eq 0 ]
         [ -z "$stderr" ]
         [[ "$output" == "Usage: sotto $name "* ]]
+        [[ "$output" != *"(null)"* ]]
         help="$output"
         # shellcheck disable=SC2086
         run "$SOTTO" $name --help </dev/null
@@ -50,6 +51,29 @@ commands() { # "data import", one a line
         [ "$status" -eq 2 ]
         [[ "$stderr" == *"hint: did you mean --help?" ]]
     done < <(commands)
+}
+
+@test "a command without arguments takes none, and says so" {
+    run --separate-stderr "$SOTTO" registry ls v1
+    [ "$status" -eq 2 ]
+    [ "$stderr" = "sotto: sotto registry ls: one argument too many: 'v1'
+hint: usage: sotto registry ls [OPTION...]" ]
+    run --separate-stderr "$SOTTO" pipeline kws.ini other.ini
+    [[ "$stderr" == *"hint: usage: sotto pipeline [OPTION...] kws.ini [section.key=value...]" ]]
+}
+
+@test "a config or model that is not there comes with what to do" {
+    for command in "pipeline none.ini" "train none.ini -o r" "problem check r none.ini" \
+        "sweep new none.ini -o s"; do
+        # shellcheck disable=SC2086
+        run --separate-stderr "$SOTTO" $command
+        [ "$status" -eq 3 ]
+        [[ "$stderr" == "sotto: cannot open 'none.ini'"*"hint: \`sotto init none.ini\` makes "* ]]
+    done
+    run --separate-stderr "$SOTTO" eval none none.h5
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == "sotto: there is no model at 'none'"*"hint: a model is a file or a run"* ]]
+    [ ! -e r ] && [ ! -e s ]
 }
 
 @test "an unknown command is a usage error with the nearest one" {

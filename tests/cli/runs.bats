@@ -258,6 +258,18 @@ PY
         | .name == "CategoricalDistribution" and .attributes.choices[$k] == "\"calls\", avoided"' study
     [ "$(jq -s '.[3].value' study)" = "$(jq .val_accuracy runs/good/DONE)" ]
 
+    # Times that cannot be: before the run began, as where the clock was set back, and nonsense.
+    for time in 100.5 -1e300 1e300; do
+        cp -r runs/good timed
+        sed -i "s/\"time\":[0-9.]*/\"time\":$time/" timed/metrics.jsonl
+        "$SOTTO" runs export timed --format optuna -o timed.study
+        jq -s -e '.[1] | .datetime_complete == .datetime_start and .datetime_start > "1970-01-02"' timed.study
+        "$SOTTO" runs export timed --format mlflow -o timed.mlruns
+        [ "$(sed -n 's/^start_time: //p' timed.mlruns/1/*/meta.yaml)" = \
+            "$(sed -n 's/^end_time: //p' timed.mlruns/1/*/meta.yaml)" ]
+        rm -r timed timed.*
+    done
+
     "$SOTTO" runs export --format mlflow -o mlruns
     [ "$(ls mlruns)" = 1 ]
     grep -qx 'name: sotto' mlruns/1/meta.yaml

@@ -61,6 +61,10 @@ setup() {
     [ "$status" -eq 2 ]
     run --separate-stderr "$SOTTO" sweep new fake.ini -o s
     [ "$status" -eq 2 ]
+    rm s/config.ini
+    run --separate-stderr "$SOTTO" sweep ls s
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"cannot open 's/config.ini'"*"hint: the sweep has lost what it varies"* ]]
 }
 
 @test "a sweep that is killed goes on and trains every trial" {
@@ -193,6 +197,31 @@ tones() {
     [ "$(jq -r .event s/journal.jsonl | paste -sd,)" = ask,tell,ask,take,tell ]
 }
 
+@test "a disk that is full ends the worker, and loses no trial" {
+    "$SOTTO" sweep new ds_cnn $(tones) train.epochs=2 model.width=8 sweep.trials=3 \
+        sweep.train.lr="log 1e-4 1e-2" -o s
+    full() { bash -c "ulimit -f 20; trap '' XFSZ; '$SOTTO' sweep run s -q -j $1"; }
+    run --separate-stderr full 1
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"trial 1: cannot write 's/trials/1/"*"File too large"*"hint: it is taken up when "* ]]
+    run --separate-stderr full 2
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"2 of 2 workers ended early"* ]]
+    [ "$("$SOTTO" sweep ls s --format json | jq -c '[.told, .failed]')" = '[0,0]' ]
+    "$SOTTO" sweep run s -q
+    [ "$("$SOTTO" sweep ls s --format json | jq -c '[.told, .failed]')" = '[3,0]' ]
+    # One that fails time and again is at last failed: it is not met for ever.
+    "$SOTTO" sweep new s/config.ini sweep.trials=1 -o t
+    mkdir -p t/trials/1
+    ln -s nowhere/lock t/trials/1/lock
+    for k in 1 2 3 4; do
+        run "$SOTTO" sweep run t -q
+        [ "$status" -eq 1 ]
+    done
+    "$SOTTO" sweep run t -q
+    "$SOTTO" sweep ls t --format json | jq -e '.failed == 1 and (.trials[0].note | startswith("exit code 1: cannot write"))'
+}
+
 @test "a training that was killed at its birth begins again" {
     "$SOTTO" sweep new ds_cnn $(tones) train.epochs=1 model.width=8 sweep.trials=3 \
         sweep.train.lr="log 1e-4 1e-2" -o s
@@ -217,7 +246,7 @@ children() { # PID
 @test "8 workers of real trainings, killed at random, alone or with their training" {
     "$SOTTO" sweep new ds_cnn $(tones) train.epochs=4 model.width=8 sweep.trials=12 \
         sweep.stopping=asha sweep.reduction=2 sweep.train.lr="log 1e-5 1e-2" -o s
-    RANDOM=7
+    RANDOM=7 hit=0
     for i in 0 1 2 3 4 5 6 7; do worker s $i; done
     for k in $(seq 16); do
         sleep 0.1
@@ -227,20 +256,22 @@ children() { # PID
         else
             kill -9 $(children "${pids[$i]}") || true # the worker: its training goes on
         fi
-        wait "${pids[$i]}" || true
+        wait "${pids[$i]}" || hit=$((hit + 1))
         worker s $i
     done
     for i in 0 1 2 3 4 5 6 7; do wait "${pids[$i]}"; done
     "$SOTTO" sweep ls s --format json >ls.json
     grep '"fail"' s/journal.jsonl || true
     [ "$(jq -c '[.told + .paused, .failed, .asked]' ls.json)" = '[12,0,0]' ]
-    jq -s -e 'map(select(.event == "take")) | length > 0' s/journal.jsonl
+    taken=$(jq -s 'map(select(.event == "take")) | length' s/journal.jsonl)
+    [ "$taken" -gt 0 ]
     # once at every rung, and trained no further than told
     [ -z "$(jq -r 'select(.event == "tell" or .event == "report") | "\(.id) \(.epochs)"' \
         s/journal.jsonl | sort | uniq -d)" ]
     for t in $(seq 12); do
         [ "$(wc -l <"s/trials/$t/metrics.jsonl")" -eq "$(jq ".trials[$((t - 1))].epochs" ls.json)" ]
     done
+    echo "# of 16 kills $hit hit, $taken trainings were taken over, each of 12 trials was told of once" >&3
 }
 
 @test "a job array of a real Slurm, a task cancelled and one requeued" {
