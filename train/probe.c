@@ -16,7 +16,7 @@ const probe probes[] = {
      .arch = "linear",
      .overrides = {"train.fit=logistic", "train.l2=0.01", "train.keep=last"}},
     {.name = "cnn",
-     .about = "tcn, four convolutions over time, after 10 epochs",
+     .about = "tcn, four convolutions over time",
      .arch = "tcn",
      .overrides = {"train.keep=last"}},
     {0}};
