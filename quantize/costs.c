@@ -54,7 +54,7 @@ static lowered lowering(const nn_op *op)
         {"gelu", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
         {"hardsigmoid", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
         {"hardswish", "lut", QUANT_OTHER, 2, true, 0.12, 0.83},
-        {"dtw", "dtw", QUANT_OTHER, 12, false, 1, 3},
+        {"dtw", "dtw", QUANT_OTHER, 13, false, 1, 3},
         {"trees", "trees", QUANT_OTHER, 13, false, 60, 3},
         {"gru", "gru", QUANT_OTHER, 21, false, 11, 21},
         {"lstm", "lstm", QUANT_OTHER, 24, false, 11, 16},

@@ -50,27 +50,38 @@ static double distance(const warp *w)
     return far;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static void forward(oracle_call *c)
 {
     const nn_node *n = c->node;
     const int size = (int)nn_count(n->in[0]->shape), frames = n->in[0]->shape.d[0];
     const int out = oracle_int(n, "out"), each = oracle_int(n, "each");
+    const int nearest = oracle_int(n, "nearest");
     warp w = {frames, size / frames, oracle_int(n, "band"), .macs = &c->macs};
+    double *far = calloc((size_t)each, sizeof *far);
     w.known = malloc((size_t)frames * (size_t)frames * sizeof *w.known);
     for (int b = 0; b < c->batch; b++) {
         int numbers = 1;
         for (int i = 0; i < size; i++) numbers = numbers && !isnan(c->x[0][b * size + i]);
         for (int k = 0; k < out; k++) {
-            double nearest = (double)INFINITY;
+            double mean = 0;
             for (int t = 0; t < each && numbers; t++) {
                 w.x = c->x[0] + (ptrdiff_t)b * size;
                 w.m = c->w[0] + (ptrdiff_t)(k * each + t) * size;
-                nearest = fmin(nearest, distance(&w));
+                far[t] = distance(&w);
             }
-            c->y[b * out + k] = numbers ? -c->w[1][0] * nearest / (2.0 * size) : (double)NAN;
+            if (numbers) qsort(far, (size_t)each, sizeof *far, by_size);
+            for (int t = 0; t < nearest; t++) mean += far[t] / nearest;
+            c->y[b * out + k] = numbers ? -c->w[1][0] * mean / (2.0 * size) : (double)NAN;
         }
     }
     free(w.known);
+    free(far);
 }
 
 const oracle oracle_dtw = {"dtw", shape, params, forward, false};

@@ -62,12 +62,12 @@ void q8_oracle_dtw(const q8_call *q)
         const double v = (double)q8_steps((double)c->w[0][i], c->in[0].scale, c->in[0].zero);
         m[i] = fmin(127, fmax(-128, v));
     }
-    const q8_factor f =
-        q8_factor_of((double)c->w[1][0] * c->in[0].scale / c->out.scale / (2.0 * size));
+    const double parts = 2.0 * size * oracle_int(n, "nearest"); /* of a sum in a mean */
+    const q8_factor f = q8_factor_of((double)c->w[1][0] * c->in[0].scale / c->out.scale / parts);
     oracle_find("dtw")->forward(
         &(oracle_call){.node = n, .batch = 1, .x = {x}, .w = {m, &one}, .y = y});
     for (int o = 0; o < outputs; o++) {
-        const int64_t sum = llround(y[o] * 2 * size);
+        const int64_t sum = llround(y[o] * parts);
         q->y[o] = q8_clamped(c, q8_times(sum, f, c->single) + c->out.zero);
     }
     free(x);

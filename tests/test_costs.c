@@ -119,7 +119,7 @@ static void same_as_q8_model(const char *activations)
         "t = trees(f) trees=9 leaves=12 out=8\nr = relu(t)\n"
         "y = trees(r) trees=4 leaves=5 out=6 shared=no\n",
         "x = input 20x6x1\nm = avgpool(x) kernel=2x1 stride=2x1\n"
-        "y = dtw(m) out=6 each=3 band=2\n",
+        "y = dtw(m) out=6 each=3 nearest=2 band=2\n",
     };
     for (size_t i = 0; i < BASE_COUNT(graphs) + Q8_NETS; i++) {
         const char *text = i < Q8_NETS ? q8_nets[i] : graphs[i - Q8_NETS];

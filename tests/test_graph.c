@@ -66,6 +66,8 @@ static const bad_graph bad[] = {
     {"x = input 2x5x4; z = input 3x4x5; y = matmul(x, z)", {"matmul", "'y'", "2x5x4", "3x4x5"}},
     {"x = input 2x5x4; z = input 4x5; y = matmul(x, z)", {"matmul", "'y'", "2x5x4", "4x5"}},
     {"x = input 4; z = input 4; y = matmul(x, z)", {"matmul", "'y'", "4"}},
+    {"x = input 9x4; y = dtw(x) out=2 each=3 nearest=4", {"dtw", "'y'", "nearest=4", "each=3"}},
+    {"x = input 1x300000; y = dtw(x) out=1 each=2 nearest=2", {"'y'", "300000", "263172", "=2"}},
     /* attributes */
     {"x = input 5x5x2; c = conv2d(x) out=4 kernal=3", {"conv2d", "'c'", "kernal", "'kernel'"}},
     {"x = input 5x5x2; c = conv2d(x) out=4 kernel=3 xyzzy=1", {"conv2d", "'c'", "xyzzy"}},
@@ -77,6 +79,7 @@ static const bad_graph bad[] = {
     {"x = input 5; y = dense(x) out=4.5", {"dense", "'y'", "out=4.5"}},
     {"x = input 5; y = dense(x) out=", {"dense", "'y'", "out="}},
     {"x = input 5; y = dense(x) out=99999999999999999999", {"dense", "out=99999999999999999999"}},
+    {"x = input 9x4; y = dtw(x) out=2 nearest=0", {"dtw", "'y'", "nearest=0", "1 to 4096"}},
     {"x = input 4x1x3; y = gru(x) units=0", {"gru", "'y'", "units=0"}},
     {"x = input 4x1x3; y = lstm(x) units=4 projection=-1", {"lstm", "projection=-1"}},
     {"x = input 4x1x3; y = svdf(x) units=4", {"svdf", "'y'", "memory"}},

@@ -182,6 +182,14 @@ static void test_errors_name_what_is_wrong(void **state)
     o = (zoo_options){.frames = 101, .bins = 40, .classes = 4, .width = 0.1, .dropout = -1};
     assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
     assert_non_null(strstr(err.hint, "model.width is 0.1 (tau); its own is 1"));
+    o = (zoo_options){.frames = 101, .bins = 40, .classes = 4, .nearest = 2, .dropout = -1};
+    assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "model.nearest = 2: bc_resnet has no templates"));
+    assert_int_equal(zoo_find("dtw", &m, &err), BASE_OK);
+    o = (zoo_options){.frames = 49, .bins = 10, .classes = 4, .blocks = 5, .nearest = 6};
+    assert_int_equal(zoo_build(m, o, &g, &err), BASE_USAGE);
+    assert_non_null(strstr(err.message, "model.nearest = 6: a class has 5 templates"));
+    assert_non_null(strstr(err.hint, "model.blocks"));
 }
 
 int main(void)

@@ -59,6 +59,7 @@ static const config_key model_keys[] = {
     INT(M, blocks, 0, 1000, "blocks, where they can be chosen; 0: the architecture's own"),
     INT(M, repeats, 0, 64, "layers of a block, likewise"),
     INT(M, leaves, 0, 256, "leaves of a tree, likewise"),
+    INT(M, nearest, 0, 1000, "templates of a class whose mean is its score, likewise"),
     REAL(M, dropout, -1, 0.95, "share dropped; negative: the architecture's own"),
 };
 

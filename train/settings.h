@@ -18,6 +18,7 @@ typedef struct model_settings {
     int64_t blocks;  /* 0: the architecture's own */
     int64_t repeats; /* layers of a block; 0: the architecture's own */
     int64_t leaves;  /* of a tree; 0: the architecture's own */
+    int64_t nearest; /* templates of a class that count; 0: the architecture's own */
     double dropout;  /* 0 .. 1; negative: the architecture's own */
 } model_settings;
 

@@ -205,6 +205,7 @@ base_status train_graph_zoo(const train_setup *s, int frames, int bins, int clas
                            .blocks = (int)s->model.blocks,
                            .repeats = (int)s->model.repeats,
                            .leaves = (int)s->model.leaves,
+                           .nearest = (int)s->model.nearest,
                            .dropout = s->model.dropout};
     BASE_TRY(zoo_find(s->model.arch, &model, err));
     return zoo_build(model, o, g, err);

@@ -68,6 +68,9 @@ static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
                          m->name);
     if (o->leaves > 0 && m->leaves == 0)
         return base_fail(err, BASE_USAGE, "model.leaves = %d: %s has no trees", o->leaves, m->name);
+    if (o->nearest > 0 && m->nearest == 0)
+        return base_fail(err, BASE_USAGE, "model.nearest = %d: %s has no templates", o->nearest,
+                         m->name);
     if (o->width > floor(o->width) && strcmp(m->scales, "channels") == 0)
         return base_fail(err, BASE_USAGE, "model.width = %g: %s counts channels, a whole number",
                          o->width, m->name);
@@ -75,7 +78,13 @@ static base_status resolve(const zoo_model *m, zoo_options *o, base_err *err)
     if (o->blocks == 0) o->blocks = m->blocks;
     if (o->repeats == 0) o->repeats = m->repeats;
     if (o->leaves == 0) o->leaves = m->leaves;
+    if (o->nearest == 0) o->nearest = m->nearest;
     if (o->dropout < 0) o->dropout = m->dropout;
+    if (o->nearest > o->blocks) {
+        base_fail(err, BASE_USAGE, "model.nearest = %d: a class has %d templates", o->nearest,
+                  o->blocks);
+        return base_hint(err, "model.blocks is how many it has");
+    }
     return BASE_OK;
 }
 

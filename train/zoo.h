@@ -15,14 +15,15 @@ typedef struct zoo_options {
     int blocks;     /* how many, where the architecture takes that; 0: its own */
     int repeats;    /* layers of a block, likewise */
     int leaves;     /* of a tree, likewise */
+    int nearest;    /* templates of a class that count, likewise */
     double dropout; /* share dropped before the classifier; negative: its own */
 } zoo_options;
 
 typedef struct zoo_model {
-    const char *name, *summary, *source; /* source: the paper or benchmark */
-    double width[ZOO_SIZES];             /* its own, by size; 0 where there is no such size */
-    const char *scales;                  /* what width counts: "channels", "tau", "times" */
-    int blocks, repeats, leaves;         /* its own; 0: not taken */
+    const char *name, *summary, *source;  /* source: the paper or benchmark */
+    double width[ZOO_SIZES];              /* its own, by size; 0 where there is no such size */
+    const char *scales;                   /* what width counts: "channels", "tau", "times" */
+    int blocks, repeats, leaves, nearest; /* its own; 0: not taken */
     double dropout;
     const char *features;               /* preset it is meant for, */
     const char *features_of[ZOO_SIZES]; /* and by size where that differs; NULL: features */

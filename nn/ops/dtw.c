@@ -1,11 +1,11 @@
 /* dtw: x [T, ...] -> y [K], T frames of F values against `each` templates m of as many for each of
  * K classes, by dynamic time warping (Sakoe and Chiba, IEEE Trans. ASSP 26, 1978):
- *   y_k = -scale / (2 T F) min over templates m of class k of D(T-1, T-1)
+ *   y_k = -scale / (2 T F) mean of the `nearest` least D(T-1, T-1) over templates m of class k
  *   D(i, j) = min(D(i-1, j-1) + 2 d, D(i-1, j) + d, D(i, j-1) + d), d = sum_f |x_if - m_jf|
- * for |i - j| <= band, D(-1, -1) = 0: the mean difference of the values along the best path, with
- * the nearest template of the class. A frame that is not a number makes all of y none.
+ * for |i - j| <= band, D(-1, -1) = 0: the mean difference of the values along the best paths, with
+ * the nearest templates of the class. A frame that is not a number makes all of y none.
  *
- * Gradients are those of the best path with the nearest template: zero elsewhere.
+ * Gradients are those of the best paths with the nearest templates: zero elsewhere.
  */
 #include "quantize/runtime/dtw.h"
 #include "nn/lower.h"
@@ -14,12 +14,13 @@
 #include <string.h>
 
 typedef struct dtw {
-    int out, each, band;
+    int out, each, nearest, band;
 } dtw;
 
 static const nn_attr attrs[] = {
     {"out", NN_INT, offsetof(dtw, out), NULL, 1, 4096, "classes", false},
     {"each", NN_INT, offsetof(dtw, each), "1", 1, 4096, "templates of a class", false},
+    {"nearest", NN_INT, offsetof(dtw, nearest), "1", 1, 4096, "of them that count", false},
     {"band", NN_INT, offsetof(dtw, band), "5", 0, 1024, "most frames that one is ahead", false},
 };
 
@@ -39,8 +40,11 @@ static base_status shape(nn_node *n, base_err *err)
 {
     const dtw *p = n->attrs;
     const int64_t all = nn_count(n->in[0]->shape);
-    if (all > MOST_VALUES)
-        return nn_op_fail(n, err, "%lld values, at most %d", (long long)all, MOST_VALUES);
+    if (p->nearest > p->each)
+        return nn_op_fail(n, err, "nearest=%d of each=%d templates", p->nearest, p->each);
+    if (all > MOST_VALUES / p->nearest)
+        return nn_op_fail(n, err, "%lld values, at most %d with nearest=%d", (long long)all,
+                          MOST_VALUES / p->nearest, p->nearest);
     const int values = (int)all;
     n->shape = (nn_shape){1, {p->out}};
     nn_declare(n, "value", (nn_shape){4, {p->out, p->each, frames_of(n), width_of(n)}}, NN_WEIGHT,
@@ -57,10 +61,16 @@ static size_t row_of(const nn_node *n)
     return 2 * (size_t)((const dtw *)n->attrs)->band + 2;
 }
 
+static size_t table_of(const nn_node *n)
+{
+    return ((size_t)frames_of(n) + 1) * row_of(n);
+}
+
+/* The table, then how far each template of a class is. */
 static size_t scratch(const nn_node *n, int batch)
 {
     (void)batch;
-    return ((size_t)frames_of(n) + 1) * row_of(n);
+    return table_of(n) + (size_t)((const dtw *)n->attrs)->each;
 }
 
 static nn_real least(nn_real a, nn_real b)
@@ -98,33 +108,39 @@ static nn_real distance(const nn_node *n, const nn_real *x, const nn_real *m, nn
     return table[(size_t)frames * row + (size_t)band];
 }
 
-/* The nearest template of class k, and how far it is. */
-static const nn_real *nearest(const nn_node *n, const nn_args *a, const nn_real *x, int k,
-                              nn_real *far)
+/* How far the templates m of a class are. */
+static nn_real *measure(const nn_node *n, const nn_args *a, const nn_real *x, const nn_real *m)
 {
-    const dtw *p = n->attrs;
     const int64_t size = nn_count(n->in[0]->shape);
-    const nn_real *m = a->w[VALUE] + (ptrdiff_t)k * p->each * size, *best = m;
-    *far = (nn_real)INFINITY;
-    for (int t = 0; t < p->each; t++, m += size) {
-        const nn_real d = distance(n, x, m, a->scratch);
-        if (!(d >= *far)) best = m;
-        *far = least(d, *far);
-    }
+    nn_real *far = a->scratch + table_of(n);
+    for (int t = 0; t < ((const dtw *)n->attrs)->each; t++, m += size)
+        far[t] = distance(n, x, m, a->scratch);
+    return far;
+}
+
+/* The nearest of them, the first of equals, which is then out of reach. */
+static int take_nearest(nn_real *far, int each, nn_real *d)
+{
+    int best = 0;
+    for (int t = 1; t < each; t++)
+        if (far[t] < far[best] || far[t] != far[t]) best = t;
+    *d = far[best];
+    far[best] = (nn_real)INFINITY;
     return best;
 }
 
 static void forward(const nn_node *n, const nn_args *a)
 {
+    const dtw *p = n->attrs;
     const int64_t size = nn_count(n->in[0]->shape);
-    const nn_real factor = -a->w[SCALE][0] / (nn_real)(2 * size);
+    const nn_real factor = -a->w[SCALE][0] / (nn_real)(2 * size * p->nearest);
     const nn_real *x = a->x[0];
     nn_real *y = a->y;
     for (int b = 0; b < a->batch; b++, x += size)
-        for (int k = 0; k < n->shape.d[0]; k++) {
-            nn_real far;
-            nearest(n, a, x, k, &far);
-            *y++ = factor * far;
+        for (int k = 0; k < p->out; k++) {
+            nn_real *far = measure(n, a, x, a->w[VALUE] + k * p->each * size), sum = 0, d;
+            for (int i = 0; i < p->nearest; i++, sum += d) take_nearest(far, p->each, &d);
+            *y++ = factor * sum;
         }
 }
 
@@ -160,16 +176,22 @@ static void trace(const nn_node *n, const nn_real *table, nn_real g, const nn_re
 
 static void backward(const nn_node *n, const nn_args *a)
 {
+    const dtw *p = n->attrs;
     const int64_t size = nn_count(n->in[0]->shape);
     const nn_real *x = a->x[0], *dy = a->dy;
     nn_real *dx = a->dx[0];
     for (int b = 0; b < a->batch; b++, x += size, dx = dx ? dx + size : NULL)
-        for (int k = 0; k < n->shape.d[0]; k++, dy++) {
-            nn_real far;
-            const nn_real *m = nearest(n, a, x, k, &far), g = -*dy / (nn_real)(2 * size);
-            distance(n, x, m, a->scratch);
-            a->dw[SCALE][0] += g * far;
-            trace(n, a->scratch, g * a->w[SCALE][0], x, m, dx, a->dw[VALUE] + (m - a->w[VALUE]));
+        for (int k = 0; k < p->out; k++, dy++) {
+            const ptrdiff_t first = k * p->each * size;
+            const nn_real g = -*dy / (nn_real)(2 * size * p->nearest);
+            nn_real *far = measure(n, a, x, a->w[VALUE] + first), d;
+            for (int i = 0; i < p->nearest; i++) {
+                const ptrdiff_t at = first + take_nearest(far, p->each, &d) * size;
+                const nn_real *m = a->w[VALUE] + at;
+                distance(n, x, m, a->scratch);
+                a->dw[SCALE][0] += g * d;
+                trace(n, a->scratch, g * a->w[SCALE][0], x, m, dx, a->dw[VALUE] + at);
+            }
         }
 }
 
@@ -186,12 +208,13 @@ static void cost(const nn_node *n, nn_cost *c)
 /* ---- int8 ---- */
 
 static const nn_q8_field fields[] = {
-    NN_Q8_INT_OF(sotto_dtw_t, classes),    NN_Q8_INT_OF(sotto_dtw_t, each),
-    NN_Q8_INT_OF(sotto_dtw_t, frames),     NN_Q8_INT_OF(sotto_dtw_t, width),
-    NN_Q8_INT_OF(sotto_dtw_t, band),       NN_Q8_INT_OF(sotto_dtw_t, out_zero),
-    NN_Q8_INT_OF(sotto_dtw_t, multiplier), NN_Q8_INT_OF(sotto_dtw_t, shift),
-    NN_Q8_INT_OF(sotto_dtw_t, lo),         NN_Q8_INT_OF(sotto_dtw_t, hi),
-    NN_Q8_INT_OF(sotto_dtw_t, single),     NN_Q8_I8S_OF(sotto_dtw_t, value),
+    NN_Q8_INT_OF(sotto_dtw_t, classes),  NN_Q8_INT_OF(sotto_dtw_t, each),
+    NN_Q8_INT_OF(sotto_dtw_t, nearest),  NN_Q8_INT_OF(sotto_dtw_t, frames),
+    NN_Q8_INT_OF(sotto_dtw_t, width),    NN_Q8_INT_OF(sotto_dtw_t, band),
+    NN_Q8_INT_OF(sotto_dtw_t, out_zero), NN_Q8_INT_OF(sotto_dtw_t, multiplier),
+    NN_Q8_INT_OF(sotto_dtw_t, shift),    NN_Q8_INT_OF(sotto_dtw_t, lo),
+    NN_Q8_INT_OF(sotto_dtw_t, hi),       NN_Q8_INT_OF(sotto_dtw_t, single),
+    NN_Q8_I8S_OF(sotto_dtw_t, value),
 };
 
 static void run_q8(const void *p, const int8_t *const *x, int8_t *y, void *work)
@@ -219,8 +242,8 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
     if (!(scale > 0) || !isfinite(scale))
         return nn_op_fail(n, err, "scale is %g, not above 0", scale);
     const double factor = scale * c->in[0].scale / c->out.scale;
-    if (!nn_q8_multiplier(factor / (2.0 * (double)nn_count(n->in[0]->shape)), &multiplier,
-                          &shift) ||
+    if (!nn_q8_multiplier(factor / (2.0 * (double)nn_count(n->in[0]->shape) * a->nearest),
+                          &multiplier, &shift) ||
         shift > 2)
         return nn_op_fail(n, err, "cannot be requantized: scales %g to %g", c->in[0].scale,
                           c->out.scale);
@@ -232,22 +255,25 @@ static base_status lower(const nn_node *n, nn_q8_context *c, nn_q8_layer *layer,
             return nn_op_fail(n, err, "value %zu of a template is not finite", i);
         value[i] = nn_q8_value(c->in[0], (double)c->w[VALUE][i]);
     }
-    *p = (sotto_dtw_t){a->out,     a->each, frames_of(n), width_of(n), a->band,   c->out.zero,
-                       multiplier, shift,   c->lo,        c->hi,       c->single, value};
+    *p = (sotto_dtw_t){a->out,  a->each,     a->nearest, frames_of(n), width_of(n),
+                       a->band, c->out.zero, multiplier, shift,        c->lo,
+                       c->hi,   c->single,   value};
     layer->count[0] = count;
-    layer->scratch = row_of(n) * sizeof(int32_t);
+    layer->scratch = (row_of(n) + (size_t)a->nearest) * sizeof(int32_t);
     return BASE_OK;
 }
 
 static void q8_size(const nn_node *n, nn_q8_size *s)
 {
     s->weights = (int64_t)n->param[VALUE].count;
-    s->scratch = row_of(n) * sizeof(int32_t);
+    s->scratch = (row_of(n) + (size_t)((const dtw *)n->attrs)->nearest) * sizeof(int32_t);
 }
 
 NN_CASES("x = input 9x4x1; y = dtw(x) out=3 each=2 band=2", "x = input 12x5; y = dtw(x) out=2",
          "x = input 7x3; y = dtw(x) out=4 each=3 band=0", "x = input 5; y = dtw(x) out=2 band=30",
-         "x = input 1x6; y = dtw(x) out=2 band=1");
+         "x = input 1x6; y = dtw(x) out=2 band=1",
+         "x = input 6x3; y = dtw(x) out=3 each=5 nearest=3 band=2",
+         "x = input 4x2; y = dtw(x) out=2 each=2 nearest=2 band=1");
 
 const nn_op nn_op_dtw = {
     .name = "dtw",

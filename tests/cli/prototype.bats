@@ -101,6 +101,24 @@ boost() {
     jq -e '.accuracy == 1' run/metrics.jsonl
 }
 
+@test "the nearest of several templates: the mean of so many, in C as on the host" {
+    templates=(model.blocks=5 model.width=10 train.per_class=5 features.level=none)
+    "$SOTTO" train -q dtw "${small[@]}" "${templates[@]}" -o one
+    "$SOTTO" train -q dtw "${small[@]}" "${templates[@]}" model.nearest=1 -o same
+    "$SOTTO" train -q dtw "${small[@]}" "${templates[@]}" model.nearest=3 -o run
+    h5diff one/model.h5 same/model.h5
+    h5diff one/model.h5 run/model.h5 /weights/y/value
+    "$SOTTO" model show dtw model.nearest=3 | grep "^y = dtw(.* nearest=3"
+    # a template is no longer all that a training clip of its own is compared with
+    [ "$(jq .loss one/metrics.jsonl)" != "$(jq .loss run/metrics.jsonl)" ]
+    "$SOTTO" quantize -q run --calibrate "$pack" -o run.h5
+    for model in run run.h5; do "$SOTTO" eval $model "$pack" --split test --min-accuracy 0.8; done
+    "$SOTTO" export -q run.h5 -o kws_model.h
+    printf '#include "kws_model.h"\nstatic kws_t s;\nint main(void)\n{\n    return kws_selftest(&s);\n}\n' >main.c
+    cc -std=c99 -Wall -Wextra -Werror -fsanitize=address,undefined main.c -o main
+    ./main
+}
+
 @test "new words on the body of a trained run, and int8 in the loop afterwards" {
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 train.epochs=3 train.warmup_epochs=0 -o body
     "$SOTTO" train -q ds_cnn "${small[@]}" model.width=8 data.keywords=other,low train.init=body \
@@ -124,6 +142,12 @@ boost() {
     run --separate-stderr "$SOTTO" train ds_cnn "${small[@]}" model.leaves=3 -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *"model.leaves = 3: ds_cnn has no trees"* ]]
+    for net in "ds_cnn model.nearest=3" "dtw model.blocks=3 model.nearest=4" "dtw model.nearest=-1"; do
+        run --separate-stderr "$SOTTO" train $net "${small[@]}" -o run
+        [ "$status" -eq 2 ]
+        [[ "$stderr" == *"model.nearest = "*[34-]* ]]
+        [ ! -e run ]
+    done
     run --separate-stderr "$SOTTO" train linear "${small[@]}" augment.mixup_alpha=0.2 -o run
     [ "$status" -eq 2 ]
     [[ "$stderr" == *mixup_alpha* ]]
