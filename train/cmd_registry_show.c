@@ -63,6 +63,7 @@ static base_status show(cli *c, const registry *r, base_err *err)
     cli_put_text(c, "added", text_of(v, "added"));
     cli_put_text(c, "from", text_of(v, "from"));
     cli_put_text(c, "sotto", text_of(run, "sotto"));
+    cli_put_text(c, "commit", text_of(run, "commit"));
     cli_put_text(c, "command", text_of(run, "command"));
     cli_put_text(c, "pack", text_of(data, "pack"));
     cli_put_text(c, "data_sha256", text_of(data, "sha256"));

@@ -182,8 +182,8 @@ static json_t *last_metrics(const registry *r)
 
 static base_status describe(adding *a, base_err *err)
 {
-    static const char *const taken[] = {"sotto", "started", "command", "seed",
-                                        "model", "init",    "teacher"};
+    static const char *const taken[] = {"sotto", "commit", "started", "command",
+                                        "seed",  "model",  "init",    "teacher"};
     char when[32], *path = registry_path(a->r, staging, "manifest.json"), *text = NULL;
     json_t *manifest = path && base_exists(path) ? json_load_file(path, 0, NULL) : NULL;
     json_t *data = json_deep_copy(json_object_get(manifest, "data")), *run = json_object();

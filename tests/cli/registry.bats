@@ -9,7 +9,7 @@ setup() {
     mkdir -p run
     echo '[train]' >run/config.ini
     echo "weights $RANDOM" >run/model.h5
-    echo '{"sotto": "0.1", "command": "sotto train", "data": {"pack": "gone.h5"}}' >run/manifest.json
+    echo '{"sotto": "0.1", "commit": "0123456789ab", "command": "sotto train", "data": {"pack": "gone.h5"}}' >run/manifest.json
     echo '{"epoch":1,"val_accuracy":0.5}' >run/metrics.jsonl
     touch run/DONE
     echo int8 >a.int8.h5
@@ -39,7 +39,8 @@ alias_of() { reg ls --format json | jq -r --arg a "$1" '.versions[] | select(.al
     cmp a.int8.h5 registry/versions/v1/a.int8.h5
     reg ls --format json | jq -e '.versions | length == 1 and .[0].gates == "met"
         and .[0].accuracy == 0.75 and .[0].from == "run"'
-    reg show v1 --format json | jq -e '.command == "sotto train" and .gates_met == "yes"
+    reg show v1 --format json | jq -e '.command == "sotto train" and .gates_met == "yes" and
+        .commit == "0123456789ab" and .lineage.run.commit == .commit
         and .lineage.metrics.val_accuracy == 0.5 and (.files | length) == 5'
     [ -z "$(find registry -name '.*' | sed 1d)" ]
     rm -r run
