@@ -92,7 +92,7 @@ static base_status add_costs(const explorer *x, explore_entry *e, base_err *err)
                            .frames = w->frames,
                            .front = w->front.kept ? &w->front : NULL};
     BASE_TRY(quant_estimate_run(&w->deployed, &x->target, use, &e->net, err));
-    for (int i = 0; i < EXPLORE_COSTS; i++) e->cost[i] = INFINITY;
+    for (int i = 0; i < EXPLORE_COSTS; i++) e->cost[i] = (double)INFINITY;
     if (!use.front) {
         cli_warn(x->c, "%s: integers cannot compute these features, so their costs are not known",
                  e->name);
@@ -129,7 +129,7 @@ static base_status explain(const explorer *x, explore_contest *k, base_err *err)
 {
     static const char *const names[] = {"cycles", "RAM", "flash"};
     const explore_entry *pays = &k->list[k->pays], *best = &k->list[k->best];
-    double nearest = INFINITY;
+    double nearest = (double)INFINITY;
     for (size_t i = 0; i < k->n; i++)
         if (k->list[i].cost[x->by] < pays->cost[x->by])
             nearest = fmin(nearest, -k->list[i].worse.value);
@@ -163,7 +163,7 @@ static base_status judge(const explorer *x, explore_contest *k, base_err *err)
     size_t tests = 0;
     for (size_t i = 0; i < k->n; i++) {
         explore_entry *e = &k->list[i];
-        e->worse = (data_difference){.value = 0, .lo = NAN, .hi = NAN, .p = 1};
+        e->worse = (data_difference){.value = 0, .lo = (double)NAN, .hi = (double)NAN, .p = 1};
         if (i == k->best) continue;
         e->worse = data_paired_repeats(e->trial.right, k->list[k->best].trial.right, e->trial.n,
                                        (size_t)x->o.seeds);

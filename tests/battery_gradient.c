@@ -256,7 +256,7 @@ void battery_clamped_evaluation(const battery_case *c, base_str *why)
     }
     if (r.n->op->flags & (NN_CLAMPS | NN_CLAMPS_FORWARD)) {
         compare_bounded(&r, &plain, "y within bounds", why);
-        r.x[0][0] = plain.x[0][0] = NAN;
+        r.x[0][0] = plain.x[0][0] = (double)NAN;
         compare_bounded(&r, &plain, "y of NaN within bounds", why);
     }
     rig_close(&plain);

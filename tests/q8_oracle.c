@@ -347,7 +347,8 @@ double q8_scale_of(const nn_real *w, int n, int step, int bits)
         long double sum = 0;
         for (int i = 0; s > 0 && i < n; i++) {
             const long double rest =
-                (long double)w[i * step] - (long double)q8_weight_of((double)w[i * step], s, 4) * s;
+                (long double)w[i * step] -
+                (long double)q8_weight_of((double)w[i * step], s, 4) * (long double)s;
             sum += rest * rest;
         }
         if (least >= 0 && sum >= least) continue;

@@ -31,7 +31,7 @@ static int make_world(void **state)
     w->cfg.unknown_share = 0.5;
     w->cfg.silence_share = 0.25;
     *state = w;
-    return dsp_preset("mfcc_49x10", &w->features, &err);
+    return (int)dsp_preset("mfcc_49x10", &w->features, &err);
 }
 
 static int free_world(void **state)

@@ -253,10 +253,11 @@ static void hops(void **state)
         const char *preset;
         double hop_ms;
         int samples; /* 0: refused */
-    } cases[] = {{"mfcc_49x10", 0, 1600},    {"mfcc_25x10", 0, 1280}, {"logmel_40x101", 0, 1600},
-                 {"mfcc_49x10", 20, 320},    {"mfcc_49x10", 40, 640}, {"mfcc_49x10", 30, 0},
-                 {"logmel_40x101", 30, 480}, {"mfcc_49x10", -20, 0},  {"mfcc_49x10", 1, 0},
-                 {"mfcc_49x10", 20000, 0},   {"mfcc_49x10", NAN, 0}};
+    } cases[] = {
+        {"mfcc_49x10", 0, 1600},    {"mfcc_25x10", 0, 1280},       {"logmel_40x101", 0, 1600},
+        {"mfcc_49x10", 20, 320},    {"mfcc_49x10", 40, 640},       {"mfcc_49x10", 30, 0},
+        {"logmel_40x101", 30, 480}, {"mfcc_49x10", -20, 0},        {"mfcc_49x10", 1, 0},
+        {"mfcc_49x10", 20000, 0},   {"mfcc_49x10", (double)NAN, 0}};
     for (size_t i = 0; i < BASE_COUNT(cases); i++) {
         dsp_config cfg;
         base_err err = {0};
@@ -296,7 +297,7 @@ static void settings(void **state)
         quant_posterior p;
         const char *says;
     } wrong[] = {{{.average_ms = 30000}, "--average-ms 30000 is outside of 0 .. 25600"},
-                 {{.average_ms = NAN}, "--average-ms"},
+                 {{.average_ms = (double)NAN}, "--average-ms"},
                  {{.threshold = 1.01}, "--threshold 1.01 is outside of 0 .. 1"},
                  {{.threshold = -0.1}, "--threshold"},
                  {{.suppress_ms = -1}, "--suppress-ms"},

@@ -326,7 +326,7 @@ static void wanted_table(const q8_call *q, const int8_t *got)
 static void bounds_of(const nn_node *n, nn_quant q, int bound[2])
 {
     const bool clip = strcmp(n->op->name, "clip") == 0;
-    const double six = strcmp(n->op->name, "relu6") == 0 ? 6 : INFINITY;
+    const double six = strcmp(n->op->name, "relu6") == 0 ? 6 : (double)INFINITY;
     const double real[] = {clip ? oracle_real(n, "lo") : 0, clip ? oracle_real(n, "hi") : six};
     for (int k = 0; k < 2; k++) {
         const float v = (float)real[k] / (float)q.scale;

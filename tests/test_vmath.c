@@ -26,7 +26,7 @@ static void around(float x, void (*visit)(float x))
  * rounds to infinity must be infinite. */
 static void within(const char *what, float x, float is, long double expected, double ulps)
 {
-    long double error = INFINITY;
+    long double error = (long double)INFINITY;
     if (isinf((float)expected) && isinf(is)) return;
     if (!isinf((float)expected)) {
         int exponent = expected == 0 ? -126 : (int)fmaxl(logbl(expected), -126);

@@ -118,7 +118,7 @@ static double expect(const mixture *m)
     double total = 0;
     memset(m->sums, 0, (size_t)components * m->row * sizeof *m->sums);
     for (int i = 0; i < m->n; i++) {
-        double most = -INFINITY, sum = 0;
+        double most = -(double)INFINITY, sum = 0;
         load(m, i);
         for (int c = 0; c < components; c++) {
             const double *w = m->w + (size_t)c * m->row;
@@ -151,7 +151,7 @@ static void fit_one(void *ctx, int class)
                        .part = scratch + row,
                        .near = scratch + row + c};
     seed_components(&m, class);
-    double before = -INFINITY;
+    double before = -(double)INFINITY;
     for (int round = 0; round < MOST_ROUNDS; round++) {
         maximize(&m);
         const double now = expect(&m);

@@ -45,7 +45,7 @@ static void train_one(void *ctx, int k)
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     for (uint32_t pass = 0; pass < MOST_PASSES && !m->converged[k]; pass++) {
         base_rng r = base_rng_at(m->seed, BASE_RNG_FIT, pass, (uint64_t)k);
-        double least = INFINITY, most = -INFINITY;
+        double least = (double)INFINITY, most = -(double)INFINITY;
         base_shuffle(&r, order, n);
         for (size_t h = 0; h < n; h++) {
             const int i = (int)order[h];

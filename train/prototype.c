@@ -399,7 +399,7 @@ static void lift(fitting *f)
 {
     const size_t row = (size_t)f->train.dims + 1, n = (size_t)f->train.n;
     const size_t classes = (size_t)f->s->classes;
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (size_t i = 0; i < n; i++) {
         double best = f->scores[i * classes];
         for (size_t k = 1; k < classes; k++) best = fmax(best, f->scores[i * classes + k]);

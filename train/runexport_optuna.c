@@ -39,8 +39,8 @@ static bool range_of(const json_t *values, double *lo, double *hi)
 {
     size_t at;
     json_t *v;
-    *lo = INFINITY;
-    *hi = -INFINITY;
+    *lo = (double)INFINITY;
+    *hi = -(double)INFINITY;
     json_array_foreach(values, at, v)
     {
         double x;

@@ -30,13 +30,13 @@ static uint32_t crc_of(const run_row *r)
 
 /* ---- reading ---- */
 
-static double real_at(sqlite3_stmt *row, enum column c)
+static double real_at(sqlite3_stmt *row, int c)
 {
     return sqlite3_column_type(row, c) == SQLITE_FLOAT ? sqlite3_column_double(row, c)
                                                        : (double)NAN;
 }
 
-static void text_at(sqlite3_stmt *row, enum column c, char *to, size_t size)
+static void text_at(sqlite3_stmt *row, int c, char *to, size_t size)
 {
     const unsigned char *s = sqlite3_column_text(row, c);
     snprintf(to, size, "%s", s ? (const char *)s : "");
