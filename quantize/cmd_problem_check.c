@@ -1,5 +1,6 @@
 /* sotto problem check: a model against the gates of its config. */
 #include "quantize/cmd_problem_check.h"
+#include "quantize/cmd_quantize.h"
 #include "train/filehash.h"
 
 #include <math.h>
@@ -172,6 +173,7 @@ base_status cmd_problem_check(cli *c, int argc, char **argv, base_err *err)
     k.strict = strict;
     char *path = NULL;
     base_status status = read_config(&k, c, &path, err);
+    if (status == BASE_OK && g->int8) status = quantize_lineage_check(g->model, g->int8, err);
     if (status == BASE_OK) status = gate_check_measure(&k, c, threshold, err);
     if (status == BASE_OK) status = put_result(&k, c, path, err);
     free(path);

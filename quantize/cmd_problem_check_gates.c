@@ -1,7 +1,6 @@
 /* See quantize/cmd_problem_check.h. */
 #include "quantize/cmd_problem_check.h"
 
-#include "quantize/cmd_quantize.h"
 #include "train/rundir.h"
 
 #include <math.h>
@@ -50,7 +49,6 @@ base_status gate_check_measure(gate_check *k, cli *c, double threshold, base_err
     const gate_settings *gates = &k->setup.gates;
     const gate *alarms = gates_find(gates, "fa_per_hour");
     const char *names[GATES_MAX];
-    if (g->int8) BASE_TRY(quantize_lineage_check(g->model, g->int8, err));
     for (int i = 0; i < gates->n; i++) names[i] = gates->list[i].name;
     if (!g->pack && k->setup.data.pack[0]) g->pack = k->setup.data.pack;
     if (k->setup.target.board[0]) g->board = k->setup.target.board;

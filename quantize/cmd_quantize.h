@@ -8,9 +8,9 @@
 
 /* A line of provenance: the SHA-256 of the model's file (or that of a run). */
 base_status quantize_lineage_add(const char *model, base_str *provenance, base_err *err);
-/* BASE_MISMATCH when the int8 model says that it was made of another file than that of model; one
- * that says nothing (imported, older) passes, and so does what is no int8 model
- * or is one beside another. */
+/* BASE_MISMATCH when the int8 model says that it was made of another file than that of model. One
+ * that says nothing (imported, older) passes, as does what is no pair of a float and an int8 model.
+ */
 base_status quantize_lineage_check(const char *model, const char *int8, base_err *err);
 
 #endif

@@ -412,9 +412,8 @@ void quant_subject_free(quant_subject *s)
     q8_model_free(s->q8);
 }
 
-/* What s says of each clip becomes whether that is so. */
-static base_status check_right(const quant_source *source, const quant_subject *s, bool *right,
-                               size_t n, base_err *err)
+base_status quant_predict_right(const quant_source *source, const quant_subject *s, bool *right,
+                                size_t n, base_err *err)
 {
     int *said = base_alloc(n, sizeof *said);
     data_sample *truth = base_alloc(n, sizeof *truth);
@@ -445,7 +444,7 @@ base_status quant_right(const char *path, const data_pack *pack, data_split spli
     }
     const quant_source source = {
         .model = s.model, .task = task, .split = split, .threads = threads};
-    if (status == BASE_OK) status = check_right(&source, &s, *right, *n, err);
+    if (status == BASE_OK) status = quant_predict_right(&source, &s, *right, *n, err);
     data_task_free(task);
     quant_subject_free(&s);
     return status;

@@ -68,6 +68,10 @@ void quant_subject_free(quant_subject *s);
 base_status quant_predict(const quant_source *s, const quant_subject *subject, int *said,
                           base_err *err);
 
+/* The same as whether it has each of these n clips right. */
+base_status quant_predict_right(const quant_source *source, const quant_subject *s, bool *right,
+                                size_t n, base_err *err);
+
 /* Whether a model, loaded from a file or a run, has each clip of the pack's split right; *n clips,
  * *right is freed with base_free. */
 base_status quant_right(const char *path, const data_pack *pack, data_split split, int threads,

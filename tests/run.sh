@@ -15,6 +15,7 @@ export SOTTO="$PWD/build/san/sotto"
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+export PATH="$PWD/tests/bin:$PATH" # jq -e that fails on nothing
 # No test reads the user's settings or speaks to a terminal.
 unset DATA
 # Clips of their own; tests that need them skip where they are absent.

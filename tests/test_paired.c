@@ -237,8 +237,7 @@ static void groups_find_a_difference_and_one_each_is_the_plain_test(void **state
     assert_true(flat.value == 0 && flat.p == 1 && flat.lo < 0 && flat.hi > 0);
 }
 
-/* Few degrees of freedom: R's pt and qt say 0.05 at these t; Wallace's approximation must not say
- * less, nor much more. */
+/* One degree of freedom, where Student's p at t = 1 is 0.5: no difference is made of two runs. */
 static void few_repeats_are_taken_with_care(void **state)
 {
     (void)state;

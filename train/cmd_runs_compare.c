@@ -51,12 +51,21 @@ static base_status add_path(entrant *e, char *path, base_err *err)
     return BASE_OK;
 }
 
-/* The models of a name: a run or a file, or the runs in a folder, as of `sotto train --seeds`. */
+/* A file, or a folder that is of one model: a run, a version of a registry. */
+static bool is_one(const char *name)
+{
+    base_err none = {0};
+    char *file = NULL;
+    const bool has_model = nn_model_path(name, &file, &none) == BASE_OK;
+    free(file);
+    return has_model || !base_is_dir(name) || rundir_is_run(name);
+}
+
+/* The models of a name: one, or the runs in a folder, as of `sotto train --seeds`. */
 static base_status find_models(entrant *e, base_err *err)
 {
     runlist list = {0};
-    if (!base_is_dir(e->name) || rundir_is_run(e->name))
-        return add_path(e, base_strdup(e->name), err);
+    if (is_one(e->name)) return add_path(e, base_strdup(e->name), err);
     base_status status = runlist_read(e->name, &list, err);
     for (size_t i = 0; status == BASE_OK && i < list.n; i++) {
         const run_row *row = &list.rows[i];
@@ -99,18 +108,9 @@ static base_status hear(contest *k, const char *path, const quant_subject *s, co
                                  .threads = k->c->threads,
                                  .progress = show,
                                  .ctx = k->c};
-    int *said = base_alloc(k->clips, sizeof *said);
-    data_sample *truth = base_alloc(k->clips, sizeof *truth);
-    base_status status = said && truth ? BASE_OK : base_nomem(err, k->clips * sizeof *truth);
-    if (status == BASE_OK) {
-        cli_progress_begin(k->c, path, "clips", (int64_t)k->clips);
-        data_task_evaluation(task, k->split, truth);
-        status = quant_predict(&source, s, said, err);
-        cli_progress_end(k->c);
-    }
-    for (size_t i = 0; status == BASE_OK && i < k->clips; i++) right[i] = said[i] == truth[i].label;
-    base_free(said);
-    base_free(truth);
+    cli_progress_begin(k->c, path, "clips", (int64_t)k->clips);
+    const base_status status = quant_predict_right(&source, s, right, k->clips, err);
+    cli_progress_end(k->c);
     return status;
 }
 

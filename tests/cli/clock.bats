@@ -51,14 +51,14 @@ epochs() { # RUN N
 }
 
 @test "a sweep of two workers a day apart, and a third from tomorrow that was killed" {
-    "$SOTTO" sweep new ds_cnn $SMALL train.epochs=4 sweep.trials=8 sweep.stopping=asha \
-        sweep.reduction=2 sweep.train.lr="log 1e-5 1e-2" -o s
+    "$SOTTO" sweep new ds_cnn $SMALL train.epochs=8 sweep.trials=8 sweep.stopping=asha \
+        sweep.min_epochs=2 sweep.reduction=2 sweep.train.lr="log 1e-5 1e-2" -o s
     worker() { # CLOCK
         env $(clock "$1") setsid "$SOTTO" sweep run s -q --threads 1 >/dev/null 3>&- &
     }
     ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" # else a child that searches may wait for ever
     worker +1d
-    epochs s/trials/1 1
+    until grep -q '"ask"' s/journal.jsonl; do sleep 0.01; done # long before its two epochs
     kill -9 -- "-$!"
     wait $! || true
     find s -exec touch -d tomorrow {} +

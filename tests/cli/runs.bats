@@ -71,6 +71,10 @@ refused() { # STATUS TEXT ARGUMENTS...
     jq -e '.pairs[0] | .model == "many/good" and .verdict == "better" and .only_model == null' "$BATS_TEST_TMPDIR/c"
     jq -e '.pairs[] | select(.model == "many/good" and .against == "good") | .verdict == "noise" and .p == 1' \
         "$BATS_TEST_TMPDIR/c"
+    mkdir alone # as a version of a registry that was made of a model file
+    cp good/model.h5 alone
+    "$SOTTO" runs compare alone good --pack tones.h5 --format json |
+        jq -e '.models[0].runs == 1 and .pairs[0].p == 1'
     mkdir none
     refused 3 "'none' is no run, and has none in it" compare good none --pack tones.h5
     rm many/bad/2/DONE

@@ -44,4 +44,15 @@ expect '2 passed, 1 failed' 1 short
 expect '1 passed, 1 failed' 1 silent
 expect '1 passed, 1 failed' 1 ./no_such_program
 expect '6 passed, 5 failed, 1 skipped' 1 good bad crash leak short silent
-echo 1..9
+
+# `COMMAND | jq -e` fails where the command printed nothing, and else as jq says.
+PATH=$here/bin:$PATH
+told() { printf '%s' "$1" | jq -e .a >/dev/null 2>&1; }
+if ! (PATH=${PATH#*:} && command -v jq >/dev/null); then
+    echo "ok 10 - jq -e # SKIP jq is not installed"
+elif told '{"a": true}' && ! told '{"a": false}' && ! told '' && ! told '{'; then
+    echo "ok 10 - jq -e fails where nothing was printed"
+else
+    echo "not ok 10 - jq -e fails where nothing was printed"
+fi
+echo 1..10
